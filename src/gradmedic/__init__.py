@@ -1,0 +1,32 @@
+"""First aid for gradients: find out why a PyTorch network does not train, and what to do.
+
+Every public name is loaded on first use, so that `gradmedic --help` and reading a saved
+recording never pay for `import torch`.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Finding": "finding",
+    "GradmedicError": "errors",
+    "Recording": "recording",
+    "Report": "report",
+    "Rule": "rules",
+    "Settings": "settings",
+    "Severity": "finding",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gradmedic' has no attribute {name!r}")
+    return getattr(import_module(f"gradmedic.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,37 @@
+"""Everything gradmedic raises.
+
+* GradmedicError
+  - SettingsError    a key or value nobody knows; the message names the nearest right one
+  - RecordingError   not a recording, or of a version that cannot be read
+  - LaunchError      the script could not be found or started
+  - ProbeError       nothing to see: no backward pass, no step
+  - PluginError      a rule, renderer or sink broke its contract
+"""
+
+
+class GradmedicError(Exception):
+    """Catch this one to catch them all."""
+
+
+class SettingsError(GradmedicError):
+    """A setting that nobody knows, or a value that it cannot take."""
+
+
+class RecordingError(GradmedicError):
+    """A folder that is no recording, or one of a version that cannot be read."""
+
+
+class LaunchError(GradmedicError):
+    """The script could not be found or started."""
+
+
+class ProbeError(GradmedicError):
+    """There was nothing to see: no backward pass, no parameter."""
+
+
+class PluginError(GradmedicError):
+    """A rule, renderer or sink broke its contract; the message names it."""
+
+
+class GradmedicWarning(UserWarning):
+    """Something of ours failed; the run that we watch goes on without it."""

@@ -1,0 +1,37 @@
+"""Everything there is to say about one run, in one value, which is all that a renderer gets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from gradmedic.finding import Finding, Severity
+from gradmedic.ledger import Ledger
+from gradmedic.progress import Progress
+from gradmedic.recording import Recording
+
+
+@dataclass(frozen=True)
+class Report:
+    """Findings, the cause first, with the recording that they were drawn from."""
+
+    recording: Recording
+    findings: tuple[Finding, ...] = ()
+    progress: Mapping[int, Progress] = field(default_factory=dict)
+
+    @property
+    def worst(self) -> Severity | None:
+        """The severity of the most severe finding, if there is any."""
+        return max((finding.severity for finding in self.findings), default=None)
+
+    @property
+    def verdict(self) -> str:
+        """"sick", "healthy", or "unclear" where too little was seen to say."""
+        if self.worst is not None and self.worst >= Severity.WARNING:
+            return "sick"
+        return "healthy" if self.recording.captures else "unclear"
+
+    @cached_property
+    def ledger(self) -> Ledger | None:
+        """The ledger of the first capture down to the deepest weight, where the findings point."""
+        ledgers = [ledger for capture in self.recording.captures for ledger in capture.ledgers]
+        return ledgers[0] if ledgers else None

@@ -1,0 +1,103 @@
+"""An operation's lasting identity: what it is called, what it does, and where it stands."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an operation is to the gradient; ledgers are grouped by it."""
+
+    ACTIVATION = "activation"
+    WEIGHTS = "weights"
+    NORMALIZATION = "normalization"
+    ATTENTION = "attention"
+    RECURRENT = "recurrent"
+    EMBEDDING = "embedding"
+    RESIDUAL = "residual"
+    POOLING = "pooling"
+    DROPOUT = "dropout"
+    ARITHMETIC = "arithmetic"
+    SHAPE = "shape"
+    LOSS = "loss"
+    OPAQUE = "opaque"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to look: a name, and the user's own line.
+
+    `kind` is a `Kind`, or "parameter", "optimizer", "input" for what is no operation.
+    """
+
+    name: str
+    kind: str = ""
+    parameter: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def at(self) -> str:
+        """`file:line` as an editor takes it, or the empty string."""
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+@dataclass(frozen=True)
+class Site:
+    """An operation of the network, the same one at every capture.
+
+    `op` is the operation as a user would call it ("relu", "linear", "log"). `order` is its
+    position in the forward pass. `inputs` are the sites that feed it, shape operations left out.
+    `repeats` counts how often one forward pass runs it: time steps of a recurrent net, or the
+    branches of a siamese one. `tail` says that no weights stand between it and the loss: it is
+    the output, or part of the loss. `fan_in` is that of the weights that it applies.
+    """
+
+    id: int
+    name: str
+    kind: Kind
+    op: str
+    stream: int = 0
+    module: str = ""
+    module_type: str = ""
+    parameter: str | None = None
+    file: str | None = None
+    line: int | None = None
+    order: int = 0
+    inputs: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
+    dtype: str = "float32"
+    repeats: int = 1
+    fan_in: int | None = None
+    tail: bool = False
+
+    @property
+    def place(self) -> Place:
+        """The part of the identity that a finding shows."""
+        return Place(self.name, str(self.kind), self.parameter, self.file, self.line)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor that training moves, or should.
+
+    `optimizer` is the position of the optimizer that holds it, in order of appearance, or None.
+    `called` says that the module that owns it took part in a forward pass that was recorded for
+    the gradient. `registered` says that a module which the optimizer knows owns it as its own:
+    layers that are kept in a plain Python list are not.
+    """
+
+    id: int
+    name: str
+    shape: tuple[int, ...] = ()
+    dtype: str = "float32"
+    requires_grad: bool = True
+    optimizer: int | None = None
+    called: bool = True
+    registered: bool = True
+    module_type: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """The part of the identity that a finding shows."""
+        return Place(self.name, "parameter", self.name)
