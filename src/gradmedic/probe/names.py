@@ -1,0 +1,180 @@
+"""What the user calls the modules and the tensors of a graph."""
+
+import gc
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from types import FrameType
+from typing import Any
+from weakref import ref
+
+import torch
+from torch import Tensor, nn
+
+from gradmedic.probe.intervals import user_frame
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A parameter with its name, its aliases, the module that owns it, and whether that is registered."""
+
+    tensor: Any  # weak reference
+    name: str
+    module: Any = None  # weak reference, or None for a raw tensor
+    aliases: tuple[str, ...] = ()
+    registered: bool = True
+
+
+@dataclass
+class Names:
+    """Names of modules and parameters, found by one look at everything that is alive.
+
+    Modules that are nobody's child are roots. Where there is more than one the user's variable
+    name comes first ("G.0.weight"); a root that hangs in another module's plain list is called
+    after that ("layers[0].weight") and is not registered.
+    """
+
+    modules: dict[int, str] = field(default_factory=dict)
+    parameters: dict[int, Owned] = field(default_factory=dict)
+    roots: list[Any] = field(default_factory=list)
+    _strangers: frozenset[int] = frozenset()
+    _scans: int = 0
+
+    def of(self, tensor: Tensor) -> Owned | None:
+        """The entry of a tensor, unless another one has taken its address."""
+        owned = self.parameters.get(id(tensor))
+        return owned if owned is not None and owned.tensor() is tensor else None
+
+    def learn(self, leaves: Iterable[Tensor], frame: FrameType | None) -> bool:
+        """Find names for those of `leaves` that have none; True if anything was looked for."""
+        unknown = [leaf for leaf in leaves if self.of(leaf) is None]
+        strangers = frozenset(map(id, unknown))
+        if not unknown or strangers == self._strangers or self._scans >= 6:
+            return False
+        self._scans += 1
+        self._scan(unknown, frame)
+        unnamed = [leaf for leaf in unknown if self.of(leaf) is None]
+        self._name_tensors(unnamed, frame)
+        self._strangers = frozenset(id(leaf) for leaf in unknown if self.of(leaf) is None)
+        return True
+
+    def _scan(self, wanted: list[Tensor], frame: FrameType | None) -> None:
+        # issubclass(type(...)), because isinstance runs __class__ properties of lazy objects.
+        alive = [obj for obj in gc.get_objects() if issubclass(type(obj), nn.Module)]
+        children = {id(child) for module in alive for child in module._modules.values() if child is not None}
+        ids = {id(tensor) for tensor in wanted}
+        known = {id(module) for module in (root() for root in self.roots) if module is not None}
+        roots = [
+            module
+            for module in alive
+            if id(module) not in children
+            and (id(module) in known or any(id(parameter) in ids for parameter in module.parameters()))
+        ]
+        hung = _hung_in_lists(roots, alive)
+        self.roots = [ref(root) for root in roots]
+        proper = [root for root in roots if id(root) not in hung]
+        labels = _labels(proper, frame) if len(proper) > 1 else {}
+        for root in roots:
+            label = hung.get(id(root)) or labels.get(id(root), "")
+            self._learn_root(root, label, registered=id(root) not in hung)
+
+    def _learn_root(self, root: nn.Module, label: str, registered: bool) -> None:
+        prefix = f"{label}." if label else ""
+        for name, module in root.named_modules():
+            self.modules.setdefault(id(module), (prefix + name).rstrip(".") if name else label)
+        found: dict[int, list[tuple[str, nn.Module, Tensor]]] = {}
+        for path, module in root.named_modules():
+            for name, parameter in module._parameters.items():
+                if parameter is not None:
+                    full = f"{prefix}{path}.{name}" if path else f"{prefix}{name}"
+                    found.setdefault(id(parameter), []).append((full, module, parameter))
+        for key, (first, *others) in found.items():
+            name, module, parameter = first
+            aliases = tuple(other[0] for other in others)
+            if key not in self.parameters or self.parameters[key].tensor() is not parameter:
+                self.parameters[key] = Owned(ref(parameter), name, ref(module), aliases, registered)
+
+    def _name_tensors(self, tensors: list[Tensor], frame: FrameType | None) -> None:
+        wanted = {id(tensor): tensor for tensor in tensors}
+        for name, value in _variables(frame):
+            for label, item in _inside(name, value):
+                if wanted.get(id(item)) is item:
+                    self.parameters[id(item)] = Owned(ref(item), label)
+                    del wanted[id(item)]
+            if not wanted:
+                return
+        for key, tensor in wanted.items():
+            self.parameters[key] = Owned(ref(tensor), f"tensor{list(tensor.shape)}")
+
+
+def _variables(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
+    """The user's local and global variables, the innermost frame first."""
+    frame = user_frame(frame)
+    while frame is not None:
+        for name, value in chain(list(frame.f_locals.items()), list(frame.f_globals.items())):
+            if not name.startswith("__"):
+                yield name, value
+        frame = user_frame(frame.f_back)
+
+
+def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A variable, and what hangs in it one level down, with their names."""
+    if issubclass(type(value), Tensor):
+        yield name, value
+    elif type(value) in (list, tuple) and len(value) <= 10_000:
+        yield from ((f"{name}[{i}]", item) for i, item in enumerate(value))
+        for i, item in enumerate(value):
+            if type(item) in (list, tuple, dict):
+                yield from _inside(f"{name}[{i}]", item)
+    elif type(value) is dict and len(value) <= 10_000:
+        yield from ((f"{name}[{key!r}]", item) for key, item in value.items())
+        for key, item in list(value.items()):
+            if type(item) in (list, tuple):
+                yield from _inside(f"{name}[{key!r}]", item)
+    elif hasattr(value, "__dict__") and not isinstance(value, (type, nn.Module)) and not callable(value):
+        yield from ((f"{name}.{key}", item) for key, item in vars(value).items() if issubclass(type(item), Tensor))
+
+
+def _labels(roots: list[nn.Module], frame: FrameType | None) -> dict[int, str]:
+    """The variable that holds each root, or the name of its class."""
+    wanted = {id(root): root for root in roots}
+    labels: dict[int, str] = {}
+    for name, value in _variables(frame):
+        for label, item in _holders(name, value):
+            if wanted.get(id(item)) is item:
+                labels.setdefault(id(item), label)
+    taken: dict[str, int] = {}
+    for root in roots:
+        label = labels.setdefault(id(root), type(root).__name__)
+        count = taken[label] = taken.get(label, 0) + 1
+        if count > 1:
+            labels[id(root)] = f"{label}#{count}"
+    return labels
+
+
+def _holders(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if issubclass(type(value), nn.Module):
+        yield name, value
+    elif type(value) in (list, tuple) and len(value) <= 1000:
+        yield from ((f"{name}[{i}]", item) for i, item in enumerate(value))
+    elif type(value) is dict and len(value) <= 1000:
+        yield from ((f"{name}[{key!r}]", item) for key, item in value.items())
+    elif name == "self" or (hasattr(value, "__dict__") and not callable(value) and not isinstance(value, type)):
+        yield from ((key, item) for key, item in vars(value).items() if issubclass(type(item), nn.Module))
+
+
+def _hung_in_lists(roots: list[nn.Module], alive: list[nn.Module]) -> dict[int, str]:
+    """Roots that another module keeps in a plain list, tuple or dict, with the name they have there."""
+    wanted = {id(root): root for root in roots}
+    found: dict[int, str] = {}
+    for module in alive:
+        for name, value in vars(module).items():
+            if name.startswith("_") or type(value) not in (list, tuple, dict):
+                continue
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, item in items:
+                if wanted.get(id(item)) is item and item is not module:
+                    found[id(item)] = f"{name}[{key!r}]"
+    return found
+
+
