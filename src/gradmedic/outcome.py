@@ -1,0 +1,79 @@
+"""What became of a run, where the loss alone would be too kind or too strict a judge.
+
+`progress` compares the end of the loss with its beginning. That is too kind where the first step
+threw the loss up so that it could fall again, and where a classifier fell to the loss of knowing
+nothing; it says nothing where two networks play against each other, or the loss has no zero.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from math import isfinite, log, log10
+from statistics import median
+
+from gradmedic.progress import Progress, progress
+from gradmedic.recording import Recording
+
+
+class Outcome(StrEnum):
+    """What became of a stream."""
+
+    LEARNING = "learning"
+    SETTLED = "settled"
+    """The loss fell first and has been flat since: converged, or stopped short."""
+    FAILED = "failed"
+    UNCLEAR = "unclear"
+
+
+def outcome(recording: Recording, stream: int) -> Outcome:
+    """Judge one stream by its loss, by what the loss was before the first step, and by mere guessing."""
+    losses = recording.losses(stream)
+    found = progress(losses)
+    if found.state == "unclear":
+        return Outcome.UNCLEAR
+    if losses and not isfinite(losses[-1][1]):
+        return Outcome.FAILED
+    if found.last is None or min(loss for _, loss in losses) < 0 or is_contest(recording, stream):
+        return Outcome.UNCLEAR
+    if not found.learns or _only_recovered(losses, found) or _only_guesses(recording, stream, found):
+        return Outcome.FAILED
+    return Outcome.SETTLED if found.flat else Outcome.LEARNING
+
+
+def is_contest(recording: Recording, stream: int) -> bool:
+    """True where another stream's steps lie between those of this one, as in a GAN.
+
+    The losses of a contest may stay level, rise and swing for good reason.
+    """
+    spans = {other: [v.time for v in recording.vitals if v.stream == other] for other in recording.streams}
+    mine = spans.pop(stream, [])
+    return bool(mine) and any(times and times[0] < mine[-1] and mine[0] < times[-1] for times in spans.values())
+
+
+def guessing(recording: Recording, stream: int) -> float | None:
+    """The cross-entropy of a classifier that knows nothing, or None where the loss is another one."""
+    ends = [site for site in recording.in_order(stream) if site.kind == "loss"]
+    if {site.op for site in ends} != {"log_softmax", "nll_loss"}:
+        return None
+    classes = {site.shape[1] for site in ends if site.op == "log_softmax" and len(site.shape) > 1}
+    return log(classes.pop()) if len(classes) == 1 and min(classes) > 1 else None
+
+
+def climb(series: Sequence[float | None]) -> float:
+    """Decades from the typical size of the first tenth of a series to that of its last tenth."""
+    sizes = [abs(value) for value in series if value is not None and isfinite(value) and value != 0]
+    tenth = max(3, len(sizes) // 10)
+    if len(sizes) < 3 * tenth:
+        return 0.0
+    return log10(median(sizes[-tenth:]) / median(sizes[:tenth]))
+
+
+def _only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
+    """True where the loss is no better than before the first step, after which it rose."""
+    values = [loss for _, loss in losses if isfinite(loss)]
+    untrained, start = values[0], median(values[1:6])
+    return start > 1.5 * untrained and found.last is not None and found.last > 0.9 * untrained
+
+
+def _only_guesses(recording: Recording, stream: int, found: Progress) -> bool:
+    level = guessing(recording, stream)
+    return level is not None and found.last is not None and found.last > 0.98 * level
