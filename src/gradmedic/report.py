@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
+from typing import Any
 
 from gradmedic.finding import Finding, Severity
 from gradmedic.ledger import Ledger
@@ -25,7 +27,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """"sick", "healthy", or "unclear" where too little was seen to say."""
+        """ "sick", "healthy", or "unclear" where too little was seen to say."""
         if self.worst is not None and self.worst >= Severity.WARNING:
             return "sick"
         return "healthy" if self.recording.captures else "unclear"
@@ -35,3 +37,23 @@ class Report:
         """The ledger of the first capture down to the deepest weight, where the findings point."""
         ledgers = [ledger for capture in self.recording.captures for ledger in capture.ledgers]
         return ledgers[0] if ledgers else None
+
+    @property
+    def lang(self) -> str:
+        """The language that the run was started in."""
+        return str(self.recording.run.get("lang") or "en")
+
+    def to_json(self, lang: str | None = None) -> str:
+        """The report as JSON, by the schema `gradmedic.report/1`."""
+        return str(_voice("json").JsonFile().render(self, lang or self.lang))
+
+    def __str__(self) -> str:
+        return str(_voice("text").TextFile().render(self, self.lang))
+
+    def _repr_html_(self) -> str:
+        return str(_voice("notebook").fragment(self, self.lang))
+
+
+def _voice(name: str) -> Any:
+    """A renderer, found by its name as plug-ins are: facts know that there are voices, not which."""
+    return import_module(f"gradmedic.renderers.{name}")

@@ -1,0 +1,82 @@
+"""The report as Markdown, for issues, pull requests and the summary of a CI run."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from gradmedic.finding import Finding, Severity
+from gradmedic.locale import say, translator
+from gradmedic.renderers import Renderer, words
+from gradmedic.renderers.glyphs import UNICODE
+from gradmedic.renderers.pictures import picture
+from gradmedic.report import Report
+
+WIDTH, ROWS = 76, 8
+
+
+class MarkdownFile(Renderer):
+    """Every finding in full under a heading of its own, the cause first."""
+
+    name: ClassVar[str] = "markdown"
+    suffix: ClassVar[str] = ".md"
+
+    def render(self, report: Report, lang: str) -> str:
+        return "\n".join(_lines(report, lang)).strip() + "\n"
+
+
+def _lines(report: Report, lang: str) -> Iterator[str]:
+    _ = translator(lang)
+    mark = {"sick": UNICODE.mark(report.worst or Severity.NOTE), "healthy": UNICODE.healthy, "unclear": UNICODE.unclear}
+    yield f"# gradmedic: {mark[report.verdict]} {_(report.verdict.upper())}"
+    yield ""
+    if report.verdict == "unclear":
+        yield words.missing(report, lang)
+        yield ""
+    yield f"{'; '.join(words.health(report, lang))}  " if report.verdict == "healthy" else ""
+    yield ", ".join(filter(None, (f"`{words.script(report)}`", *words.counts(report, lang))))
+    for finding in report.findings:
+        yield from _finding(report, finding, lang, 2)
+
+
+def _finding(report: Report, finding: Finding, lang: str, level: int) -> Iterator[str]:
+    _ = translator(lang)
+    mark = UNICODE.mark(finding.severity)
+    yield ""
+    yield f"{'#' * level} {mark} {_(finding.severity.name)}: {words.title(finding.rule, lang)}"
+    yield from ("", f"**{_('Verdict')}** {say(finding.message, lang)} ({words.since(finding, lang)})", "")
+    yield from _places(finding)
+    yield from ("", f"**{_('Why')}** {say(finding.why, lang)}", "")
+    if level == 2:
+        yield from _picture(report, finding, lang)
+    yield from _proof(report, finding, lang)
+    yield from _next(finding, lang)
+    for consequence in finding.consequences:
+        yield from _finding(report, consequence, lang, level + 1)
+
+
+def _places(finding: Finding) -> Iterator[str]:
+    for place in finding.places:
+        where = ", ".join(f"`{part}`" for part in (place.name, words.spot(place)) if part)
+        source = words.source_line(place)
+        yield f"- {where}" + (f": `{source}`" if source else "")
+
+
+def _picture(report: Report, finding: Finding, lang: str) -> Iterator[str]:
+    caption, lines = picture(report, finding, lang, WIDTH, ROWS, UNICODE)
+    if lines:
+        yield from (f"{caption}:", "", "```text", *(line.plain.rstrip() for line in lines), "```", "")
+
+
+def _proof(report: Report, finding: Finding, lang: str) -> Iterator[str]:
+    ledger = words.ledger_of(report, finding)
+    if ledger and words.about_size(finding):
+        yield f"- {words.sums(ledger, lang)}"
+    yield from (f"- {line}" for line in words.evidence(finding, lang))
+
+
+def _next(finding: Finding, lang: str) -> Iterator[str]:
+    if finding.next:
+        yield from ("", f"**{translator(lang)('Next')}**", "")
+    for at, cure in enumerate(finding.next, 1):
+        yield f"{at}. {say(cure.act, lang)}"
+        if cure.code:
+            yield from ("", "   ```python", *(f"   {line}" for line in cure.code.strip("\n").splitlines()), "   ```")

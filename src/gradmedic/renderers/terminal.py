@@ -1,0 +1,169 @@
+"""The screen: verdict, why, and what to do next, on one page of a terminal."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from gradmedic.finding import Finding, Severity
+from gradmedic.locale import say, translator
+from gradmedic.renderers import words
+from gradmedic.renderers.glyphs import Glyphs, can_say, emit, glyphs_for
+from gradmedic.renderers.pictures import picture
+from gradmedic.renderers.prose import cropped, fitting, padded, wrapped
+from gradmedic.report import Report
+
+NARROWEST, WIDEST = 60, 100
+
+TALLEST = 24
+"""Lines of the smallest usual terminal: the first screen is to fit in."""
+
+STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "dim"}
+
+
+def show(report: Report, lang: str, console: Console) -> None:
+    """Print the screen of a report, with no more color and no other signs than the console can take."""
+    encoding = console.encoding
+    if not can_say(translator(lang)("Verdict"), encoding):
+        lang = "en"
+    screen = Screen(report, lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(encoding))
+    emit(console, *screen.lines(), soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One report in one language at one width."""
+
+    report: Report
+    lang: str
+    width: int
+    glyphs: Glyphs
+
+    def lines(self) -> Iterator[Text]:
+        """The screen from top to bottom."""
+        if self.report.verdict == "sick":
+            yield from self._sick()
+        elif self.report.verdict == "healthy":
+            yield from self._healthy()
+        else:
+            yield from self._unclear()
+
+    def _(self, text: str) -> str:
+        return translator(self.lang)(text)
+
+    @property
+    def _gutter(self) -> int:
+        return max(map(cell_len, (self._("Verdict"), self._("Why"), self._("Next"), self._("Also")))) + 2
+
+    @property
+    def _room(self) -> int:
+        return self.width - self._gutter
+
+    def _sick(self) -> Iterator[Text]:
+        finding = next(found for found in self.report.findings if found.severity > Severity.NOTE)
+        verdict, why, proof = self._verdict(finding), self._prose(say(finding.why, self.lang)), self._proof(finding)
+        cures, others = list(self._cures(finding)), list(self._others(finding))
+        left = TALLEST - sum(map(len, (verdict, why, proof, cures, others))) - 6
+        yield from self._section(self._("Verdict"), verdict)
+        yield from self._section(self._("Why"), [*why, *self._picture(finding, min(max(left, 4), 7)), *proof])
+        yield from self._section(self._("Next"), cures)
+        yield from self._section(self._("Also"), others)
+        yield from self._footer(finding.rule)
+
+    def _section(self, label: str, lines: Sequence[Text]) -> Iterator[Text]:
+        """The label in a gutter of its own, so that the eye finds all of them at once."""
+        for line in lines:
+            yield Text.assemble((padded(label, self._gutter), "bold"), line)
+            label = ""
+        if lines:
+            yield Text()
+
+    def _prose(self, text: str, style: str = "") -> list[Text]:
+        return [Text(line, style) for line in wrapped(text, self._room)]
+
+    def _verdict(self, finding: Finding) -> list[Text]:
+        mark = f"{self.glyphs.mark(finding.severity)} {self._(finding.severity.name)}"
+        name, since = words.title(finding.rule, self.lang), words.since(finding, self.lang)
+        gap = " " * max(2, self._room - cell_len(mark + name + since) - 2)
+        head = Text.assemble((mark, STYLES[finding.severity]), f"  {name}{gap}", (since, "dim"))
+        return [head, *self._prose(say(finding.message, self.lang), "bold"), *self._place(finding)]
+
+    def _place(self, finding: Finding) -> Iterator[Text]:
+        """Where to look first, with the user's own line; how many other places there are."""
+        for place in finding.places[:1]:
+            others = len(finding.places) - 1
+            name = self._("{name} and {n} more").format(name=place.name, n=others) if others else place.name
+            where = fitting(filter(None, (name, words.spot(place))), self._room, "  ")
+            source = words.source_line(place)
+            line = f"{where} {self.glyphs.edge} {source}" if source else where
+            yield Text(cropped(line, self._room), "cyan")
+
+    def _picture(self, finding: Finding, rows: int) -> list[Text]:
+        caption, lines = picture(self.report, finding, self.lang, self._room, rows, self.glyphs)
+        return [*self._prose(caption, "dim"), *lines] if lines else []
+
+    def _proof(self, finding: Finding) -> list[Text]:
+        """The ledger added up by kind, and the numbers of the finding."""
+        ledger = words.ledger_of(self.report, finding) if words.about_size(finding) else None
+        numbers = ", ".join(words.evidence(finding, self.lang))
+        proof = (words.sums(ledger, self.lang) if ledger else "", numbers)
+        return [line for text in proof if text for line in self._prose(text, "dim")]
+
+    def _cures(self, finding: Finding) -> Iterator[Text]:
+        """What to do, and the code for it: on the same line where there is room."""
+        for at, cure in enumerate(finding.next, 1):
+            lines = [Text(line) for line in wrapped(say(cure.act, self.lang), self._room - 3)]
+            code = [Text(line, "green") for line in cure.code.strip("\n").splitlines()]
+            if len(code) == 1 and lines[-1].cell_len + code[0].cell_len + 5 <= self._room:
+                lines[-1].append("  ").append_text(code.pop())
+            for line in (*lines, *code):
+                yield Text.assemble((f"{at}. ", "bold") if line is lines[0] else "   ", line)
+
+    def _others(self, finding: Finding) -> Iterator[Text]:
+        """One line for each consequence and each further finding."""
+        for other in (finding, *(found for found in self.report.findings if found is not finding)):
+            if other is not finding:
+                yield self._line(other, self._(other.severity.name))
+            for consequence in other.consequences:
+                yield self._line(consequence, self._("consequence"))
+
+    def _line(self, finding: Finding, word: str) -> Text:
+        head = f"{self.glyphs.mark(finding.severity)} {word} {self._(finding.rule)}: "
+        message = cropped(say(finding.message, self.lang), self._room - cell_len(head))
+        return Text.assemble(
+            (head, STYLES[finding.severity]), (message, "dim" if finding.severity is Severity.NOTE else "")
+        )
+
+    def _footer(self, rule: str = "") -> Iterator[Text]:
+        """What was seen, and the command that says more; on two lines where one is too narrow."""
+        told = fitting(words.counts(self.report, self.lang), self.width, ", ")
+        command = f"gradmedic explain {rule}" if rule else ""
+        gap = self.width - cell_len(told) - cell_len(command)
+        yield Text.assemble((told, "dim"), " " * gap + command if command and gap >= 2 else "")
+        if command and gap < 2:
+            yield Text(command)
+
+    def _healthy(self) -> Iterator[Text]:
+        script = words.script(self.report)
+        verdict = self._("no gradient problem found in {script}") if script else self._("no gradient problem found")
+        head = f"{self.glyphs.healthy} {self._('HEALTHY')}  "
+        yield Text.assemble((head, "bold green"), (verdict.format(script=script), "bold"))
+        evidence = fitting(words.health(self.report, self.lang), self.width)
+        yield Text(evidence or self._("the gradients stayed finite at every capture"))
+        yield from self._footer()
+        yield from self._notes()
+
+    def _unclear(self) -> Iterator[Text]:
+        head = f"{self.glyphs.unclear} {self._('UNCLEAR')}  "
+        first, *rest = wrapped(words.missing(self.report, self.lang), self.width - cell_len(head))
+        yield Text.assemble((head, "bold yellow"), (first, "bold"))
+        yield from (Text(" " * cell_len(head) + line, "bold") for line in rest)
+        yield from self._footer()
+        yield from self._notes()
+
+    def _notes(self) -> Iterator[Text]:
+        for finding in self.report.findings:
+            line = f"{self.glyphs.note} {self._('NOTE')} {self._(finding.rule)}: {say(finding.message, self.lang)}"
+            yield Text(cropped(line, self.width), "dim")

@@ -1,0 +1,24 @@
+"""The report as plain text: the screen, without a terminal."""
+
+from io import StringIO
+from typing import ClassVar
+
+from rich.console import Console
+
+from gradmedic.renderers import Renderer
+from gradmedic.renderers.terminal import show
+from gradmedic.report import Report
+
+WIDTH = 80
+
+
+class TextFile(Renderer):
+    """The screen as a terminal of 80 columns would show it, without color."""
+
+    name: ClassVar[str] = "text"
+    suffix: ClassVar[str] = ".txt"
+
+    def render(self, report: Report, lang: str) -> str:
+        file = StringIO()
+        show(report, lang, Console(file=file, width=WIDTH, force_terminal=False, legacy_windows=False))
+        return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())

@@ -1,0 +1,172 @@
+"""Sentences and numbers that several renderers put on their screens."""
+
+import linecache
+from collections.abc import Callable, Iterator
+from math import isfinite, log10
+from pathlib import Path
+from statistics import median
+
+from gradmedic.finding import Finding
+from gradmedic.ledger import Ledger
+from gradmedic.locale import translator
+from gradmedic.recording import Capture, Recording
+from gradmedic.report import Report
+from gradmedic.site import Kind, Place
+
+MEASURED = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING)
+"""Kinds of the operations that stand for a layer where the gradient is shown by depth."""
+
+SIZED = (
+    "vanishing-gradient",
+    "exploding-gradient",
+    "saturated-activation",
+    "poor-initialization",
+    "dead-relu",
+    "gradient-underflow",
+)
+"""Rules whose findings the ledger explains."""
+
+
+def number(value: object) -> str:
+    """A number with three digits that count; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, float | int):
+        return str(value)
+    return f"{value:.3g}" if not float(value).is_integer() or abs(value) >= 1e6 else str(int(value))
+
+
+def title(rule: str, lang: str) -> str:
+    """A rule's name as users read it: where it is translated, with its id behind it."""
+    translated = translator(lang)(rule)
+    return rule if translated == rule else f"{translated} ({rule})"
+
+
+def shown_path(file: str) -> str:
+    """The path from where the user stands, if the file is below."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+def spot(place: Place) -> str:
+    """`file:line` as the user would write it, or the empty string."""
+    return f"{shown_path(place.file)}:{place.line}" if place.file else ""
+
+
+def since(finding: Finding, lang: str) -> str:
+    """Since when it is so."""
+    _ = translator(lang)
+    return _("since step {step}").format(step=finding.since_step) if finding.since_step else _("from the start")
+
+
+def source_line(place: Place) -> str:
+    """The user's own line, or the empty string where the file cannot be read."""
+    return linecache.getline(place.file, place.line).strip() if place.file and place.line else ""
+
+
+def evidence(finding: Finding, lang: str) -> list[str]:
+    """The numbers that prove a finding, each with its name."""
+    _ = translator(lang)
+    return [f"{_(key.replace('_', ' '))} {number(value)}" for key, value in finding.evidence.items()]
+
+
+def ledger_of(report: Report, finding: Finding) -> Ledger | None:
+    """The ledger that ends where the finding points, else the first that goes deepest."""
+    names = {name for place in finding.places for name in (place.name, place.parameter)}
+    ledgers = [ledger for capture in report.recording.captures for ledger in capture.ledgers]
+    return next((ledger for ledger in ledgers if ledger.target in names), report.ledger)
+
+
+def sums(ledger: Ledger, lang: str) -> str:
+    """What each kind of operation did to the gradient; by its own name where a kind is one operation."""
+    _ = translator(lang)
+    booked = ", ".join(f"{_(_label(ledger, kind))} {decades:+.1f}" for kind, decades in ledger.by_kind().items())
+    if ledger.cut:
+        return _("way to {target}: {booked}, then exactly zero behind {name}").format(
+            target=ledger.target, booked=booked, name=ledger.cut.name
+        )
+    text = _("way to {target}: {booked} = {total:+.1f} decades")
+    return text.format(target=ledger.target, booked=booked, total=ledger.total)
+
+
+def _label(ledger: Ledger, kind: Kind) -> str:
+    ops = {entry.op for entry in ledger.entries if entry.kind is kind}
+    return ops.pop() if len(ops) == 1 and kind in (Kind.ACTIVATION, Kind.NORMALIZATION) else str(kind)
+
+
+def about_size(finding: Finding) -> bool:
+    """Whether a finding is about what the way through the network does to the gradient's size."""
+    return finding.rule in SIZED
+
+
+def script(report: Report) -> str:
+    """The script that was run, as the user would write its path; empty where there was none."""
+    return shown_path(str(report.recording.run.get("script") or ""))
+
+
+def counts(report: Report, lang: str) -> list[str]:
+    """How much was seen, and what seeing it cost."""
+    _ = translator(lang)
+    steps, captures, share = totals(report.recording)
+    told = [
+        _("1 step") if steps == 1 else _("{n} steps").format(n=steps),
+        _("1 capture") if captures == 1 else _("{n} captures").format(n=captures),
+    ]
+    return [*told, _("overhead {share:.1%}").format(share=share)] if share is not None else told
+
+
+def totals(recording: Recording) -> tuple[int, int, float | None]:
+    """Steps seen, captures taken, and the share of the run's time that this took, where it is known."""
+    tallies = recording.tallies
+    steps = int(tallies.get("steps", 0)) or len({vital.step for vital in recording.vitals})
+    seconds = tallies.get("seconds", 0.0)
+    share = tallies.get("spent", 0.0) / seconds if seconds else None
+    return steps, int(tallies.get("captures", 0)) or len(recording.captures), share
+
+
+def health(report: Report, lang: str) -> Iterator[str]:
+    """What speaks for a healthy run, the weightiest first."""
+    _ = translator(lang)
+    for stream, progress in sorted(report.progress.items()):
+        if progress.first is not None and progress.last is not None:
+            name = report.recording.streams[stream].name if stream in report.recording.streams else "loss"
+            yield f"{_(name)} {number(progress.first)} → {number(progress.last)}"
+    yield from _spread(report.recording, _)
+    yield from _updates(report.recording, _)
+
+
+def layers(recording: Recording, capture: Capture) -> list[tuple[str, float]]:
+    """(name, rms of the gradient that arrives) of each layer with weights, in the order of the forward pass.
+
+    Where the operations are hidden, as `torch.compile` does, the weights' own gradients stand in.
+    """
+    sites = [site for site in recording.in_order(capture.stream) if site.kind in MEASURED]
+    seen = [(s.name, capture.sites[s.id]["grad_rms"]) for s in sites if "grad_rms" in capture.sites.get(s.id, {})]
+    if len(seen) > 1:
+        return seen
+    weights = [(id, row["grad_rms"]) for id, row in capture.parameters.items() if "grad_rms" in row]
+    return [(recording.parameters[id].name, rms) for id, rms in weights if len(recording.parameters[id].shape) > 1]
+
+
+def _spread(recording: Recording, _: Callable[[str], str]) -> Iterator[str]:
+    last = recording.captures[-1] if recording.captures else Capture(0)
+    sizes = [log10(rms) for _name, rms in layers(recording, last) if rms > 0 and isfinite(rms)]
+    if len(sizes) > 1:
+        yield _("gradients within {decades:.1f} decades").format(decades=max(sizes) - min(sizes))
+
+
+def _updates(recording: Recording, _: Callable[[str], str]) -> Iterator[str]:
+    rows = [row for capture in recording.captures[-3:] for row in capture.parameters.values()]
+    ratios = [row["update_rms"] / row["weight_rms"] for row in rows if "update_rms" in row and row.get("weight_rms")]
+    if ratios:
+        yield _("update ratio {ratio:.1g}").format(ratio=median(ratios))
+
+
+def missing(report: Report, lang: str) -> str:
+    """One honest sentence on what was not there to be judged."""
+    _ = translator(lang)
+    if not report.recording.vitals and not report.recording.captures:
+        return _("No backward pass ran while gradmedic watched, so there was nothing to judge.")
+    if report.recording.events_of("compiled"):
+        return _("torch.compile hides the operations from view, and the rest was too little to judge.")
+    if not report.recording.captures:
+        return _("Losses were seen, but no backward pass could be read whole, so the gradients are unknown.")
+    return _("Too few steps ran to say whether it learns.")

@@ -1,0 +1,180 @@
+"""Reports drawn by hand, one for each kind of screen."""
+
+from math import inf, nan
+
+from gradmedic.finding import Cure, Finding, Message, Severity
+from gradmedic.ledger import Entry, Ledger
+from gradmedic.progress import Progress
+from gradmedic.recording import Event, Recording
+from gradmedic.report import Report
+from gradmedic.site import Kind, Place
+from gradmedic.sketch import DrawnSite, ledger, parameter, site, sketch
+
+RUN = {"script": "train.py", "argv": ["train.py"], "versions": {"gradmedic": "0.1.0", "torch": "2.13.0"}}
+
+
+def tallies(steps: int, captures: int) -> Event:
+    return Event("tallies", steps, {"steps": steps, "captures": captures, "spent": 0.42, "seconds": 30.0})
+
+
+def vanishing(lang: str = "en") -> Report:
+    """Twenty sigmoid layers: 17 decades gone between the loss and the first."""
+    sites: list[DrawnSite] = []
+    booked = [("loss", "mse_loss", -0.9), ("net.40", "linear", -0.1)]
+    for depth in range(20):
+        size = 10.0 ** (-2.0 - 0.85 * (19 - depth))
+        sites.append(site(f"net.{2 * depth}", "linear", {"grad_rms": size}, file="train.py", line=4))
+        sites.append(site(f"net.{2 * depth + 1}", "sigmoid", {"grad_rms": size * 4, "saturated": 0.1}))
+        booked += [(f"net.{39 - 2 * depth}", "sigmoid", -0.62), (f"net.{38 - 2 * depth}", "linear", -0.19)]
+    sites.append(site("net.40", "linear", {"grad_rms": 2e-2}, file="train.py", line=5))
+    recording = sketch(
+        sites,
+        [parameter("net.0.weight", {"grad_rms": 1e-18})],
+        losses=[0.7] * 300,
+        ledgers=[ledger("net.0", *booked)],
+        events=[tallies(300, 14)],
+        run=RUN | {"lang": lang},
+    )
+    first = Place("net.0", "weights", "net.0.weight", "train.py", 4)
+    finding = Finding(
+        "vanishing-gradient",
+        Severity.CRITICAL,
+        Message("The gradient loses {decades:.1f} decades on its way to {name}.", {"decades": 17.2, "name": "net.0"}),
+        Message(
+            "A sigmoid's slope is at most 0.25, and {count} of them multiply: {sum:.1f} of the decades go there.",
+            {"count": 20, "sum": -12.4},
+        ),
+        (first, Place("net.2", "weights", "net.2.weight", "train.py", 4)),
+        evidence={"grad_rms": 1.0e-18, "largest_grad_rms": 0.02},
+        next=(
+            Cure(Message("Replace the sigmoids between the layers by ReLU."), "nn.ReLU()"),
+            Cure(
+                Message("Initialize the weights for it."),
+                "for layer in net:\n    if isinstance(layer, nn.Linear):\n"
+                '        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")',
+            ),
+        ),
+        rank=1,
+    )
+    low = Finding(
+        "learning-rate-too-low",
+        Severity.WARNING,
+        Message("A step changes the weights by {ratio:.0e} of their size.", {"ratio": 3e-9}),
+        Message("Nothing moves."),
+    )
+    note = Finding(
+        "disconnected-parameters",
+        Severity.NOTE,
+        Message("{n} parameters are frozen.", {"n": 2}),
+        Message("On purpose."),
+    )
+    return Report(recording, (finding.with_consequences(low), note), {0: Progress("stuck", 0.7, 0.7, 0.69, 0.01, 300)})
+
+
+def through_time() -> Report:
+    """A recurrent net that forgets: the gradient fades over a hundred time steps."""
+    waves = {"cell": [10.0 ** (-14 + 0.14 * at) for at in range(100)]}
+    recording = sketch(
+        [site("cell", "rnn", {"grad_rms": 1e-3}, repeats=100), site("head", "linear", {"grad_rms": 1e-2})],
+        losses=[1.1, 1.0, 1.0, 1.0],
+        profiles=waves,
+        events=[tallies(200, 12)],
+        run=RUN,
+    )
+    finding = Finding(
+        "vanishing-through-time",
+        Severity.WARNING,
+        Message("What came {steps} time steps ago reaches {name} no more.", {"steps": 40, "name": "cell"}),
+        Message("Each step multiplies the gradient by {factor:.2f}.", {"factor": 0.72}),
+        (Place("cell", "recurrent", "cell.weight_hh_l0", "/elsewhere/models/rnn.py", 31),),
+        evidence={"factor": 0.72},
+        next=(Cure(Message("Use a gated cell."), "nn.LSTM(input_size, hidden_size)"),),
+    )
+    return Report(recording, (finding,), {0: Progress("stuck", 1.1, 1.0, 1.0, 0.1, 200)})
+
+
+def dead_relu() -> Report:
+    """Units killed by one step, with the loss that jumped as its consequence."""
+    names = [f"features.{at}" for at in range(12)]
+    sites = [site(name, "relu", {"dead": [0.0, 0.9 if 4 < at < 9 else 0.1]}) for at, name in enumerate(names)]
+    recording = sketch(sites, losses=[2.0, 1.5, 9.0, 2.3, 2.3], steps=[0, 40], events=[tallies(120, 9)], run=RUN)
+    finding = Finding(
+        "dead-relu",
+        Severity.WARNING,
+        Message("{share:.0%} of the units in {name} are dead.", {"share": 0.9, "name": "features.6"}),
+        Message("A step at learning rate {lr} threw the biases below zero.", {"lr": 2.0}),
+        tuple(Place(f"features.{at}", "activation", None, "train.py", 9) for at in (6, 5, 7, 8)),
+        since_step=40,
+        evidence={"dead": 0.9, "lr": 2.0},
+        next=(Cure(Message("Lower the learning rate."), "torch.optim.SGD(model.parameters(), lr=0.02)"),),
+    )
+    return Report(recording, (finding,), {0: Progress("stuck", 2.0, 2.3, 1.5, 0.2, 120)})
+
+
+def non_finite() -> Report:
+    """log of zero at step 6: the loss is NaN from there on."""
+    recording = sketch(
+        [site("log", "log", {"grad_rms": 1.0}), site("fc", "linear", {"grad_rms": 0.5})],
+        losses=[2.3, 2.1, 1.8, 1.4, 1.3, 1.2, nan, nan, inf],
+        events=[tallies(9, 4)],
+        run=RUN,
+    )
+    finding = Finding(
+        "non-finite",
+        Severity.CRITICAL,
+        Message("{op} made the first infinite value at step {step}.", {"op": "log", "step": 6}),
+        Message("Its operand reached {low}; the logarithm of zero is minus infinity.", {"low": 0.0}),
+        (Place("log", "arithmetic", None, "train.py", 10),),
+        since_step=6,
+        evidence={"operand_min": 0.0, "operand_max": 0.98, "loss": nan},
+        next=(Cure(Message("Keep the operand away from zero."), "loss = -torch.log(p.clamp_min(1e-7)).mean()"),),
+        rank=0,
+    )
+    return Report(recording, (finding,), {0: Progress("worse", 2.3, nan, 1.2, 0.1, 9)})
+
+
+def healthy(*findings: Finding) -> Report:
+    """A small net that learns."""
+    names = ("conv1", "conv2", "head")
+    sites = [site(name, "linear", {"grad_rms": 0.01 * (at + 1)}) for at, name in enumerate(names)]
+    moving = parameter("conv1.weight", {"grad_rms": 0.01, "update_rms": 1e-4, "weight_rms": 0.1})
+    recording = sketch(sites, [moving], losses=[2.3, 1.2, 0.4], events=[tallies(500, 14)], run=RUN)
+    return Report(recording, findings, {0: Progress("learning", 2.31, 0.42, 0.4, 0.05, 500)})
+
+
+def noted() -> Report:
+    """The same net with a remark."""
+    text = Message("The gradient of {name} is clipped at {share:.0%} of the steps.", {"name": "conv1", "share": 0.3})
+    return healthy(Finding("exploding-gradient", Severity.NOTE, text, Message("That is what clipping is for.")))
+
+
+def unclear() -> Report:
+    """A script in which nothing was trained."""
+    return Report(Recording(run=RUN))
+
+
+def cut() -> Report:
+    """A gradient that is exactly zero behind one operation."""
+    stopped = Entry(1, "round", "round", Kind.ARITHMETIC, -inf)
+    booked = Ledger("fc1", (Entry(2, "fc2", "linear", Kind.WEIGHTS, -0.5),), cut=stopped)
+    sites = [site("fc1", "linear", {"grad_rms": 0.0}), site("fc2", "linear", {"grad_rms": 0.1})]
+    finding = Finding(
+        "disconnected-parameters",
+        Severity.CRITICAL,
+        Message("No gradient passes {name}.", {"name": "round"}),
+        Message("Its slope is zero everywhere."),
+        (Place("round", "arithmetic"), Place("fc1", "weights", "fc1.weight")),
+    )
+    return Report(sketch(sites, losses=[1.0] * 5, ledgers=[booked], run=RUN), (finding,))
+
+
+SKETCHES = {
+    "vanishing": vanishing(),
+    "through_time": through_time(),
+    "dead_relu": dead_relu(),
+    "non_finite": non_finite(),
+    "healthy": healthy(),
+    "noted": noted(),
+    "unclear": unclear(),
+    "cut": cut(),
+}
