@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log10
 
 from gradmedic.recording import Capture, Recording
@@ -58,7 +59,7 @@ def _wave(site: Site, profile: Sequence[float], times: Sequence[int]) -> Wave | 
         return None
     # Zeros at the beginning were flushed: the stretch that is left shows the rate.
     decades = [log10(sizes[at]) for at in lit]
-    jumps = [earlier - later for earlier, later in zip(decades, decades[1:], strict=False)]
+    jumps = [earlier - later for earlier, later in pairwise(decades)]
     total = decades[0] - decades[-1]
     along = sum(1 for jump in jumps if jump * total > 0) / len(jumps)
     return Wave(site, total, max(1, times[lit[-1]] - times[lit[0]]), along)

@@ -12,7 +12,7 @@ from gradmedic.outcome import Outcome, climb, outcome
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
 from gradmedic.site import Place
-from gradmedic.sketch import parameter, site, sketch
+from gradmedic.sketch import Columns, parameter, site, sketch
 from gradmedic.through_time import waves
 
 CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)  # between backward() and step()"
@@ -24,9 +24,9 @@ def _chain(factor: float, losses: list[float], update: float = 0.01, grad: float
     sites, parameters = [], []
     for at in range(8):
         size = grad * factor ** (7 - at)
-        numbers = {"grad_norm": [size] * 2, "value_rms": 1.0}
+        numbers: Columns = {"grad_norm": [size] * 2, "value_rms": 1.0}
         sites.append(site(f"fc{at}", "linear", numbers, parameter=f"fc{at}.weight", fan_in=64))
-        held = {"grad_rms": [size] * 2, "weight_rms": 0.2, "update_rms": update}
+        held: Columns = {"grad_rms": [size] * 2, "weight_rms": 0.2, "update_rms": update}
         parameters.append(parameter(f"fc{at}.weight", held, shape=(64, 64)))
     return sketch(sites, parameters, losses=losses, lr=0.01)
 
@@ -192,9 +192,7 @@ class ExplodingGradient(Rule):
         if grown < self.runaway or risen < self.runaway:
             return None
         values = {"grown": f"{10**grown:.0f}", "risen": f"{10**risen:.0f}"}
-        text = (
-            "The gradient explodes over the steps: {grown} times larger than at the start, and the loss {risen} times"
-        )
+        text = "The gradient explodes over the steps: it has grown {grown} times, and the loss {risen} times"
         why = Message("Gradient and loss feed each other's growth: nothing bounds this objective.")
         evidence = {"decades_of_gradient": round(grown, 2), "decades_of_loss": round(risen, 2)}
         found = layers(recording, recording.captures_of(stream)[-1])

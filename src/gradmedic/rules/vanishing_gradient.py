@@ -11,7 +11,7 @@ from gradmedic.layers import layers, sound
 from gradmedic.outcome import Outcome, outcome
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
-from gradmedic.sketch import parameter, site, sketch
+from gradmedic.sketch import Columns, parameter, site, sketch
 
 
 def _deep(factor: float, losses: list[float], depth: int = 9, pace: float = 1e-3) -> Recording:
@@ -21,7 +21,7 @@ def _deep(factor: float, losses: list[float], depth: int = 9, pace: float = 1e-3
         size = 0.1 * factor ** (depth - 1 - at)
         sites.append(site(f"fc{at}", "linear", {"grad_norm": [size] * 3}, parameter=f"fc{at}.weight", fan_in=64))
         sites.append(site(f"act{at}", "sigmoid"))
-        numbers = {"grad_rms": [size / 10] * 3, "weight_rms": 0.1, "update_rms": pace * size}
+        numbers: Columns = {"grad_rms": [size / 10] * 3, "weight_rms": 0.1, "update_rms": pace * size}
         parameters.append(parameter(f"fc{at}.weight", numbers, shape=(64, 64)))
     return sketch(sites, parameters, losses=losses)
 
@@ -172,8 +172,6 @@ def _cures(capture: Capture) -> tuple[Cure, ...]:
         Message("Initialize the hidden layers so that they keep the signal's size"),
         'nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")\nnn.init.zeros_(layer.bias)',
     )
-    bridge = Cure(
-        Message("Let the gradient pass by the layers: add shortcuts or normalization"), "x = x + block(norm(x))"
-    )
+    bridge = Cure(Message("Let the gradient pass by the layers with shortcuts"), "x = x + block(norm(x))")
     weights_first = booked is not None and booked[1] < booked[0]
     return (start, swap, bridge) if weights_first else (swap, start, bridge)

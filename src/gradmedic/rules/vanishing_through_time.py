@@ -141,9 +141,7 @@ def _cures(op: str) -> tuple[Cure, ...]:
         "    for bias in (lstm.bias_ih_l0, lstm.bias_hh_l0):\n"
         "        bias[hidden : 2 * hidden].fill_(1.0)",
     )
-    gated = Cure(
-        Message("Use a gated cell instead of a plain recurrent one"), "nn.LSTM(inputs, hidden, batch_first=True)"
-    )
+    gated = Cure(Message("Use a gated cell"), "nn.LSTM(inputs, hidden, batch_first=True)")
     straight = Cure(
         Message("Start the recurrent weights orthogonal: they keep the size over many steps"),
         "nn.init.orthogonal_(rnn.weight_hh_l0)",
