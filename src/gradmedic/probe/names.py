@@ -8,7 +8,6 @@ from types import FrameType
 from typing import Any
 from weakref import ref
 
-import torch
 from torch import Tensor, nn
 
 from gradmedic.probe.intervals import user_frame
@@ -176,5 +175,3 @@ def _hung_in_lists(roots: list[nn.Module], alive: list[nn.Module]) -> dict[int, 
                 if wanted.get(id(item)) is item and item is not module:
                     found[id(item)] = f"{name}[{key!r}]"
     return found
-
-

@@ -28,7 +28,8 @@ def _rows(kind: Kind, text: str) -> dict[str, Operation]:
     rows = {}
     for line in text.strip().splitlines():
         stem, op, *saved = (word if word != "-" else None for word in line.split())
-        assert stem and op
+        assert stem is not None, line
+        assert op is not None, line
         rows[stem] = Operation(op, kind, *saved)
     return rows
 

@@ -1,0 +1,135 @@
+"""Read one backward pass whole: hooks on the nodes of its graph, for as long as it runs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradmedic.probe.layout import Layout
+from gradmedic.probe.meter import Meter
+from gradmedic.probe.values import Activity, read_values, unit_dim
+from gradmedic.site import Kind, Site
+
+_SILENT_SHAPES = {
+    "view",
+    "unsafe_view",
+    "reshape",
+    "t",
+    "transpose",
+    "permute",
+    "unsqueeze",
+    "squeeze",
+    "alias",
+    "clone",
+}
+"""Reshapes through which a gradient passes with its norm unchanged: nothing to measure."""
+
+MANY_USES = 64
+"""Uses of one leaf above which the single contributions are no longer measured: an RNN over a
+thousand steps would copy its weights' gradient a thousand times."""
+
+Failed = Callable[[str, BaseException], None]
+
+
+class Pass:
+    """One backward pass under observation. Nothing here may raise into the user's backward."""
+
+    def __init__(self, layout: Layout, sites: Sequence[Site | None], activity: Activity, failed: Failed) -> None:
+        self.layout = layout
+        self.sites = sites
+        self.meter = Meter()
+        self._activity = activity
+        self._failed = failed
+        self._handles: list[Any] = []
+
+    def arm(self) -> None:
+        """Put a hook on every node that is worth one; `disarm` must follow, or they leak."""
+        for i, vertex in enumerate(self.layout.vertices):
+            if self._is_read(i):
+                self._handles.append(vertex.node.register_prehook(self._arrival(i)))
+            slots = self._shared_slots(i)
+            if slots or self._needs_slope(i):
+                self._handles.append(vertex.node.register_hook(self._departure(i, slots)))
+
+    def disarm(self) -> None:
+        """Take all hooks away."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def returned(self, inputs: Any, grads: Any) -> None:
+        """Take the gradients that `autograd.grad` returns instead of leaving them at the leaves."""
+        position = {id(vertex.leaf): i for i, vertex in self.layout.graph.leaves()}
+        pairs = [(inputs, grads[0])] if isinstance(inputs, Tensor) else zip(inputs, grads, strict=True)
+        for tensor, grad in pairs:
+            if id(tensor) in position and isinstance(grad, Tensor):
+                self.meter.size((position[id(tensor)], "arrival", 0), grad)
+
+    def _is_read(self, i: int) -> bool:
+        vertex = self.layout.vertices[i]
+        silent = vertex.operation.kind is Kind.SHAPE and vertex.operation.op in _SILENT_SHAPES
+        return not silent or len(vertex.consumers) != 1
+
+    def _shared_slots(self, i: int) -> list[int]:
+        """The inputs of a vertex whose source has other consumers too: the dominant one must be found."""
+        slots = []
+        for slot, edge in enumerate(self.layout.vertices[i].inputs):
+            users = len(self.layout.vertices[edge[0]].consumers) if edge is not None else 0
+            if 1 < users <= MANY_USES:
+                slots.append(slot)
+        return slots
+
+    def _needs_slope(self, i: int) -> bool:
+        """True for a ReLU whose result is packed away, by checkpointing for example."""
+        vertex = self.layout.vertices[i]
+        return vertex.operation.op == "relu" and vertex.tensor("result") is None
+
+    def _arrival(self, i: int) -> Callable[[Any], None]:
+        def arrival(grads: Any) -> None:
+            try:
+                self._read_arrival(i, grads)
+            except Exception as error:
+                self._failed("capture", error)
+
+        return arrival
+
+    def _read_arrival(self, i: int, grads: Sequence[Tensor | None]) -> None:
+        numel = 0
+        for k, grad in enumerate(grads):
+            if isinstance(grad, Tensor) and grad.numel():
+                self.meter.size((i, "arrival", k), grad)
+                numel += grad.numel()
+        site = self.sites[i]
+        if site is None:
+            return
+        self.meter.put((i, "numel"), torch.tensor(float(numel)))
+        first = grads[0] if grads else None
+        if isinstance(first, Tensor) and not first.is_sparse and self.layout.kinds[i] is not Kind.ARITHMETIC:
+            self.meter.put((i, "grad_nonzero"), torch.count_nonzero(first.detach()))
+        read_values(self.meter, self.layout, i, site.id, self._activity)
+
+    def _departure(self, i: int, slots: Sequence[int]) -> Callable[[Any, Any], None]:
+        def departure(inputs: Any, outputs: Any) -> None:
+            try:
+                for slot in slots:
+                    if isinstance(inputs[slot], Tensor):
+                        self.meter.size((i, "sent", slot), inputs[slot])
+                if self._needs_slope(i):
+                    self._read_slope(i, inputs[0], outputs[0])
+            except Exception as error:
+                self._failed("capture", error)
+
+        return departure
+
+    def _read_slope(self, i: int, sent: Any, arrived: Any) -> None:
+        """A unit that sends nothing back of what arrives is not active, whatever its value was."""
+        site = self.sites[i]
+        if site is None or not isinstance(sent, Tensor) or not isinstance(arrived, Tensor) or sent.dim() < 2:
+            return
+        dim = unit_dim(self.layout, i, sent.dim())
+        others = [d for d in range(sent.dim()) if d != dim]
+        units = (sent.detach() != 0).any(dim=others)
+        if bool((arrived.detach() != 0).any()):
+            self.meter.put((i, "silent"), 1.0 - units.double().mean())
+            self.meter.put((i, "dead"), self._activity.dead(site.id, units))

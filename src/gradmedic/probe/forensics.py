@@ -1,0 +1,62 @@
+"""When a number stops being finite: find the operation, and tell once."""
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+from gradmedic.probe.assemble import Sheet
+from gradmedic.probe.layout import Layout
+from gradmedic.probe.nonfinite import Culprit, describe, find_backward, find_forward
+from gradmedic.recorder import Recorder
+from gradmedic.recording import Event
+from gradmedic.site import Site
+
+Sites = Sequence[Site | None]
+
+
+class Forensics:
+    """Finds the first culprit of each stream."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._told: set[int] = set()
+
+    def known(self, stream: int) -> bool:
+        """True if the stream's culprit has been found."""
+        return stream in self._told
+
+    def forward(self, layout: Layout, sites: Sites, stream: int, step: int) -> None:
+        """The loss is not finite: search the graph while its saved tensors live."""
+        for root in layout.graph.roots:
+            culprit = find_forward(layout, root)
+            if culprit is not None:
+                self._tell(layout, sites, culprit, {}, stream, step)
+                return
+
+    def backward(self, sheet: Sheet, stream: int, step: int) -> None:
+        """The pass has run: search its numbers for the first gradient that is not finite."""
+        if stream in self._told or all(map(isfinite, sheet.arrivals.values())):
+            return
+        culprit = find_backward(sheet.layout, sheet.arrivals)
+        if culprit is not None:
+            self._tell(sheet.layout, sheet.sites, culprit, sheet.numbers, stream, step)
+
+    def _tell(self, layout: Layout, sites: Sites, culprit: Culprit, numbers: Any, stream: int, step: int) -> None:
+        self._told.add(stream)
+        found = describe(layout, culprit, numbers)
+        site = _nearest(layout, sites, culprit.vertex)
+        if site is not None:
+            found |= {"site": site.id, "name": site.name, "file": site.file, "line": site.line}
+            found["parameter"] = site.parameter
+        found["stream"] = stream
+        # A parameter that is bad when a step begins was made so by the step before.
+        since = step - 1 if culprit.phase == "parameter" else step
+        self._recorder.event(Event("non-finite", max(0, since), found))
+
+
+def _nearest(layout: Layout, sites: Sites, i: int) -> Site | None:
+    """The site of a vertex, or of the operation that uses it."""
+    here = i
+    while sites[here] is None and layout.vertices[here].consumers:
+        here = layout.vertices[here].consumers[0][0]
+    return sites[here]

@@ -1,0 +1,331 @@
+"""The probe: watches a script's training from inside torch and feeds a recorder."""
+
+import os
+import warnings
+from collections.abc import Callable
+from math import isfinite
+from time import perf_counter
+from types import FrameType, TracebackType
+from typing import Any, Self
+from weakref import WeakMethod
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gradmedic.errors import GradmedicWarning
+from gradmedic.probe.assemble import Sheet
+from gradmedic.probe.capture import Pass
+from gradmedic.probe.forensics import Forensics
+from gradmedic.probe.graph import walk
+from gradmedic.probe.intervals import Lines, Modules, Owners
+from gradmedic.probe.layout import Layout
+from gradmedic.probe.names import Names
+from gradmedic.probe.people import People
+from gradmedic.probe.schedule import Schedule
+from gradmedic.probe.seat import Seat
+from gradmedic.probe.sites import Sites
+from gradmedic.probe.updates import Hands
+from gradmedic.probe.values import Activity
+from gradmedic.probe.vitals import Vitals
+from gradmedic.probe.window import Draft, Window
+from gradmedic.recorder import Recorder
+from gradmedic.recording import Event
+from gradmedic.settings import Settings
+
+
+class Look:
+    """One backward pass that is being read whole."""
+
+    def __init__(
+        self, stream: int, loss: float | None, passed: Pass, leaves: list[Tensor], scale: float, inputs: Any
+    ) -> None:
+        self.stream = stream
+        self.inputs = inputs
+        self.loss = loss
+        self.passed = passed
+        self.leaves = leaves
+        self.scale = scale
+        self.began = perf_counter()
+
+
+class Probe:
+    """Watches every training step of this process from `install` until `close`.
+
+    Between captures a step costs one loss, a few comparisons and no hook. Nothing raised in here
+    reaches the script: a failure is warned of once, recorded, and its part is left out.
+    """
+
+    def __init__(self, recorder: Recorder, settings: Settings) -> None:
+        self.on_capture: Callable[[], None] | None = None
+        self._recorder = recorder
+        self._names = Names()
+        self._people = People(recorder, self._names)
+        self._sites = Sites(self._names, recorder.site)
+        self._activity = Activity()
+        self._schedule = Schedule(settings.budget, settings.every)
+        self._vitals = Vitals(recorder, self._schedule)
+        self._forensics = Forensics(recorder)
+        self._modules = Modules()
+        self._lines = Lines()
+        self._seat = Seat(self)
+        self._window: Window | None = None
+        self._looking: Look | None = None
+        self._hands = Hands()
+        self._compiled = False
+        self._failures: dict[str, int] = {}
+        self._news = False
+
+    def __enter__(self) -> Self:
+        self.install()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def install(self) -> None:
+        """Sit down in torch; the first step is read whole."""
+        self._seat.take()
+        os.register_at_fork(after_in_child=_weak(self._leave))
+        self._open()
+
+    def close(self) -> None:
+        """Get up, and hand in what is unfinished."""
+        self._leave()
+        self._guard("close", self._hand_in)
+        self._guard("close", self._vitals.finish)
+
+    def _leave(self) -> None:
+        self._seat.rise()
+        self._modules.stop()
+        self._lines.stop()
+        self._looking = None
+
+    # ── backward ────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
+        """Take the loss; arm the hooks where this pass is read whole."""
+        try:
+            if self._looking is not None:
+                return None  # checkpointing recomputes inside of the pass that is being read
+            stream = self._people.stream(frame)
+            self._settle()
+            loss = self._vitals.loss(stream, tensors)
+            bad = loss is not None and not isfinite(loss)
+            if not self._wanted(stream, bad):
+                return None
+            return self._arm(tensors, inputs, stream, loss, frame)
+        except Exception as error:
+            self.failed("backward", error)
+            return None
+
+    def _settle(self) -> None:
+        """See what has happened to weights and gradients since the last pass."""
+        for held in self._people.optimizers.values():
+            held.canary.before_backward()
+        if not self._people.optimizers and self._hands.moved():
+            if self._window is not None:
+                self._window.after_step(self._hands)
+            if self._hands.stale:
+                self._vitals.stale(None)
+            self._vitals.by_hand()
+            self._turn(keep=True)
+
+    def _wanted(self, stream: int, bad: bool) -> bool:
+        if self._failures.get("backward", 0) + self._failures.get("capture", 0) > 3:
+            return False
+        if self._window is not None and stream not in self._window.streams:
+            return True
+        return bad and not self._forensics.known(stream)
+
+    def _arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
+        began = perf_counter()
+        roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+        graph = walk(root.grad_fn for root in roots)
+        if not graph.vertices:
+            return None
+        leaves = [vertex.leaf for _, vertex in graph.leaves()]
+        held = [p for h in self._people.optimizers.values() for p in h.parameters()]
+        self._names.learn([*leaves, *held], frame)
+        layout = Layout(graph)
+        sites = self._sites.lay_out(layout, stream, Owners(self._modules.spans), Owners(self._lines.spans))
+        if loss is not None and not isfinite(loss):
+            self._forensics.forward(layout, sites, stream, self._vitals.step)
+            self._news = True
+        passed = Pass(layout, sites, self._activity, self.failed)
+        passed.arm()
+        look = Look(stream, loss, passed, leaves, self._vitals.scale_of(roots), inputs)
+        self._looking = look
+        if self._people.optimizers:
+            self._modules.stop()
+        self._schedule.paid(perf_counter() - began)
+        return look
+
+    def end(self, look: Look | None, grads: Any = None) -> None:
+        """Collect what the hooks have read."""
+        try:
+            for held in self._people.optimizers.values():
+                held.canary.after_backward()
+            if look is not None:
+                self._looking = None
+                self._finish(look, grads)
+            if not self._people.optimizers:
+                self._by_hand()
+            self._vitals.after_backward()
+        except Exception as error:
+            self.failed("backward", error)
+        self._tell()
+
+    def _finish(self, look: Look, grads: Any) -> None:
+        began = perf_counter()
+        look.passed.disarm()
+        if grads is not None:
+            look.passed.returned(look.inputs, grads)
+        sheet = Sheet(look.passed.layout, look.passed.sites, look.passed.meter.numbers(), look.scale)
+        self._forensics.backward(sheet, look.stream, self._vitals.step)
+        if self._window is None:
+            self._window = Window(self._vitals.step)
+        leaves = {self._people.id_of(leaf): leaf for leaf in look.leaves}
+        draft = Draft(self._vitals.step, look.stream, self._schedule.elapsed, look.loss, sheet, leaves)
+        draft.read_leaves(self._people.id_of)
+        self._hands.watch(look.leaves)
+        self._window.drafts.append(draft)
+        self._window.streams.add(look.stream)
+        now = perf_counter()
+        self._schedule.paid(now - began, captured=True)
+
+    def _by_hand(self) -> None:
+        """As long as no optimizer has been seen, the script may move the weights itself."""
+        self._hands.after_backward()
+        if self._window is not None and self._window.drafts:
+            leaves = self._window.drafts[-1].leaves
+            self._window.before_step(self._hands, leaves.items(), None)
+
+    # ── the optimizer ───────────────────────────────────────────────────────────────────────
+
+    def before_step(self, optimizer: Optimizer) -> None:
+        """Read what the optimizer is given."""
+        try:
+            held = self._people.held(optimizer)
+            if held.canary.stale:
+                self._vitals.stale(held.id)
+            scale = getattr(optimizer, "grad_scale", None)  # fused optimizers unscale inside of the step
+            if self._window is not None and self._window.drafts:
+                numbered = ((self._people.id_of(p), p) for p in held.parameters())
+                self._window.before_step(optimizer, numbered, scale)
+            self._vitals.before_step(optimizer, scale)
+        except Exception as error:
+            self.failed("step", error)
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """Read what the optimizer has made of it; where a step ends, decide on the next."""
+        try:
+            held = self._people.held(optimizer)
+            held.steps += 1
+            held.canary.after_step(held.parameters())
+            if self._window is not None:
+                self._window.after_step(optimizer)
+            self._vitals.after_step(optimizer)
+            if held.steps > self._vitals.step:
+                self._vitals.step = held.steps
+                self._turn()
+        except Exception as error:
+            self.failed("step", error)
+        self._tell()
+
+    def clipped(self, total: Any, limit: float, by_norm: bool) -> None:
+        """Note the norm before clipping, which comes for free."""
+        try:
+            factor = self._vitals.clipped(total, limit, by_norm)
+            if self._window is not None and by_norm:
+                self._window.clipped(factor)
+        except Exception as error:
+            self.failed("clip", error)
+
+    def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
+        """Remember the true loss behind a scaled one."""
+        self._vitals.scaled(loss, result, scaler)
+
+    def maybe_skipped(self, optimizer: Optimizer) -> None:
+        """Note a step that a GradScaler has left out."""
+        self._vitals.maybe_skipped(optimizer)
+
+    def compiled(self) -> None:
+        """Hooks would break a compiled model into pieces: keep none."""
+        self._compiled = True
+        self._modules.stop()
+        self._lines.stop()
+
+    # ── the turn of a step ──────────────────────────────────────────────────────────────────
+
+    def _turn(self, keep: bool = False) -> None:
+        """A step is over. `keep` what was noted of the forward pass: it belongs to the next one."""
+        self._hand_in()
+        if self._schedule.wants(self._vitals.step):
+            self._open(keep)
+        elif not self._people.optimizers:
+            self._modules.clear()
+        else:
+            self._modules.stop()
+            self._lines.stop()
+
+    def _open(self, keep: bool = False) -> None:
+        self._window = Window(self._vitals.step)
+        if self._compiled:
+            return
+        if not keep:
+            self._modules.clear()
+            self._lines.clear()
+        self._modules.start()
+        if not self._sites.have_lines:
+            self._lines.start()
+
+    def _hand_in(self) -> None:
+        """Record the captures of the step that is over."""
+        window, self._window = self._window, None
+        if window is None or not window.drafts:
+            return
+        began = perf_counter()
+        leaves = [leaf for draft in window.drafts for leaf in draft.leaves.values()]
+        self._people.announce(leaves, self._modules.called.values())
+        for draft in window.drafts:
+            self._recorder.capture(draft.capture(self._people.name_of))
+            self._vitals.captured()
+        self._news = True
+        self._schedule.paid(perf_counter() - began)
+
+    def _tell(self) -> None:
+        """Call who waits for captures: alone in being allowed to raise, to end the run."""
+        if self._news:
+            self._news = False
+            if self.on_capture is not None:
+                self.on_capture()
+
+    # ── failures ────────────────────────────────────────────────────────────────────────────
+
+    def failed(self, part: str, error: BaseException) -> None:
+        """Warn once, record it, and go on without."""
+        count = self._failures[part] = self._failures.get(part, 0) + 1
+        if count == 1:
+            self._recorder.event(Event("failure", self._vitals.step, {"part": part, "error": f"{error!r}"}))
+            text = f"gradmedic could not read {part}: {error!r}. Training goes on; the report will lack it."
+            with warnings.catch_warnings():  # a script that turns warnings into errors must not stop
+                warnings.simplefilter("default")
+                warnings.warn(text, GradmedicWarning, stacklevel=2)
+
+    def _guard(self, part: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:
+            self.failed(part, error)
+
+
+def _weak(method: Callable[[], None]) -> Callable[[], None]:
+    """A callback that does not keep its object alive: at-fork handlers are never unregistered."""
+    weak = WeakMethod(method)
+
+    def call() -> None:
+        alive = weak()
+        if alive is not None:
+            alive()
+
+    return call

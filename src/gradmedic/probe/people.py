@@ -1,0 +1,135 @@
+"""Who takes part: streams, optimizers, and parameters with their ids in the recording."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import Any
+from weakref import ref
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gradmedic.probe.intervals import user_frame
+from gradmedic.probe.names import Names
+from gradmedic.probe.updates import Canary
+from gradmedic.recorder import Recorder
+from gradmedic.recording import Optimizer as OptimizerFacts
+from gradmedic.recording import Stream
+from gradmedic.site import Parameter
+
+
+@dataclass
+class Held:
+    """An optimizer that has been seen to step."""
+
+    id: int
+    optimizer: Any
+    steps: int = 0
+    canary: Canary = field(default_factory=Canary)
+
+    def parameters(self) -> Iterator[Tensor]:
+        """All tensors that it moves."""
+        optimizer = self.optimizer()
+        if optimizer is not None:
+            for group in optimizer.param_groups:
+                yield from group["params"]
+
+
+class People:
+    """Gives everybody an id once, and tells the recorder who is new or has changed."""
+
+    def __init__(self, recorder: Recorder, names: Names) -> None:
+        self._recorder = recorder
+        self._names = names
+        self._streams: dict[tuple[int, int], int] = {}
+        self.optimizers: dict[int, Held] = {}
+        self._ids: dict[int, tuple[Any, int]] = {}
+        self._known: dict[int, Parameter] = {}
+
+    def stream(self, frame: FrameType) -> int:
+        """The stream of a backward call, told apart by the line of the caller."""
+        user = user_frame(frame) or frame
+        key = (id(user.f_code), user.f_lineno)
+        known = self._streams.get(key)
+        if known is None:
+            known = self._streams[key] = len(self._streams)
+            self._recorder.stream(Stream(known, "loss", user.f_code.co_filename, user.f_lineno))
+        return known
+
+    def held(self, optimizer: Optimizer) -> Held:
+        """The entry of an optimizer; a new one is announced."""
+        held = self.optimizers.get(id(optimizer))
+        if held is None or held.optimizer() is not optimizer:
+            held = self.optimizers[id(optimizer)] = Held(len(self.optimizers), ref(optimizer))
+            count = sum(1 for _ in held.parameters())
+            name = type(optimizer).__name__
+            self._recorder.optimizer(OptimizerFacts(held.id, name, _options(optimizer), count))
+        return held
+
+    def id_of(self, tensor: Tensor) -> int:
+        """The id of a parameter in the recording."""
+        known = self._ids.get(id(tensor))
+        if known is not None and known[0]() is tensor:
+            return known[1]
+        number = len(self._ids) + 1 if known is None else max(n for _, n in self._ids.values()) + 1
+        self._ids[id(tensor)] = (ref(tensor), number)
+        return number
+
+    def name_of(self, key: int) -> str:
+        """The name of a tensor by its `id()`."""
+        owned = self._names.parameters.get(key)
+        return owned.name if owned else "tensor"
+
+    def announce(self, leaves: Iterable[Tensor], called: Iterable[nn.Module]) -> None:
+        """Tell the recorder of every parameter that is new, or of which something has changed."""
+        took_part = {id(leaf) for leaf in leaves}
+        owners = {id(module) for module in called}
+        held = {id(p): h.id for h in self.optimizers.values() for p in h.parameters()}
+        for tensor in self._everybody(leaves):
+            facts = self._facts(tensor, took_part, owners, held.get(id(tensor)))
+            if self._known.get(facts.id) != facts:
+                self._known[facts.id] = facts
+                self._recorder.parameter(facts)
+
+    def _everybody(self, leaves: Iterable[Tensor]) -> Iterator[Tensor]:
+        seen: dict[int, Tensor] = {id(leaf): leaf for leaf in leaves}
+        for held in self.optimizers.values():
+            seen.update((id(p), p) for p in held.parameters())
+        for root in self._names.roots:
+            module = root()
+            if module is not None:
+                seen.update((id(p), p) for p in module.parameters())
+        yield from seen.values()
+
+    def _facts(self, tensor: Tensor, took_part: set[int], owners: set[int], optimizer: int | None) -> Parameter:
+        owned = self._names.of(tensor)
+        module = owned.module() if owned is not None and owned.module is not None else None
+        number = self.id_of(tensor)
+        before = self._known.get(number)
+        called = id(tensor) in took_part or id(module) in owners
+        facts = Parameter(
+            id=number,
+            name=owned.name if owned else f"tensor{list(tensor.shape)}",
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+            requires_grad=tensor.requires_grad,
+            optimizer=optimizer,
+            called=called or (before is not None and before.called),
+            registered=owned.registered if owned else True,
+            module_type=type(module).__name__ if module is not None else "",
+            aliases=owned.aliases if owned else (),
+        )
+        if before is not None and facts.optimizer is None:
+            facts = replace(facts, optimizer=before.optimizer)
+        return facts
+
+
+def _options(optimizer: Optimizer) -> dict[str, float]:
+    """The numeric options of an optimizer, as it was made."""
+    found: dict[str, float] = {}
+    for name, value in optimizer.defaults.items():
+        if isinstance(value, bool | int | float):
+            found[name] = float(value)
+        elif isinstance(value, tuple | list) and all(isinstance(v, int | float) for v in value):
+            found.update({f"{name}[{k}]": float(v) for k, v in enumerate(value)})
+    return found

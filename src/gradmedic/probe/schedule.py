@@ -1,0 +1,75 @@
+"""When to read a step whole: early, then as often as the budget allows."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+EARLY = 3
+"""Steps that are always read: what is wrong from the start shows in them."""
+
+GRACE = 0.1
+"""Seconds that the captures at steps 4, 8, 16, ... may overdraw: a run of a second would else be
+over before the budget has paid for a look at how it went on."""
+
+SPREAD = 0.04
+"""Least gap between captures as a share of the steps so far, so that they spread over the run."""
+
+EXTRA = 12
+"""Captures that strange vitals may ask for in one run, each gap twice the last."""
+
+
+class Schedule:
+    """Decides at the start of each step whether it is read whole."""
+
+    def __init__(self, budget: float, every: int | None = None, clock: Callable[[], float] = perf_counter) -> None:
+        self._budget = budget
+        self._every = every
+        self._clock = clock
+        self._began = clock()
+        self._last = -1
+        self._extra = EXTRA
+        self._asked = False
+        self._next_extra = 0
+        self._step = 0
+        self._early = 0.0
+        self.spent = 0.0
+        self._cost = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._began
+
+    def wants(self, step: int) -> bool:
+        """True if the step that begins now is to be read whole."""
+        self._step = step
+        chosen = self._chooses(step)
+        if chosen:
+            self._last = step
+            self._asked = False
+        return chosen
+
+    def _chooses(self, step: int) -> bool:
+        if self._every is not None:
+            return step % self._every == 0
+        if step < EARLY:
+            return True
+        if self._asked and self._extra > 0 and step >= self._next_extra:
+            self._extra -= 1
+            self._next_extra = step + 2 ** (EXTRA - self._extra)
+            return True
+        due = self.spent - self._early + self._cost - self._budget * self.elapsed
+        if step & (step - 1) == 0:
+            return due <= GRACE
+        return due <= 0 and step - self._last >= max(1.0, SPREAD * step)
+
+    def ask(self) -> None:
+        """Vitals have turned strange: read a step soon."""
+        self._asked = True
+
+    def paid(self, seconds: float, captured: bool = False) -> None:
+        """Book the time that was taken; a capture's own cost is what the next one is expected to take."""
+        self.spent += seconds
+        if self._step < EARLY:
+            self._early += seconds  # the price of looking at all; what follows is to stay in the budget
+        if captured:
+            self._cost = seconds if not self._cost else 0.5 * (self._cost + seconds)

@@ -1,0 +1,161 @@
+"""What an optimizer is given and what it makes of it: gradients, true updates, forgotten zeroing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+from weakref import ref
+
+import torch
+from torch import Tensor
+
+from gradmedic.probe.meter import Meter
+
+SAMPLE = 2**16
+"""Entries of a parameter that are copied to measure its update: evenly spread rows of a large one."""
+
+
+@dataclass
+class Canary:
+    """Tells whether anybody zeroes the gradients of an optimizer between two of its steps.
+
+    The gradient of one parameter is looked at before every backward pass. If it is the very tensor,
+    at the very version, that the last step has left, what the pass adds goes on top of old sums.
+    """
+
+    tensor: Any = None
+    _seen: tuple[int, int] | None = None
+    _untouched: bool = False
+    _added: bool = False
+
+    def after_step(self, parameters: Iterable[Tensor]) -> None:
+        """Remember the gradient that a step has used."""
+        if self.tensor is None or self.tensor() is None:
+            found = next((p for p in parameters if p.grad is not None and not p.grad.is_sparse), None)
+            if found is None:
+                return
+            self.tensor = ref(found)
+        self._seen = _state(self.tensor())
+        self._untouched = self._seen is not None
+        self._added = False
+
+    def before_backward(self) -> None:
+        """See whether the gradient has been zeroed, replaced or dropped."""
+        if self._untouched and _state(self.tensor()) != self._seen:
+            self._untouched = False
+
+    def after_backward(self) -> None:
+        """See whether the pass has added to it."""
+        if self._untouched:
+            now = _state(self.tensor())
+            self._added = self._added or now != self._seen
+            self._seen = now
+
+    @property
+    def stale(self) -> bool:
+        """True if the next step uses gradients that were added to those of the last one."""
+        return self._untouched and self._added
+
+
+@dataclass
+class Hands:
+    """Notices updates that no optimizer makes: `p -= lr * p.grad`, or an optimizer that is not torch's."""
+
+    tensor: Any = None
+    _weights: tuple[int, float] | None = None
+    _grad: tuple[int, int] | None = None
+
+    def watch(self, leaves: Iterable[Tensor]) -> None:
+        """Choose the smallest of the parameters to look at."""
+        if self.tensor is None or self.tensor() is None:
+            smallest = min(leaves, key=lambda leaf: leaf.numel(), default=None)
+            self.tensor = None if smallest is None else ref(smallest)
+
+    def after_backward(self) -> None:
+        """Remember the parameter and its gradient."""
+        tensor = self.tensor() if self.tensor is not None else None
+        if tensor is not None:
+            self._weights = _fingerprint(tensor)
+            self._grad = _state(tensor)
+
+    def moved(self) -> bool:
+        """True if the parameter has changed since the last backward pass."""
+        tensor = self.tensor() if self.tensor is not None else None
+        return tensor is not None and self._weights is not None and _fingerprint(tensor) != self._weights
+
+    @property
+    def stale(self) -> bool:
+        """True if the gradient that has been used is still there, for the next pass to add to."""
+        return self._grad is not None and _state(self.tensor()) == self._grad
+
+
+def _fingerprint(tensor: Tensor) -> tuple[int, float]:
+    return tensor._version, float(tensor.detach().sum())
+
+
+def _state(tensor: Tensor | None) -> tuple[int, int] | None:
+    grad = tensor.grad if tensor is not None else None
+    return None if grad is None or grad.is_sparse else (grad.data_ptr(), grad._version)
+
+
+def rows(tensor: Tensor) -> Tensor:
+    """The entries by which an update is measured, as a view where that is possible."""
+    flat = tensor.detach().flatten()
+    return flat if flat.numel() <= SAMPLE else flat[:: flat.numel() // SAMPLE]
+
+
+@dataclass
+class Update:
+    """One optimizer step, measured: `before` it moves the weights, then `after`."""
+
+    meter: Meter = field(default_factory=Meter)
+    _before: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+    _numel: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def before(self, parameters: Iterable[tuple[int, Tensor]], scale: Tensor | None = None) -> None:
+        """Read gradients and weights of (id, tensor) pairs, and keep a copy to compare with."""
+        for key, tensor in parameters:
+            grad = tensor.grad
+            if grad is not None:
+                values = grad.coalesce().values() if grad.is_sparse else grad
+                self.meter.size((key, "grad"), values if scale is None else values / scale)
+                self.meter.put((key, "nonzero"), torch.count_nonzero(values.detach()))
+            sample = rows(tensor)
+            self._numel[key] = (max(1, grad.numel() if grad is not None else 1), max(1, sample.numel()))
+            self.meter.size((key, "weight"), sample)
+            self._before.append((key, tensor, sample.clone()))
+
+    def after(self) -> None:
+        """Read how far the weights have moved."""
+        for key, tensor, old in self._before:
+            self.meter.size((key, "update"), rows(tensor) - old)
+        self._before.clear()
+
+    def columns(self) -> dict[int, dict[str, float]]:
+        """The columns of each parameter."""
+        found: dict[int, dict[str, float]] = {key: {"grad": 0.0} for key in self._numel}
+        for (key, what), value in self.meter.numbers().items():
+            entries, sampled = self._numel[key]
+            column = found[key]
+            if what == "nonzero":
+                column["grad"], column["grad_zero"] = 1.0, 1.0 - value / entries
+            elif what == "grad":
+                column["clipped_rms"] = value / sqrt(entries)
+            else:
+                column[f"{what}_rms"] = value / sqrt(sampled)
+        return {key: _finite(column) for key, column in found.items()}
+
+
+def _finite(column: dict[str, float]) -> dict[str, float]:
+    """Numbers that are not finite are told by `grad_bad`, never stored."""
+    bad = [name for name, value in column.items() if value - value != 0]
+    kept = {name: value for name, value in column.items() if name not in bad}
+    return {**kept, "grad_bad": 1.0} if "clipped_rms" in bad else kept
+
+
+def twins(tensor: Tensor) -> Tensor | None:
+    """The share of units that equal their neighbor bit by bit, or None for what has no units."""
+    if tensor.dim() < 2 or tensor.shape[0] < 2 or tensor.is_sparse:
+        return None
+    flat = tensor.detach().flatten(1)
+    return (flat[1:] == flat[:-1]).all(dim=1).double().mean()

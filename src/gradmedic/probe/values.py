@@ -1,0 +1,159 @@
+"""Which forward values are worth reading at an operation, from what autograd has saved."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradmedic.probe.graph import Vertex
+from gradmedic.probe.layout import Layout
+from gradmedic.probe.meter import Meter, norm
+from gradmedic.site import Kind
+
+HAZARDS = {"log", "log2", "log10", "log1p", "sqrt", "rsqrt", "div", "pow", "reciprocal", "exp", "acos", "asin", "norm"}
+"""Operations whose value or slope is infinite somewhere: their operand's range is always read."""
+
+SLOPE = 0.05
+"""Share of its largest slope under which an activation counts as saturated: at the usual gains a
+signal of rms 1 leaves no more than a few percent of a tanh or sigmoid out there."""
+
+ONE_HOT = 0.99
+"""Largest probability from which a softmax row is one-hot: its slope p(1-p) is under 1 %."""
+
+RELUS = {"relu", "clamp", "threshold", "hardtanh", "hardsigmoid"}
+
+
+class Activity:
+    """For each site which units have ever been active, over all captures."""
+
+    def __init__(self) -> None:
+        self._ever: dict[int, Tensor] = {}
+
+    def dead(self, site: int, active: Tensor) -> Tensor:
+        """The share of units that have not been active in any capture so far."""
+        ever = self._ever.get(site)
+        if ever is not None and ever.shape == active.shape:
+            active = active | ever
+        self._ever[site] = active
+        return 1.0 - active.double().mean()
+
+
+def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activity) -> None:
+    """Keep the numbers of a vertex's forward values under (vertex, column)."""
+    vertex = layout.vertices[i]
+    op, kind = vertex.operation, layout.kinds[i]
+    if kind is Kind.SHAPE:
+        return
+    result = vertex.tensor(op.result) if op.result else None
+    if isinstance(result, Tensor):
+        _range(meter, i, "value", result)
+    operand = vertex.tensor(op.operand) if op.operand and _wants_operand(layout, i) else None
+    if isinstance(operand, Tensor) and operand.is_floating_point():
+        _range(meter, i, "input", operand)
+    if op.target:
+        _target(meter, i, vertex, op.target)
+    if kind is Kind.ACTIVATION:
+        _units(meter, layout, i, site, activity, result, operand)
+    bent = saturation(vertex, result, operand)
+    if bent is not None:
+        meter.put((i, "saturated"), bent)
+
+
+def _wants_operand(layout: Layout, i: int) -> bool:
+    """True for what no result upstream has told: raw inputs, losses, hazards, activations."""
+    vertex = layout.vertices[i]
+    if layout.kinds[i] in (Kind.LOSS, Kind.ACTIVATION) or vertex.operation.op in HAZARDS:
+        return True
+    if layout.kinds[i] not in (Kind.WEIGHTS, Kind.RECURRENT):
+        return False
+    return all(layout.vertices[j].operation.result is None for j in layout.signals[i])
+
+
+def _range(meter: Meter, i: int, what: str, tensor: Tensor) -> None:
+    tensor = tensor.detach()
+    if tensor.numel() == 0:
+        return
+    low, high = torch.aminmax(tensor)
+    meter.put((i, f"{what}_norm"), norm(tensor))
+    meter.put((i, f"{what}_min"), low)
+    meter.put((i, f"{what}_max"), high)
+    meter.put((i, f"{what}_sum"), tensor.sum(dtype=torch.float64))
+    meter.put((i, f"{what}_nonzero"), torch.count_nonzero(tensor))
+    meter.put((i, f"{what}_numel"), torch.tensor(float(tensor.numel()), device=tensor.device))
+
+
+def _target(meter: Meter, i: int, vertex: Vertex, attribute: str) -> None:
+    target = vertex.tensor(attribute)
+    if isinstance(target, Tensor) and target.numel():
+        low, high = torch.aminmax(target.detach())
+        meter.put((i, "target_min"), low)
+        meter.put((i, "target_max"), high)
+
+
+def _units(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, result: Any, operand: Any) -> None:
+    active = _active(layout.vertices[i], result, operand)
+    if active is None or active.dim() < 2:
+        return
+    dim = unit_dim(layout, i, active.dim())
+    others = [d for d in range(active.dim()) if d != dim]
+    units = active.any(dim=others)
+    meter.put((i, "silent"), 1.0 - units.double().mean())
+    meter.put((i, "dead"), activity.dead(site, units))
+
+
+def _active(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
+    """Where the slope of a piecewise linear activation is not zero; None for the others."""
+    op = vertex.operation.op
+    if op == "relu":
+        return result.detach() != 0 if isinstance(result, Tensor) else None
+    if not isinstance(operand, Tensor):
+        return None
+    if op == "hardsigmoid":
+        return operand.detach().abs() < 3
+    if op not in ("clamp", "threshold", "hardtanh"):
+        return None
+    low, high = _bounds(vertex)
+    return (operand.detach() > low) & (operand.detach() < high)
+
+
+def _bounds(vertex: Vertex) -> tuple[float, float]:
+    """The open interval in which a clamp, threshold or hardtanh lets the gradient through."""
+    node = vertex.node
+    low = next(
+        (getattr(node, f"_saved_{a}") for a in ("min_val", "threshold", "min") if hasattr(node, f"_saved_{a}")), None
+    )
+    high = next((getattr(node, f"_saved_{a}") for a in ("max_val", "max") if hasattr(node, f"_saved_{a}")), None)
+    return (
+        float(low) if isinstance(low, int | float) else float("-inf"),
+        float(high) if isinstance(high, int | float) else float("inf"),
+    )
+
+
+def unit_dim(layout: Layout, i: int, dims: int) -> int:
+    """The dimension that counts units: channels behind a convolution, else features."""
+    feeder = layout.feeder[i]
+    spatial = feeder >= 0 and layout.vertices[feeder].operation.op in ("conv", "batch_norm", "group_norm")
+    return 1 if dims >= 4 or (spatial and dims >= 3) else dims - 1
+
+
+def saturation(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
+    """The share of entries where the activation is flat; of rows that are one-hot for a softmax."""
+    op = vertex.operation.op
+    if isinstance(result, Tensor) and result.numel():
+        y = result.detach()
+        if op == "sigmoid":
+            return (4 * y * (1 - y) < SLOPE).double().mean()
+        if op == "tanh":
+            return (1 - y * y < SLOPE).double().mean()
+        if op == "softmax" and y.dim() and y.shape[_softmax_dim(vertex)] > 1:
+            return (y.amax(dim=_softmax_dim(vertex)) > ONE_HOT).double().mean()
+    if isinstance(operand, Tensor) and operand.numel() and op in ("hardtanh", "hardsigmoid"):
+        active = _active(vertex, result, operand)
+        return None if active is None else 1.0 - active.double().mean()
+    return None
+
+
+def _softmax_dim(vertex: Vertex) -> int:
+    dim = int(vertex.node._saved_dim)
+    # Autograd keeps the dimension as an unsigned number: -1 comes back as 2**64 - 1.
+    return dim - 2**64 if dim >= 2**63 else dim

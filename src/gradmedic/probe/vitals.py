@@ -1,0 +1,204 @@
+"""What is taken of every step: losses, the global gradient norm, the learning rate."""
+
+from math import isfinite
+from time import perf_counter
+from typing import Any
+from weakref import ref
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gradmedic.probe.meter import norm
+from gradmedic.probe.schedule import Schedule
+from gradmedic.probe.seat import in_transform
+from gradmedic.recorder import Recorder
+from gradmedic.recording import Event, Vital
+
+SHARE = 0.003
+"""Share of a step's time that measuring the gradient norm may take on average."""
+
+STRANGE = 4.0
+"""A loss this many times its own running mean asks for a capture."""
+
+WAITING = 32
+"""Losses that may wait on a device before they are fetched together."""
+
+
+class Vitals:
+    """Rows that wait for their optimizer step, and the counters of the run."""
+
+    def __init__(self, recorder: Recorder, schedule: Schedule) -> None:
+        self.step = 0
+        self._recorder = recorder
+        self._schedule = schedule
+        self._began = perf_counter()
+        self._rows: list[dict[str, Any]] = []
+        self._scaled: dict[int, tuple[Any, Tensor, Any]] = {}
+        self._means: dict[int, float] = {}
+        self._stepped: set[int] = set()
+        self._norm_due = 0.0
+        self._stale_told = False
+        self._tallied = self._began
+        self.tallies = dict.fromkeys(
+            ("backwards", "captures", "stale_steps", "skipped_steps", "clip_calls", "clip_bites", "nonfinite_losses"), 0
+        )
+
+    # ── backward ────────────────────────────────────────────────────────────────────────────
+
+    def loss(self, stream: int, tensors: Any) -> float | None:
+        """Open a row for a backward pass; its loss, where that can be had without waiting."""
+        tensor = tensors if isinstance(tensors, Tensor) else _only(tensors)
+        scale = None
+        if self._scaled and tensor is not None:
+            known = self._scaled.pop(id(tensor), None)
+            if known is not None and known[0]() is tensor:
+                tensor, scale = known[1], known[2]
+        row: dict[str, Any] = {"step": self.step, "stream": stream, "time": perf_counter() - self._began}
+        if scale is not None:
+            row["scaler"] = scale
+        self._rows.append(row)
+        self.tallies["backwards"] += 1
+        if tensor is None or tensor.numel() != 1:
+            return None
+        if tensor.device.type != "cpu":
+            row["waiting"] = tensor.detach()
+            return None
+        value = row["loss"] = tensor.item()
+        self._notice(stream, value)
+        return float(value)
+
+    def _notice(self, stream: int, value: float) -> None:
+        if not isfinite(value):
+            self.tallies["nonfinite_losses"] += 1
+            return
+        mean = self._means.get(stream)
+        if mean is not None and abs(value) > STRANGE * mean > 0:
+            self._schedule.ask()
+        self._means[stream] = abs(value) if mean is None else 0.95 * mean + 0.05 * abs(value)
+
+    def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
+        """Remember the true loss behind a scaled one."""
+        self._scaled = {id(result): (ref(result), loss.detach(), scaler)}
+
+    def scale_of(self, roots: list[Tensor]) -> float:
+        """The factor that the gradients of the pass that is about to run carry."""
+        scaler = self._rows[-1].get("scaler") if self._rows else None
+        return float(scaler.get_scale()) if scaler is not None else 1.0
+
+    def after_backward(self) -> None:
+        """Let rows go that no optimizer step will complete."""
+        if len(self._rows) > 4 * WAITING:
+            self._flush()
+
+    def by_hand(self) -> None:
+        """Weights have been moved without an optimizer: a step is over."""
+        self.step += 1
+        self._flush()
+
+    # ── the optimizer ───────────────────────────────────────────────────────────────────────
+
+    def clipped(self, total: Any, limit: float, by_norm: bool) -> float:
+        """Count, and note the norm before clipping; the factor by which gradients were scaled."""
+        self.tallies["clip_calls"] += 1
+        if not by_norm or not isinstance(total, Tensor):
+            return 1.0
+        size = float(total)
+        for row in self._rows:
+            row.update(grad_norm=size, max_norm=limit)
+        if size > limit:
+            self.tallies["clip_bites"] += 1
+            return limit / size if isfinite(size) else 1.0
+        return 1.0
+
+    def before_step(self, optimizer: Optimizer, scale: Any) -> None:
+        """Note the learning rate, and now and then the gradient's norm."""
+        lr = optimizer.param_groups[0].get("lr")
+        if isinstance(lr, Tensor):
+            lr = float(lr) if lr.device.type == "cpu" else None
+        for row in self._rows:
+            row.setdefault("lr", lr)
+        began = perf_counter()
+        if began >= self._norm_due and self._rows and "grad_norm" not in self._rows[-1]:
+            self._rows[-1]["grad_norm"] = _global_norm(optimizer, scale)
+            cost = perf_counter() - began
+            self._norm_due = began + cost / SHARE
+            self._schedule.paid(cost)
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """Complete the rows of the step."""
+        self._stepped.add(id(optimizer))
+        if self._rows and ("waiting" not in self._rows[-1] or len(self._rows) >= WAITING):
+            self._flush()
+
+    def maybe_skipped(self, optimizer: Optimizer) -> None:
+        """Count a step that a GradScaler has left out."""
+        if id(optimizer) in self._stepped:
+            self._stepped.discard(id(optimizer))
+            return
+        self.tallies["skipped_steps"] += 1
+        for row in self._rows:
+            row["skipped"] = True
+        self._flush()
+
+    def stale(self, optimizer: int | None) -> None:
+        """Count a step on gradients that nobody has zeroed."""
+        self.tallies["stale_steps"] += 1
+        if not self._stale_told and self.tallies["stale_steps"] >= 3:
+            self._stale_told = True
+            self._recorder.event(Event("stale-gradients", self.step, {"optimizer": optimizer}))
+
+    # ── handing in ──────────────────────────────────────────────────────────────────────────
+
+    def captured(self) -> None:
+        """Count a capture."""
+        self.tallies["captures"] += 1
+
+    def _flush(self) -> None:
+        waiting = [row for row in self._rows if "waiting" in row]
+        if waiting:
+            losses = torch.stack([row.pop("waiting").double().flatten()[0] for row in waiting]).tolist()
+            for row, loss in zip(waiting, losses, strict=True):
+                row["loss"] = loss
+                self._notice(row["stream"], loss)
+        for row in self._rows:
+            scaler = row.pop("scaler", None)
+            if scaler is not None:
+                row["scale"] = scaler.get_scale()
+            size = row.get("grad_norm")
+            if isinstance(size, Tensor):
+                row["grad_norm"] = float(size)
+            self._recorder.vital(Vital(**row))
+        self._rows.clear()
+        now = perf_counter()
+        if now - self._tallied > 1.0:
+            self._tallied = now
+            self._tally()
+
+    def _tally(self) -> None:
+        told = {**self.tallies, "steps": self.step, "spent": self._schedule.spent, "seconds": self._schedule.elapsed}
+        self._recorder.event(Event("tallies", self.step, told))
+
+    def finish(self) -> None:
+        """Hand in what is left."""
+        self._flush()
+        self._tally()
+
+
+def _only(tensors: Any) -> Tensor | None:
+    """The tensor of a list of one; several losses have no single value."""
+    found = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
+    return found[0] if len(found) == 1 else None
+
+
+def _global_norm(optimizer: Optimizer, scale: Any) -> Any:
+    """The L2 norm of all gradients, as a tensor on their device."""
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if not grads or in_transform() is not None:
+        return None
+    if any(grad.is_sparse for grad in grads):
+        sizes = [norm(grad) for grad in grads]
+    else:
+        sizes = list(torch._foreach_norm([grad.detach() for grad in grads], 2, torch.float64))
+    total = torch.linalg.vector_norm(torch.stack([size.to(sizes[0].device) for size in sizes]))
+    return total if scale is None else total / scale
