@@ -1,0 +1,106 @@
+"""Read a recording back from its folder, also that of a run that goes on or was killed."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from gradmedic import rows
+from gradmedic.errors import RecordingError
+from gradmedic.merging import merged
+from gradmedic.recording import SCHEMA, Capture, Event, Optimizer, Recording, Stream, Vital
+from gradmedic.rows import Row
+from gradmedic.site import Parameter, Site
+
+
+def load(folder: str | Path, rank: int | None = None) -> Recording:
+    """The recording of one rank, or of all ranks merged into one."""
+    folder = Path(folder)
+    run = _run(folder)
+    ranks = [r for r in _ranks(folder, run) if rank in (None, r)]
+    if not ranks:
+        raise RecordingError(f"{folder} has no recording of rank {rank or 0}.")
+    try:
+        return merged({r: _rank(folder / f"rank-{r:05}", run) for r in ranks})
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordingError(f"{folder} holds rows that are not gradmedic's: {error!r}.") from error
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    try:
+        run = json.loads((folder / "run.json").read_bytes(), object_hook=rows.restored)
+    except OSError:
+        raise RecordingError(f"{folder} is not a recording: there is no run.json to be read.") from None
+    except ValueError:
+        raise RecordingError(f"{folder} is not a recording: its run.json is not JSON.") from None
+    if not rows.is_run(run):
+        raise RecordingError(f"{folder} is not a recording: its run.json names no schema.")
+    if run["schema"] > SCHEMA:
+        raise RecordingError(
+            f"{folder} was recorded by a newer gradmedic (schema {run['schema']}, this one reads {SCHEMA}): upgrade it."
+        )
+    return dict(run)
+
+
+def _ranks(folder: Path, run: Row) -> list[int]:
+    # A smaller run may have replaced a larger one in the same folder: the other ranks are not its own.
+    names = (re.fullmatch(r"rank-(\d{5,})", path.name) for path in folder.iterdir())
+    ranks = sorted(int(name[1]) for name in names if name)
+    size = run.get("ranks")
+    return [rank for rank in ranks if not isinstance(size, int) or rank < size]
+
+
+def _rank(folder: Path, run: dict[str, Any]) -> Recording:
+    return Recording(
+        sites={r["id"]: rows.fact(Site, r) for r in _table(folder, rows.SITES)},
+        parameters={r["id"]: rows.fact(Parameter, r) for r in _table(folder, rows.PARAMETERS)},
+        streams={r["id"]: rows.fact(Stream, r) for r in _table(folder, rows.STREAMS)},
+        optimizers={r["id"]: rows.fact(Optimizer, r) for r in _table(folder, rows.OPTIMIZERS)},
+        vitals=_vitals(folder),
+        captures=_captures(folder),
+        events=_events(folder),
+        run=run,
+    )
+
+
+def _vitals(folder: Path) -> list[Vital]:
+    return [rows.vital(r) for r in sorted(_segments(folder, rows.VITALS), key=itemgetter("index"))]
+
+
+def _events(folder: Path) -> list[Event]:
+    last = {(r["kind"], r["slot"]): r for r in _table(folder, rows.EVENTS)}
+    return [Event(r["kind"], r["step"], r["data"]) for r in sorted(last.values(), key=itemgetter("index"))]
+
+
+def _captures(folder: Path) -> list[Capture]:
+    # The row of a capture itself is written last: without it the others are a torso.
+    whole = sorted(_segments(folder, rows.CAPTURES), key=itemgetter("capture"))
+    parts = {table: _by_capture(folder, table) for table in rows.OF_CAPTURES[:-1]}
+    return [rows.capture(r, {table: found[r["capture"]] for table, found in parts.items()}) for r in whole]
+
+
+def _by_capture(folder: Path, table: str) -> defaultdict[int, list[Row]]:
+    found: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in _segments(folder, table):
+        found[row["capture"]].append(row)
+    return found
+
+
+def _table(folder: Path, table: str) -> Iterator[Row]:
+    yield from _rows(folder / f"{table}.jsonl")
+
+
+def _segments(folder: Path, table: str) -> Iterator[Row]:
+    for path in folder.glob(f"{table}-*.jsonl"):
+        yield from _rows(path)
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:  # a table that nothing was written to, or a segment that was just dropped
+        return
+    yield from filter(None, map(rows.row, lines))

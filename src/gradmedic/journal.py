@@ -1,0 +1,210 @@
+"""Write a recording to a folder while the run goes on, from a thread of its own.
+
+The calling thread only appends to queues; encoding and writing happen in the background, twice a
+second and at once for an event. What is written is in the hands of the operating system, so that
+`kill -9` costs the last second at most. Nothing that goes wrong here reaches the run: the journal
+stops, with one warning.
+"""
+
+import atexit
+import json
+import os
+import threading
+import time
+import warnings
+from collections import Counter, deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gradmedic import chains, rows
+from gradmedic.errors import GradmedicWarning, RecordingError
+from gradmedic.recording import SCHEMA, Capture, Event, Optimizer, Stream, Vital
+from gradmedic.shelf import History, Table, replace
+from gradmedic.site import Parameter, Site
+
+EVERY = 0.5
+"""Seconds from one writing to the next."""
+PATIENCE = 10.0
+"""Seconds that `close` waits for a disk that does not answer."""
+
+T = TypeVar("T")
+
+
+class Journal:
+    """The recording of one rank, in the folder of its run; rank 0 keeps the facts of the run.
+
+    A recording that is already in the folder is replaced. `failure` tells why the journal stopped
+    before its time, `seconds` the processor time that it has taken.
+    """
+
+    def __init__(self, folder: str | Path, rank: int = 0) -> None:
+        self.folder, self.rank = Path(folder), rank
+        self.failure: str | None = None
+        self.seconds = 0.0
+        self._run: dict[str, Any] = {"schema": SCHEMA}
+        self._pid = os.getpid()
+        # Bounded: a disk that hangs may cost records, but not the machine's memory.
+        self._facts: deque[tuple[str, object]] = deque(maxlen=100_000)
+        self._vitals: deque[Vital] = deque(maxlen=2**18)
+        self._captures: deque[Capture] = deque(maxlen=256)
+        self._kinds = Counter[str]()
+        self._events = 0
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._keep_writing, name="gradmedic-journal", daemon=True)
+        self._start()
+
+    def begin(self, run: dict[str, Any]) -> None:
+        """Note the facts of the run."""
+        self._run |= run
+        self._write_run()
+
+    def site(self, site: Site) -> None:
+        """Note an operation, or what is new about it."""
+        self._put(rows.SITES, site)
+
+    def parameter(self, parameter: Parameter) -> None:
+        """Note a parameter, or what is new about it."""
+        self._put(rows.PARAMETERS, parameter)
+
+    def stream(self, stream: Stream) -> None:
+        """Note a place where backward is called."""
+        self._put(rows.STREAMS, stream)
+
+    def optimizer(self, optimizer: Optimizer) -> None:
+        """Note an optimizer, or what is new about it."""
+        self._put(rows.OPTIMIZERS, optimizer)
+
+    def vital(self, vital: Vital) -> None:
+        """Note the vital of a backward pass."""
+        self._vitals.append(vital)
+        if len(self._vitals) == 8192:
+            self._hurry()
+
+    def capture(self, capture: Capture) -> None:
+        """Note a backward pass that was read whole."""
+        if os.getpid() == self._pid:
+            self._captures.append(capture)
+            if len(self._captures) == 16:
+                self._hurry()
+
+    def event(self, event: Event) -> None:
+        """Note an event; all but the tallies are written at once."""
+        self._put(rows.EVENTS, event)
+        if event.kind != "tallies":
+            self._hurry()
+
+    def close(self, **facts: Any) -> None:
+        """Write what is left, and facts that are known only now."""
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        if self.failure is None:
+            self._wake.set()
+            self._thread.join(PATIENCE)
+            if self._thread.is_alive():
+                self._fail(TimeoutError("the disk does not answer"))
+            elif self._write():
+                self.begin(facts)
+        self._forget()
+
+    def _start(self) -> None:
+        if self.rank == 0 and not _replaceable(self.folder / "run.json"):
+            raise RecordingError(f"{self.folder} holds a run.json that is not gradmedic's: choose another folder.")
+        try:
+            self._open(self.folder / f"rank-{self.rank:05}")
+            self._thread.start()
+        except (OSError, RuntimeError) as error:
+            self._fail(error)
+        else:
+            atexit.register(self.close)
+            self._write_run()
+
+    def _open(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.jsonl"):
+            old.unlink()
+        self._tables = {name: Table(folder / f"{name}.jsonl") for name in rows.TABLES}
+        self._vital_history = History(folder, chains.VITALS, (rows.VITALS,), rows.vital_rows)
+        self._capture_history = History(folder, chains.CAPTURES, rows.OF_CAPTURES, rows.capture_rows)
+
+    def _put(self, table: str, fact: object) -> None:
+        # A forked child has a copy of the queues, but no thread that would empty them.
+        if os.getpid() == self._pid:
+            self._facts.append((table, fact))
+
+    def _hurry(self) -> None:
+        # In a forked child the lock inside may be held by a thread that is not there.
+        if os.getpid() == self._pid:
+            self._wake.set()
+
+    def _keep_writing(self) -> None:
+        going = True
+        while going and not self._closed:
+            self._wake.wait(EVERY)
+            self._wake.clear()
+            going = self._write()
+            self.seconds = time.thread_time()
+
+    def _write(self) -> bool:
+        try:
+            self._drain()
+        except Exception as error:
+            self._fail(error)
+        return self.failure is None
+
+    def _drain(self) -> None:
+        # Taken in this order, so that whatever a capture refers to has been taken with it.
+        captures, vitals, facts = _taken(self._captures), _taken(self._vitals), _taken(self._facts)
+        for table, fact in facts:
+            self._file(table, fact)
+        for vital in vitals:
+            self._vital_history.put(vital.stream, vital)
+        for capture in captures:
+            self._capture_history.put(capture.stream, capture, chains.weight(capture))
+        for written in self._tables.values():
+            written.flush()
+        self._vital_history.flush()
+        self._capture_history.flush()
+
+    def _file(self, table: str, fact: Any) -> None:
+        if table != rows.EVENTS:
+            return self._tables[table].put(fact.id, rows.line(vars(fact)))
+        slot = chains.slot(fact.kind, self._kinds[fact.kind])
+        row = {"index": self._events, "kind": fact.kind, "slot": slot, "step": fact.step, "data": fact.data}
+        self._tables[table].put((fact.kind, slot), rows.line(row))
+        self._kinds[fact.kind] += 1
+        self._events += 1
+        return None
+
+    def _write_run(self) -> None:
+        if self.rank == 0 and self.failure is None:
+            try:
+                replace(self.folder / "run.json", rows.document(self._run))
+            except Exception as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = f"{type(error).__name__}: {error}"
+        atexit.unregister(self.close)
+        self._forget()
+        with suppress(GradmedicWarning):  # warnings may be errors, but not in a run that we watch
+            warnings.warn(f"gradmedic stops recording to {self.folder}: {error}", GradmedicWarning, stacklevel=2)
+
+    def _forget(self) -> None:
+        self._facts, self._vitals, self._captures = deque(maxlen=0), deque(maxlen=0), deque(maxlen=0)
+
+
+def _replaceable(file: Path) -> bool:
+    try:
+        return rows.is_run(json.loads(file.read_bytes()))
+    except OSError:
+        return True
+    except ValueError:
+        return False
+
+
+def _taken(queue: deque[T]) -> list[T]:
+    return [queue.popleft() for _ in range(len(queue))]
