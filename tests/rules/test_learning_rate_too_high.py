@@ -4,11 +4,11 @@ from math import nan
 
 from gradmedic.recording import Recording
 from gradmedic.rules.learning_rate_too_high import LearningRateTooHigh
-from gradmedic.sketch import parameter, site, sketch
+from gradmedic.sketch import Columns, parameter, site, sketch
 
 
 def run(pace: list[float], losses: list[float], pull: float = 0.1, weight: float = 0.1) -> Recording:
-    held = {"weight_rms": weight, "grad_rms": weight * pull, "update_rms": [weight * p for p in pace]}
+    held: Columns = {"weight_rms": weight, "grad_rms": weight * pull, "update_rms": [weight * p for p in pace]}
     return sketch(
         [site("fc", "linear", parameter="fc.weight", fan_in=64)],
         [parameter("fc.weight", held, shape=(64, 64))],

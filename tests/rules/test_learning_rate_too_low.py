@@ -2,13 +2,13 @@
 
 from gradmedic.recording import Recording
 from gradmedic.rules.learning_rate_too_low import LearningRateTooLow
-from gradmedic.sketch import parameter, site, sketch
+from gradmedic.sketch import Columns, parameter, site, sketch
 
 STUCK = [2.30, 2.31] * 40
 
 
 def run(pace: float, losses: list[float], pull: float = 0.1) -> Recording:
-    held = {"weight_rms": 0.1, "grad_rms": 0.1 * pull, "update_rms": [0.1 * pace] * 4}
+    held: Columns = {"weight_rms": 0.1, "grad_rms": 0.1 * pull, "update_rms": [0.1 * pace] * 4}
     return sketch(
         [site("fc", "linear", parameter="fc.weight", fan_in=64)],
         [parameter("fc.weight", held, shape=(64, 64))],
