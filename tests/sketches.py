@@ -39,17 +39,20 @@ def vanishing(lang: str = "en") -> Report:
     finding = Finding(
         "vanishing-gradient",
         Severity.CRITICAL,
-        Message("The gradient loses {decades:.1f} decades on its way to {name}.", {"decades": 17.2, "name": "net.0"}),
         Message(
-            "A sigmoid's slope is at most 0.25, and {count} of them multiply: {sum:.1f} of the decades go there.",
-            {"count": 20, "sum": -12.4},
+            "The gradient vanishes over depth: {first} gets {times} times less of it than the layers near {last}",
+            {"first": "net.0", "times": "1e+16", "last": "net.40"},
+        ),
+        Message(
+            "On the way back activations changed its size by {activations} decades and weights by {weights}.",
+            {"activations": "-12.4", "weights": "-3.9"},
         ),
         (first, Place("net.2", "weights", "net.2.weight", "train.py", 4)),
-        evidence={"grad_rms": 1.0e-18, "largest_grad_rms": 0.02},
+        evidence={"decades": -16.15, "grad_rms_first": 7.1e-19, "grad_rms_last": 0.02},
         next=(
-            Cure(Message("Replace the sigmoids between the layers by ReLU."), "nn.ReLU()"),
+            Cure(Message("Use an activation whose slope is near one in the hidden layers"), "nn.ReLU()"),
             Cure(
-                Message("Initialize the weights for it."),
+                Message("Initialize the hidden layers so that they keep the signal's size"),
                 "for layer in net:\n    if isinstance(layer, nn.Linear):\n"
                 '        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")',
             ),
@@ -59,14 +62,14 @@ def vanishing(lang: str = "en") -> Report:
     low = Finding(
         "learning-rate-too-low",
         Severity.WARNING,
-        Message("A step changes the weights by {ratio:.0e} of their size.", {"ratio": 3e-9}),
-        Message("Nothing moves."),
+        Message("The first step changed these weights by {pace} times their own size.", {"pace": "3e-09"}),
+        Message("Each layer passes on more than it gets."),
     )
     note = Finding(
         "disconnected-parameters",
         Severity.NOTE,
-        Message("{n} parameters are frozen.", {"n": 2}),
-        Message("On purpose."),
+        Message("{name} and {n} more", {"name": "emb", "n": 2}),
+        Message("Stay inside"),
     )
     return Report(recording, (finding.with_consequences(low), note), {0: Progress("stuck", 0.7, 0.7, 0.69, 0.01, 300)})
 
@@ -84,11 +87,17 @@ def through_time() -> Report:
     finding = Finding(
         "vanishing-through-time",
         Severity.WARNING,
-        Message("What came {steps} time steps ago reaches {name} no more.", {"steps": 40, "name": "cell"}),
-        Message("Each step multiplies the gradient by {factor:.2f}.", {"factor": 0.72}),
+        Message(
+            "The gradient vanishes through time in {site}: it reaches back {horizon} of {steps} time steps",
+            {"site": "cell", "horizon": 21, "steps": 100},
+        ),
+        Message(
+            "Each step back keeps {keeps} of it; {horizon} steps earlier a thousandth is left.",
+            {"keeps": "0.72", "horizon": 21},
+        ),
         (Place("cell", "recurrent", "cell.weight_hh_l0", "/elsewhere/models/rnn.py", 31),),
-        evidence={"factor": 0.72},
-        next=(Cure(Message("Use a gated cell."), "nn.LSTM(input_size, hidden_size)"),),
+        evidence={"decades_per_step": -0.14},
+        next=(Cure(Message("Use a gated cell"), "nn.LSTM(input_size, hidden_size)"),),
     )
     return Report(recording, (finding,), {0: Progress("stuck", 1.1, 1.0, 1.0, 0.1, 200)})
 
@@ -101,12 +110,18 @@ def dead_relu() -> Report:
     finding = Finding(
         "dead-relu",
         Severity.WARNING,
-        Message("{share:.0%} of the units in {name} are dead.", {"share": 0.9, "name": "features.6"}),
-        Message("A step at learning rate {lr} threw the biases below zero.", {"lr": 2.0}),
+        Message(
+            "{share} of the units of {site} died before step {step}: they are zero for every sample",
+            {"share": "90%", "site": "features.6", "step": 40},
+        ),
+        Message(
+            "A step before that changed weights by {pace} times their own size; the inputs' rms is {inputs}.",
+            {"pace": "7.3", "inputs": "1"},
+        ),
         tuple(Place(f"features.{at}", "activation", None, "train.py", 9) for at in (6, 5, 7, 8)),
         since_step=40,
-        evidence={"dead": 0.9, "lr": 2.0},
-        next=(Cure(Message("Lower the learning rate."), "torch.optim.SGD(model.parameters(), lr=0.02)"),),
+        evidence={"dead": 0.9},
+        next=(Cure(Message("Lower the learning rate"), "torch.optim.SGD(model.parameters(), lr=0.02)"),),
     )
     return Report(recording, (finding,), {0: Progress("stuck", 2.0, 2.3, 1.5, 0.2, 120)})
 
@@ -122,12 +137,15 @@ def non_finite() -> Report:
     finding = Finding(
         "non-finite",
         Severity.CRITICAL,
-        Message("{op} made the first infinite value at step {step}.", {"op": "log", "step": 6}),
-        Message("Its operand reached {low}; the logarithm of zero is minus infinity.", {"low": 0.0}),
+        Message(
+            "The first non-finite value came at step {step}: {made} ({name}, {at})",
+            {"step": 6, "made": Message("the {op} of 0", {"op": "log"}), "name": "log", "at": "train.py:10"},
+        ),
+        Message("A logarithm is -inf at 0, and its slope 1/x overflows before that."),
         (Place("log", "arithmetic", None, "train.py", 10),),
         since_step=6,
-        evidence={"operand_min": 0.0, "operand_max": 0.98, "loss": nan},
-        next=(Cure(Message("Keep the operand away from zero."), "loss = -torch.log(p.clamp_min(1e-7)).mean()"),),
+        evidence={"operand_min": 0.0, "operand_max": 0.98, "loss": nan, "op": "log"},
+        next=(Cure(Message("Keep the operand away from 0"), "loss = -torch.log(p.clamp_min(1e-7)).mean()"),),
         rank=0,
     )
     return Report(recording, (finding,), {0: Progress("worse", 2.3, nan, 1.2, 0.1, 9)})
@@ -144,8 +162,8 @@ def healthy(*findings: Finding) -> Report:
 
 def noted() -> Report:
     """The same net with a remark."""
-    text = Message("The gradient of {name} is clipped at {share:.0%} of the steps.", {"name": "conv1", "share": 0.3})
-    return healthy(Finding("exploding-gradient", Severity.NOTE, text, Message("That is what clipping is for.")))
+    text = Message("Each step back multiplies it by {factor}.", {"factor": "1.30"})
+    return healthy(Finding("exploding-gradient", Severity.NOTE, text, Message("Stay inside")))
 
 
 def unclear() -> Report:
@@ -161,8 +179,8 @@ def cut() -> Report:
     finding = Finding(
         "disconnected-parameters",
         Severity.CRITICAL,
-        Message("No gradient passes {name}.", {"name": "round"}),
-        Message("Its slope is zero everywhere."),
+        Message("the slope of {op} at 0", {"op": "round"}),
+        Message("Stay inside"),
         (Place("round", "arithmetic"), Place("fc1", "weights", "fc1.weight")),
     )
     return Report(sketch(sites, losses=[1.0] * 5, ledgers=[booked], run=RUN), (finding,))

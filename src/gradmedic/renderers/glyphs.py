@@ -1,5 +1,6 @@
 """The signs that screens are drawn with, and a plain set for streams that know no others."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 
 from rich.console import Console, RenderableType
@@ -65,8 +66,9 @@ def sayable(text: str, encoding: str) -> str:
 
 def emit(console: Console, *pieces: RenderableType, soft_wrap: bool = False) -> None:
     """Print, with what the console's encoding lacks spelled out: rich itself would raise UnicodeEncodeError."""
-    with console.capture() as captured:
+    with nullcontext() if console.encoding.startswith("utf") else console.capture() as captured:
         for piece in pieces:
             console.print(piece, soft_wrap=soft_wrap, highlight=False)
-    console.file.write(sayable(captured.get(), console.encoding))
-    console.file.flush()
+    if captured:
+        console.file.write(sayable(captured.get(), console.encoding))
+        console.file.flush()

@@ -25,14 +25,19 @@ class MarkdownFile(Renderer):
 
 def _lines(report: Report, lang: str) -> Iterator[str]:
     _ = translator(lang)
-    mark = {"sick": UNICODE.mark(report.worst or Severity.NOTE), "healthy": UNICODE.healthy, "unclear": UNICODE.unclear}
-    yield f"# gradmedic: {mark[report.verdict]} {_(report.verdict.upper())}"
-    yield ""
+    worst = report.worst or Severity.NOTE
+    words_of = {
+        "sick": f"{UNICODE.mark(worst)} {_(worst.name)}",
+        "healthy": f"{UNICODE.healthy} {_('HEALTHY')}",
+        "unclear": f"{UNICODE.unclear} {_('UNCLEAR')}",
+    }
+    yield from (f"# gradmedic: {words_of[report.verdict]}", "")
     if report.verdict == "unclear":
-        yield words.missing(report, lang)
-        yield ""
-    yield f"{'; '.join(words.health(report, lang))}  " if report.verdict == "healthy" else ""
-    yield ", ".join(filter(None, (f"`{words.script(report)}`", *words.counts(report, lang))))
+        yield from (words.missing(report, lang), "")
+    if report.verdict == "healthy":
+        yield from (" · ".join(words.health(report, lang)), "")
+    script = words.script(report)
+    yield _(", ").join([f"`{script}`"] * bool(script) + words.counts(report, lang))
     for finding in report.findings:
         yield from _finding(report, finding, lang, 2)
 
@@ -41,11 +46,12 @@ def _finding(report: Report, finding: Finding, lang: str, level: int) -> Iterato
     _ = translator(lang)
     mark = UNICODE.mark(finding.severity)
     yield ""
-    yield f"{'#' * level} {mark} {_(finding.severity.name)}: {words.title(finding.rule, lang)}"
-    yield from ("", f"**{_('Verdict')}** {say(finding.message, lang)} ({words.since(finding, lang)})", "")
-    yield from _places(finding)
-    yield from ("", f"**{_('Why')}** {say(finding.why, lang)}", "")
-    if level == 2:
+    yield f"{'#' * level} {mark} {_(finding.severity.name)}{_(': ')}{words.title(finding.rule, lang)}"
+    yield from ("", f"**{_('Verdict')}** {say(finding.message, lang)} · {words.since(finding, lang)}", "")
+    if finding.places:
+        yield from (*_places(finding), "")
+    yield from (f"**{_('Why')}** {say(finding.why, lang)}", "")
+    if level == 2 and finding.severity > Severity.NOTE:
         yield from _picture(report, finding, lang)
     yield from _proof(report, finding, lang)
     yield from _next(finding, lang)
@@ -63,7 +69,7 @@ def _places(finding: Finding) -> Iterator[str]:
 def _picture(report: Report, finding: Finding, lang: str) -> Iterator[str]:
     caption, lines = picture(report, finding, lang, WIDTH, ROWS, UNICODE)
     if lines:
-        yield from (f"{caption}:", "", "```text", *(line.plain.rstrip() for line in lines), "```", "")
+        yield from (caption, "", "```text", *(line.plain.rstrip() for line in lines), "```", "")
 
 
 def _proof(report: Report, finding: Finding, lang: str) -> Iterator[str]:

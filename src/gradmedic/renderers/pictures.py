@@ -130,7 +130,15 @@ def the_loss(report: Report, finding: Finding, lang: str, width: int, rows: int,
     return caption, curve(points, number(max(finite)), number(min(finite)), width, 3, glyphs)
 
 
+def over_time_or_depth(report: Report, finding: Finding, lang: str, width: int, rows: int, glyphs: Glyphs) -> Picture:
+    """By time step where the finding points at an operation that has a profile over time."""
+    names, sites = {place.name for place in finding.places[:1]}, report.recording.sites
+    waved = {sites[id].name for capture in report.recording.captures for id in capture.profiles if id in sites}
+    return (over_time if names & waved else by_depth)(report, finding, lang, width, rows, glyphs)
+
+
 DRAWN_BY: dict[str, Draw] = {
+    "exploding-gradient": over_time_or_depth,
     "dead-relu": _share("dead", "silent"),
     "saturated-activation": _share("saturated"),
     "vanishing-through-time": over_time,

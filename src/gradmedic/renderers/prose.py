@@ -11,9 +11,11 @@ _CLOSING = ("Pe", "Pf", "Po")
 
 
 def _breakable(before: str, after: str) -> bool:
+    if before == " ":
+        return after != " "
     if after == " " or category(before) in _OPENING or category(after) in _CLOSING:
         return False
-    return before == " " or cell_len(before) == 2 or cell_len(after) == 2
+    return cell_len(before) == 2 or cell_len(after) == 2
 
 
 def _atoms(text: str) -> Iterator[str]:

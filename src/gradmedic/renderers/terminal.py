@@ -20,6 +20,8 @@ NARROWEST, WIDEST = 60, 100
 TALLEST = 24
 """Lines of the smallest usual terminal: the first screen is to fit in."""
 
+FEWEST_ROWS = 4
+
 STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "dim"}
 
 
@@ -63,22 +65,26 @@ class Screen:
 
     def _sick(self) -> Iterator[Text]:
         finding = next(found for found in self.report.findings if found.severity > Severity.NOTE)
-        verdict, why, proof = self._verdict(finding), self._prose(say(finding.why, self.lang)), self._proof(finding)
-        cures, others = list(self._cures(finding)), list(self._others(finding))
-        left = TALLEST - sum(map(len, (verdict, why, proof, cures, others))) - 6
-        yield from self._section(self._("Verdict"), verdict)
-        yield from self._section(self._("Why"), [*why, *self._picture(finding, min(max(left, 4), 7)), *proof])
-        yield from self._section(self._("Next"), cures)
-        yield from self._section(self._("Also"), others)
+        verdict, why, ledger = self._verdict(finding), self._prose(say(finding.why, self.lang)), self._ledger(finding)
+        cures, others, numbers = list(self._cures(finding)), list(self._others(finding)), self._numbers(finding)
+        left = TALLEST - sum(map(len, (verdict, why, ledger, cures, others))) - 5
+        if left - len(numbers) >= FEWEST_ROWS:
+            left -= len(numbers)
+        else:  # the picture says more
+            numbers = []
+        chart = self._picture(finding, min(max(left, FEWEST_ROWS), 7))
+        yield from (*self._labeled(self._("Verdict"), verdict), Text())
+        yield from (*self._labeled(self._("Why"), [*why, *chart, *ledger, *numbers]), Text())
+        yield from self._labeled(self._("Next"), cures)
+        yield from self._labeled(self._("Also"), others)
+        yield from [Text()] if cures or others else []
         yield from self._footer(finding.rule)
 
-    def _section(self, label: str, lines: Sequence[Text]) -> Iterator[Text]:
+    def _labeled(self, label: str, lines: Sequence[Text]) -> Iterator[Text]:
         """The label in a gutter of its own, so that the eye finds all of them at once."""
         for line in lines:
             yield Text.assemble((padded(label, self._gutter), "bold"), line)
             label = ""
-        if lines:
-            yield Text()
 
     def _prose(self, text: str, style: str = "") -> list[Text]:
         return [Text(line, style) for line in wrapped(text, self._room)]
@@ -104,12 +110,13 @@ class Screen:
         caption, lines = picture(self.report, finding, self.lang, self._room, rows, self.glyphs)
         return [*self._prose(caption, "dim"), *lines] if lines else []
 
-    def _proof(self, finding: Finding) -> list[Text]:
-        """The ledger added up by kind, and the numbers of the finding."""
+    def _ledger(self, finding: Finding) -> list[Text]:
         ledger = words.ledger_of(self.report, finding) if words.about_size(finding) else None
-        numbers = ", ".join(words.evidence(finding, self.lang))
-        proof = (words.sums(ledger, self.lang) if ledger else "", numbers)
-        return [line for text in proof if text for line in self._prose(text, "dim")]
+        return self._prose(words.sums(ledger, self.lang)) if ledger else []
+
+    def _numbers(self, finding: Finding) -> list[Text]:
+        numbers = words.evidence(finding, self.lang)
+        return self._prose(self._(", ").join(numbers), "dim") if numbers else []
 
     def _cures(self, finding: Finding) -> Iterator[Text]:
         """What to do, and the code for it: on the same line where there is room."""
@@ -130,7 +137,7 @@ class Screen:
                 yield self._line(consequence, self._("consequence"))
 
     def _line(self, finding: Finding, word: str) -> Text:
-        head = f"{self.glyphs.mark(finding.severity)} {word} {self._(finding.rule)}: "
+        head = f"{self.glyphs.mark(finding.severity)} {word} {self._(finding.rule)}{self._(': ')}"
         message = cropped(say(finding.message, self.lang), self._room - cell_len(head))
         return Text.assemble(
             (head, STYLES[finding.severity]), (message, "dim" if finding.severity is Severity.NOTE else "")
@@ -138,7 +145,7 @@ class Screen:
 
     def _footer(self, rule: str = "") -> Iterator[Text]:
         """What was seen, and the command that says more; on two lines where one is too narrow."""
-        told = fitting(words.counts(self.report, self.lang), self.width, ", ")
+        told = fitting(words.counts(self.report, self.lang), self.width, self._(", "))
         command = f"gradmedic explain {rule}" if rule else ""
         gap = self.width - cell_len(told) - cell_len(command)
         yield Text.assemble((told, "dim"), " " * gap + command if command and gap >= 2 else "")
@@ -165,5 +172,5 @@ class Screen:
 
     def _notes(self) -> Iterator[Text]:
         for finding in self.report.findings:
-            line = f"{self.glyphs.note} {self._('NOTE')} {self._(finding.rule)}: {say(finding.message, self.lang)}"
-            yield Text(cropped(line, self.width), "dim")
+            head = f"{self.glyphs.note} {self._('NOTE')} {self._(finding.rule)}{self._(': ')}"
+            yield Text(cropped(head + say(finding.message, self.lang), self.width), "dim")

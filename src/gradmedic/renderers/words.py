@@ -65,7 +65,7 @@ def source_line(place: Place) -> str:
 def evidence(finding: Finding, lang: str) -> list[str]:
     """The numbers that prove a finding, each with its name."""
     _ = translator(lang)
-    return [f"{_(key.replace('_', ' '))} {number(value)}" for key, value in finding.evidence.items()]
+    return [f"{_(key.replace('_', ' '))} {_(number(value))}" for key, value in finding.evidence.items()]
 
 
 def ledger_of(report: Report, finding: Finding) -> Ledger | None:
@@ -78,7 +78,7 @@ def ledger_of(report: Report, finding: Finding) -> Ledger | None:
 def sums(ledger: Ledger, lang: str) -> str:
     """What each kind of operation did to the gradient; by its own name where a kind is one operation."""
     _ = translator(lang)
-    booked = ", ".join(f"{_(_label(ledger, kind))} {decades:+.1f}" for kind, decades in ledger.by_kind().items())
+    booked = _(", ").join(f"{_(_label(ledger, kind))} {decades:+.1f}" for kind, decades in ledger.by_kind().items())
     if ledger.cut:
         return _("way to {target}: {booked}, then exactly zero behind {name}").format(
             target=ledger.target, booked=booked, name=ledger.cut.name

@@ -1,0 +1,214 @@
+# ruff: noqa: RUF001 (Chinese has a comma of its own)
+"""Screens and files, drawn from sketches; whole screens are compared with those in `golden`."""
+
+import json
+from io import BytesIO, StringIO, TextIOWrapper
+from pathlib import Path
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from sketches import RUN, SKETCHES, healthy, vanishing
+
+from gradmedic.errors import SettingsError
+from gradmedic.locale import LANGUAGES
+from gradmedic.recording import Event, Recording
+from gradmedic.renderers import all_renderers, render_to, renderer_for
+from gradmedic.renderers.charts import Bar, bars, curve
+from gradmedic.renderers.folding import folded, ranged
+from gradmedic.renderers.glyphs import ASCII, UNICODE, sayable
+from gradmedic.renderers.json import plain
+from gradmedic.renderers.prose import cropped, fitting, padded, wrapped
+from gradmedic.renderers.terminal import show
+from gradmedic.renderers.words import missing, number
+from gradmedic.report import Report
+
+GOLDEN = Path(__file__).parent / "golden"
+SCHEMA = json.loads((Path(__file__).parents[1] / "docs/reference/report.schema.json").read_text())
+
+sketches = pytest.mark.parametrize("name", SKETCHES)
+languages = pytest.mark.parametrize("lang", LANGUAGES)
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sketched script stands in the golden folder, so that screens can show its lines."""
+    monkeypatch.chdir(GOLDEN)
+
+
+def screen(report: Report, lang: str, width: int = 80) -> str:
+    file = StringIO()
+    show(report, lang, Console(file=file, width=width))
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def screen_on(encoding: str, report: Report, lang: str) -> str:
+    raw = BytesIO()
+    file = TextIOWrapper(raw, encoding=encoding)
+    show(report, lang, Console(file=file, width=80))
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def same_as_golden(name: str, drawn: str, accept: bool) -> None:
+    if accept:
+        (GOLDEN / name).write_text(drawn, encoding="utf-8")
+    assert drawn == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+@sketches
+@languages
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_screens_look_as_accepted(name: str, lang: str, width: int, accept: bool) -> None:
+    same_as_golden(f"{name}.{lang}.{width}.txt", screen(SKETCHES[name], lang, width), accept)
+
+
+@sketches
+@languages
+def test_markdown_looks_as_accepted(name: str, lang: str, accept: bool) -> None:
+    same_as_golden(f"{name}.{lang}.md", renderer_for("r.md").render(SKETCHES[name], lang), accept)
+
+
+@sketches
+def test_ascii_screens_look_as_accepted(name: str, accept: bool) -> None:
+    same_as_golden(f"{name}.ascii.txt", screen_on("ascii", SKETCHES[name], "en"), accept)
+
+
+@sketches
+@languages
+def test_the_first_screen_fits_on_a_small_terminal(name: str, lang: str) -> None:
+    lines = screen(SKETCHES[name], lang).splitlines()
+    assert len(lines) <= 24
+    assert max(map(cell_len, lines)) <= 80
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "cp437"])
+@languages
+def test_streams_that_are_not_utf8_get_what_they_can_carry(encoding: str, lang: str) -> None:
+    drawn = screen_on(encoding, vanishing(), lang)
+    assert ("严重" in drawn) == (encoding == "gbk" and lang == "zh")
+    assert "[X]" in drawn
+
+
+def test_a_healthy_run_gets_three_lines_and_one_for_each_note() -> None:
+    assert screen(SKETCHES["healthy"], "en").count("\n") == 3
+    assert screen(SKETCHES["noted"], "en").count("\n") == 4
+    assert screen(SKETCHES["noted"], "zh", 60).count("\n") == 4
+
+
+def test_color_only_where_there_is_a_terminal() -> None:
+    file = StringIO()
+    show(vanishing(), "en", Console(file=file, width=80, force_terminal=True, color_system="standard"))
+    assert "\x1b[1;31m" in file.getvalue()
+    assert "\x1b" not in screen(vanishing(), "en")
+
+
+@sketches
+@languages
+def test_json_follows_its_schema(name: str, lang: str) -> None:
+    told = json.loads(renderer_for("r.json").render(SKETCHES[name], lang), parse_constant=pytest.fail)
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator(SCHEMA).validate(told)
+    assert [finding["rule"] for finding in told["findings"]] == [f.rule for f in SKETCHES[name].findings]
+    assert told["verdict"] == SKETCHES[name].verdict
+
+
+def test_json_writes_numbers_that_are_not_finite_as_words() -> None:
+    told = json.loads(SKETCHES["non_finite"].to_json())
+    assert told["findings"][0]["evidence"]["loss"] == "nan"
+    assert plain([float("inf"), -float("inf"), {"a": (1, None, Path("x"))}]) == ["inf", "-inf", {"a": [1, None, "x"]}]
+
+
+def test_json_is_complete() -> None:
+    told = json.loads(vanishing().to_json())
+    assert told["ledger"]["total"] == pytest.approx(sum(told["ledger"]["by_kind"].values()))
+    assert told["ledger"]["by_depth"][0] == {"name": "loss", "decades": -0.9, "entries": 1}
+    assert told["findings"][0]["consequences"][0]["rule"] == "learning-rate-too-low"
+    assert told["run"]["script"] == "train.py"
+    assert told["run"]["share"] == pytest.approx(0.014)
+
+
+def test_a_report_speaks_for_itself() -> None:
+    assert str(vanishing()) == screen(vanishing(), "en")
+    assert str(vanishing("zh")) == screen(vanishing("zh"), "zh")
+    assert json.loads(vanishing("zh").to_json())["findings"][0]["message"].startswith("梯度")
+    html = vanishing()._repr_html_()
+    assert html.startswith("<pre")
+    assert "vanishing-gradient" in html
+    assert "<script" not in html
+
+
+def test_the_suffix_chooses_the_format(tmp_path: Path) -> None:
+    assert set(all_renderers()) >= {".json", ".md", ".txt"}
+    for suffix in (".json", ".md", ".txt"):
+        render_to(tmp_path / "new" / f"report{suffix}", healthy(), "zh")
+        written = (tmp_path / "new" / f"report{suffix}").read_text(encoding="utf-8")
+        assert written == renderer_for(suffix[1:] + suffix).render(healthy(), "zh")
+    with pytest.raises(SettingsError, match=r"cannot write 'report.pdf': a report ends in \.json, \.md, \.txt"):
+        render_to("report.pdf", healthy())
+
+
+def test_says_what_was_missing() -> None:
+    seen = Recording(vitals=healthy().recording.vitals)
+    compiled = Recording(vitals=seen.vitals, events=[Event("compiled", 0)])
+    texts = [missing(Report(recording), "en") for recording in (Recording(run=RUN), seen, compiled)]
+    assert [text.split()[0] for text in texts] == ["No", "Losses", "torch.compile"]
+
+
+def test_wraps_chinese_between_characters_but_not_before_a_comma() -> None:
+    lines = wrapped("梯度随深度消失，前几层几乎收不到梯度：ReLU 也一样。", 11)
+    assert lines == ["梯度随深度", "消失，前几", "层几乎收不", "到梯度：", "ReLU 也一", "样。"]
+
+
+def test_wraps_english_between_words_and_leaves_paths_whole() -> None:
+    assert wrapped("see /a/very/long/path.py there", 10) == ["see", "/a/very/long/path.py", "there"]
+
+
+def test_crops_and_pads_by_cells() -> None:
+    assert cropped("梯度消失", 6) == "梯度…"
+    assert cropped("梯度", 4) == "梯度"
+    assert padded("梯度", 6) == "梯度  "
+    assert fitting(["ab", "cd", "ef"], 7) == "ab · cd"
+
+
+def test_folds_neighbors_and_keeps_both_ends() -> None:
+    rows = folded([(f"layers.{at}", 10.0**-at) for at in range(50)], 5)
+    assert [label for label, _, _ in rows] == ["layers.0", "layers.1-16", "layers.17-32", "layers.33-48", "layers.49"]
+    assert rows[1][1] == pytest.approx(10**-8.5)
+    assert "layers.7" in rows[1][2]
+
+
+def test_names_ranges_by_what_differs() -> None:
+    assert ranged("encoder.0.fc1", "encoder.3.fc2") == "encoder.0-3"
+    assert ranged("conv1", "layer2.0.conv") == "conv1…layer2.0.conv"
+    assert ranged("head", "head") == "head"
+
+
+def test_bars_stay_within_their_width_and_in_proportion() -> None:
+    rows = [Bar("a", 0.0, "0"), Bar("b" * 60, 0.5, "1e-10", here=True), Bar("c", 2.0, "1e+10")]
+    empty, half, full = (line.plain for line in bars(rows, 60, UNICODE))
+    assert "█" not in empty
+    assert full.count("█") == 2 * half.count("█")
+    assert half.endswith("◄")
+    assert max(map(cell_len, (empty, half, full))) <= 60
+
+
+def test_no_spike_is_lost_where_a_curve_is_thinned() -> None:
+    losses = [1.0] * 5000
+    losses[1234], losses[4000] = 100.0, float("nan")
+    drawn = "".join(line.plain for line in curve(losses, "100", "1", 60, 3, ASCII))
+    assert "#" in drawn
+    assert "x" in drawn
+
+
+def test_plain_streams_get_plain_punctuation() -> None:
+    assert sayable("loss 2 → 1 · …", "ascii") == "loss 2 -> 1 - ..."
+    assert sayable("é", "ascii") == "\\xe9"
+    assert sayable("loss 2 → 1", "utf-8") == "loss 2 → 1"
+
+
+def test_numbers_keep_three_digits() -> None:
+    assert [number(value) for value in (2.0, 0.123456, 1e-18, 12, "fp16", 1e9, float("nan"))] == [
+        "2", "0.123", "1e-18", "12", "fp16", "1e+09", "nan",
+    ]  # fmt: skip
