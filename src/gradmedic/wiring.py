@@ -1,0 +1,80 @@
+"""Which parameters the gradient reaches, and which an optimizer holds: where the two do not meet."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from gradmedic.recording import Recording
+from gradmedic.site import Parameter
+
+Group = tuple[Parameter, ...]
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The trainable parameters, sorted by what is missing. Each group is in the order of definition.
+
+    `cut`: an optimizer holds them and their module is used, but no gradient arrives.
+    `idle`: an optimizer holds them, but nothing uses them.
+    `forgotten`: the gradient arrives, but no optimizer holds them.
+    `cleared`: the gradient arrives, but is gone when the optimizer comes for it.
+    `working`: the gradient arrives and an optimizer holds them.
+    """
+
+    cut: Group
+    idle: Group
+    forgotten: Group
+    cleared: Group
+    working: Group
+
+    def share(self, part: Group) -> float:
+        """The share of a group in all weights that took part, counted by entries."""
+        whole = entries((*self.cut, *self.forgotten, *self.working))
+        return entries(part) / whole if whole else 0.0
+
+    def comes_first(self, part: Group) -> bool:
+        """True where something that is defined behind the group gets a gradient.
+
+        A part that was cut off stands before the rest of the network; an output that nobody uses
+        stands at its end.
+        """
+        return bool(part) and any(p.id > part[0].id for p in (*self.working, *self.forgotten))
+
+
+def wiring(recording: Recording) -> Wiring:
+    """Sort the trainable parameters of a recording."""
+    trainable = sorted((p for p in recording.parameters.values() if p.requires_grad), key=lambda p: p.id)
+    reached = {p.id for p in trainable if _reached(recording, p)}
+    held = [p for p in trainable if p.optimizer is not None]
+    return Wiring(
+        tuple(p for p in held if p.id not in reached and p.called),
+        tuple(p for p in held if p.id not in reached and not p.called),
+        tuple(p for p in trainable if p.id in reached and p.optimizer is None),
+        tuple(p for p in held if p.id in reached and _cleared(recording, p)),
+        tuple(p for p in held if p.id in reached),
+    )
+
+
+def entries(parameters: Iterable[Parameter]) -> int:
+    """How many numbers some parameters hold."""
+    return sum(prod(p.shape) for p in parameters)
+
+
+def modules(parameters: Iterable[Parameter]) -> Sequence[tuple[str, Parameter]]:
+    """The modules that own some parameters, each with the first of them, without repeats."""
+    found: dict[str, Parameter] = {}
+    for owned in parameters:
+        found.setdefault(owned.name.rpartition(".")[0] or owned.name, owned)
+    return list(found.items())
+
+
+def _reached(recording: Recording, parameter: Parameter) -> bool:
+    rows = [capture.parameters.get(parameter.id, {}) for capture in recording.captures]
+    return any(row.get("grad", 0.0) > 0 or "grad_rms" in row or "grad_bad" in row for row in rows)
+
+
+def _cleared(recording: Recording, parameter: Parameter) -> bool:
+    """True where each gradient that was not zero is zero or gone at the step, and the step does nothing."""
+    rows = [capture.parameters.get(parameter.id, {}) for capture in recording.captures]
+    stepped = [row for row in rows if row.get("grad_rms", 0.0) > 0 and "update_rms" in row]
+    return bool(stepped) and all(row.get("clipped_rms", 0.0) == 0 == row["update_rms"] for row in stepped)
