@@ -148,7 +148,7 @@ class Probe:
         self._names.learn([*leaves, *held], frame)
         layout = Layout(graph)
         sites = self._sites.lay_out(layout, stream, Owners(self._modules.spans), Owners(self._lines.spans))
-        if loss is not None and not isfinite(loss):
+        if loss is not None and not isfinite(loss) and not self._forensics.known(stream):
             self._forensics.forward(layout, sites, stream, self._vitals.step)
             self._news = True
         passed = Pass(layout, sites, self._activity, self.failed)

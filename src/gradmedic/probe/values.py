@@ -118,15 +118,15 @@ def _active(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
 
 def _bounds(vertex: Vertex) -> tuple[float, float]:
     """The open interval in which a clamp, threshold or hardtanh lets the gradient through."""
-    node = vertex.node
-    low = next(
-        (getattr(node, f"_saved_{a}") for a in ("min_val", "threshold", "min") if hasattr(node, f"_saved_{a}")), None
-    )
-    high = next((getattr(node, f"_saved_{a}") for a in ("max_val", "max") if hasattr(node, f"_saved_{a}")), None)
-    return (
-        float(low) if isinstance(low, int | float) else float("-inf"),
-        float(high) if isinstance(high, int | float) else float("inf"),
-    )
+    low = _constant(vertex, "min_val", "threshold", "min")
+    high = _constant(vertex, "max_val", "max")
+    return float("-inf") if low is None else low, float("inf") if high is None else high
+
+
+def _constant(vertex: Vertex, *attributes: str) -> float | None:
+    """The first of some saved constants that a node has."""
+    values = (getattr(vertex.node, f"_saved_{name}", None) for name in attributes)
+    return next((float(value) for value in values if isinstance(value, int | float)), None)
 
 
 def unit_dim(layout: Layout, i: int, dims: int) -> int:

@@ -96,7 +96,9 @@ class Window:
             if alike is not None:
                 column["twins"] = float(alike)
             self._undo_clip(column)
-            draft.parameters[key] = {**draft.parameters.get(key, {}), **column}
+            known = draft.parameters.get(key, {})
+            # autograd.grad leaves nothing in `.grad`: what arrived counts as well.
+            draft.parameters[key] = {**known, **column, "grad": max(known.get("grad", 0.0), column["grad"])}
         self._clip = None
 
     def _undo_clip(self, column: dict[str, float]) -> None:

@@ -1,0 +1,76 @@
+"""Run all rules over a recording and make one diagnosis of what they find."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from gradmedic.errors import PluginError
+from gradmedic.finding import Finding, Severity
+from gradmedic.progress import progress
+from gradmedic.recording import Event, Recording
+from gradmedic.report import Report
+from gradmedic.rules import Rule, all_rules
+from gradmedic.settings import Settings
+
+
+def judge(recording: Recording, settings: Settings | None = None) -> Report:
+    """The report on a recording: every cause once, the first cause first, with what follows from it."""
+    settings = settings or Settings()
+    found: list[Finding] = []
+    failures: list[Event] = []
+    for name, rule in all_rules().items():
+        if name in settings.ignore:
+            continue
+        try:
+            found += made(rule, settings).check(recording)
+        except Exception as error:  # a rule that fails is left out, and said to be
+            step = recording.vitals[-1].step if recording.vitals else 0
+            failures.append(Event("failure", step, {"part": f"rule {name}", "error": f"{error!r}"}))
+    if failures:
+        recording = replace(recording, events=(*recording.events, *failures))
+    states = {stream: progress(recording.losses(stream)) for stream in recording.streams}
+    return Report(recording, tuple(triage(found)), states)
+
+
+def made(rule: type[Rule], settings: Settings) -> Rule:
+    """A rule with the thresholds that the user has set."""
+    try:
+        return rule(**dict(settings.rules.get(rule.name, {})))
+    except TypeError as error:
+        raise PluginError(f"The rule {rule.name} does not take these settings: {error}") from None
+
+
+def triage(found: Iterable[Finding]) -> list[Finding]:
+    """Put causes first and consequences under them; notes come last.
+
+    What is wrong with the program comes before what was wrong when training began, and that before
+    what training did; among equals the earlier one comes first, unless a later one explains it.
+    """
+    waiting = sorted(_once(found), key=lambda f: (f.severity < Severity.WARNING, f.rank, f.since_step, -f.severity))
+    causes: list[Finding] = []
+    while waiting:
+        first = next((f for f in waiting if not _explained(f, waiting)), waiting[0])
+        waiting.remove(first)
+        follow = [f for f in waiting if _explains(first, f)]
+        waiting = [f for f in waiting if f not in follow]
+        causes.append(first.with_consequences(*follow))
+    return sorted(causes, key=lambda f: f.severity < Severity.WARNING)
+
+
+def _explained(finding: Finding, others: Iterable[Finding]) -> bool:
+    """True if another finding explains this one and is not explained by it in turn."""
+    return any(_explains(other, finding) and not _explains(finding, other) for other in others)
+
+
+def _explains(cause: Finding, effect: Finding) -> bool:
+    """A note explains nothing: it tells of something that does no harm."""
+    return cause is not effect and effect.rule in cause.explains and cause.severity >= Severity.WARNING
+
+
+def _once(found: Iterable[Finding]) -> Iterator[Finding]:
+    """One finding per rule: of several streams the worst, then the earliest, speaks for all."""
+    best: dict[str, Finding] = {}
+    for finding in found:
+        known = best.get(finding.rule)
+        if known is None or (-finding.severity, finding.since_step) < (-known.severity, known.since_step):
+            best[finding.rule] = finding
+    yield from best.values()
