@@ -1,0 +1,40 @@
+# `make` lists the targets. Everything is installed into .venv, which is made when it is missing.
+PYTHON ?= python3
+SCRIPT ?= examples/sick_sigmoid.py
+INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+NEEDS = pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup demo check test bench docs
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+run: .venv/examples  ## watch a script: make run SCRIPT=train.py ARGS="--epochs 3"
+	.venv/bin/gradmedic run $(SCRIPT) $(ARGS)
+
+setup: .venv/dev  ## install gradmedic and everything that its developers need
+
+demo: .venv/examples  ## watch the bundled sick script
+	.venv/bin/gradmedic run examples/sick_sigmoid.py
+
+check: .venv/dev  ## format, lint, types, architecture
+	.venv/bin/ruff format --check && .venv/bin/ruff check && .venv/bin/mypy && .venv/bin/pytest tests/test_architecture.py
+
+test: .venv/dev  ## run all tests
+	.venv/bin/pytest
+
+bench: .venv/dev  ## measure what watching costs
+	.venv/bin/python benchmarks/overhead.py
+
+docs: .venv/dev  ## write docs/diagnoses from the rules
+	.venv/bin/python docs/diagnoses.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/examples: .venv/bin/python $(NEEDS)
+	$(INSTALL) ".[examples]" && touch $@
+
+.venv/dev: .venv/bin/python $(NEEDS)
+	$(INSTALL) ".[dev]" && touch $@ .venv/examples

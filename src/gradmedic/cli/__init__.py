@@ -1,0 +1,54 @@
+"""The command line: parse, call one verb, print what went wrong in one sentence."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from gradmedic import __version__
+from gradmedic.cli.diagnose import diagnose
+from gradmedic.cli.explain import explain
+from gradmedic.cli.run import run
+from gradmedic.errors import GradmedicError
+
+MISUSED = 2
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", "-V", prog_name="gradmedic", message="%(prog)s %(version)s")
+def commands() -> None:
+    """First aid for gradients: run a PyTorch script unchanged, read what is wrong, where, and why."""
+
+
+commands.add_command(run)
+commands.add_command(diagnose)
+commands.add_command(explain)
+
+
+def main() -> NoReturn:
+    """Run one command; every complaint about how it was called ends here, in one line."""
+    try:
+        # A script is not started inside of click, which would catch its exceptions: `run` returns how to.
+        outcome: int | Callable[[], NoReturn] | None = commands.main(standalone_mode=False, prog_name="gradmedic")
+        sys.exit(outcome() if callable(outcome) else outcome)
+    except GradmedicError as error:
+        complain(str(error))
+    except click.ClickException as error:
+        complain(sentence(error))
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+
+
+def sentence(error: click.ClickException) -> str:
+    """What click complains about, and where to read more."""
+    context: Any = getattr(error, "ctx", None)
+    more = f" (see {context.command_path} --help)" if context is not None else ""
+    return f"{error.format_message()}{more}"
+
+
+def complain(text: str) -> NoReturn:
+    """Print one sentence and leave."""
+    print(f"gradmedic: {text}", file=sys.stderr)
+    sys.exit(MISUSED)

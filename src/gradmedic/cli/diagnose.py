@@ -1,0 +1,25 @@
+"""`gradmedic diagnose`: judge a recording again, without torch and without the script."""
+
+import sys
+from typing import Any
+
+import click
+
+from gradmedic.cli.options import settings_from, shared_options
+
+
+@click.command()
+@shared_options
+@click.argument("folder", metavar="DIR")
+def diagnose(folder: str, assigned: tuple[str, ...], **flags: Any) -> int:
+    """Judge an old recording again, made by `gradmedic run --record DIR`."""
+    from gradmedic import delivery
+    from gradmedic.archive import load
+    from gradmedic.judge import judge
+
+    settings = settings_from(assigned, **flags)
+    report = judge(load(folder), settings)
+    delivery.write(report, settings)
+    if not settings.quiet:
+        delivery.show(report, settings, sys.stdout)
+    return delivery.exit_code(report, settings)

@@ -1,0 +1,74 @@
+"""The options that several commands share, and the settings that come of them."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradmedic.errors import SettingsError
+from gradmedic.finding import Severity
+from gradmedic.settings import Settings, assignments, load, merged, nearest, table_of
+
+SEVERITY = click.Choice([severity.word for severity in Severity])
+Command = Callable[..., Any]
+
+LANGUAGE = click.option("--lang", type=click.Choice(["en", "zh"]), help="Language of the report.")
+SHARED: Sequence[Callable[[Command], Command]] = (
+    click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the report: .json .md .txt"),
+    click.option("--fail-on", type=SEVERITY, help="Exit with 3 if something that severe was found."),
+    click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out."),
+    click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="As rules.dead-relu.share=0.5"),
+    click.option("--quiet", is_flag=True, default=None, help="Print nothing."),
+    LANGUAGE,
+)
+
+
+def shared_options(command: Command) -> Command:
+    """Give a command the options that are about the report."""
+    for option in reversed(SHARED):
+        command = option(command)
+    return command
+
+
+def settings_from(assigned: Sequence[str], **flags: Any) -> Settings:
+    """The settings of this call, complete and checked, before anything is run."""
+    given = {key: value for key, value in flags.items() if value not in (None, ())}
+    settings = merged(load(given, Path.cwd()), assignments(assigned), "--set")
+    check_outputs(settings)
+    check_rules(settings)
+    return settings
+
+
+def check_outputs(settings: Settings) -> None:
+    """Complain about an output whose suffix no renderer writes."""
+    if settings.outputs:
+        from gradmedic.renderers import renderer_for
+
+        for output in settings.outputs:
+            renderer_for(output)
+
+
+def check_rules(settings: Settings) -> None:
+    """Complain about rules and thresholds that do not exist."""
+    if not settings.ignore and not settings.rules:
+        return
+    from gradmedic.rules import all_rules
+
+    rules = all_rules()
+    for name in (*settings.ignore, *settings.rules):
+        if name not in rules:
+            raise SettingsError(f"there is no rule {name!r}{nearest(name, rules)}")
+    for name, table in settings.rules.items():
+        check_thresholds(rules[name], table_of(table))
+
+
+def check_thresholds(rule: Any, table: dict[str, Any]) -> None:
+    """Complain about a threshold that a rule does not have, or one of another type."""
+    defaults = {field.name: field.default for field in dataclasses.fields(rule)}
+    for key, value in table.items():
+        if key not in defaults:
+            raise SettingsError(f"rule {rule.name!r} has no threshold {key!r}{nearest(key, defaults)}")
+        if isinstance(value, str) != isinstance(defaults[key], str):
+            raise SettingsError(f"rules.{rule.name}.{key} is something like {defaults[key]!r}, not {value!r}")

@@ -1,0 +1,34 @@
+"""Hand a report over: to the files that were asked for, to the screen, and into the exit code."""
+
+from typing import TextIO
+
+from gradmedic.finding import Severity
+from gradmedic.report import Report
+from gradmedic.settings import Settings
+
+FOUND = 3
+"""The exit code for "something as severe as --fail-on or --stop-on was found"."""
+
+
+def write(report: Report, settings: Settings) -> None:
+    """Write every output that was asked for."""
+    from gradmedic.renderers import render_to
+
+    for output in settings.outputs:
+        render_to(output, report, settings.lang)
+
+
+def show(report: Report, settings: Settings, stream: TextIO) -> None:
+    """Print the screen."""
+    from rich.console import Console
+
+    from gradmedic.renderers.terminal import show as show_screen
+
+    show_screen(report, settings.lang, Console(file=stream))
+
+
+def exit_code(report: Report, settings: Settings) -> int:
+    """3 if something as severe as `fail_on` was found, else 0."""
+    if settings.fail_on is None or report.worst is None:
+        return 0
+    return FOUND if report.worst >= Severity[settings.fail_on.upper()] else 0

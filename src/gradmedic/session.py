@@ -1,0 +1,173 @@
+"""One run under observation: from the moment torch is loaded to the report."""
+
+import os
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from platform import python_version
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from gradmedic import __version__, delivery
+from gradmedic.arrival import after_import
+from gradmedic.errors import LaunchError
+from gradmedic.lookout import Lookout, Ticker
+from gradmedic.recorder import Recorder
+from gradmedic.recording import Event
+from gradmedic.settings import Settings
+
+if TYPE_CHECKING:
+    from gradmedic.probe import Probe
+
+
+class Session:
+    """Watches this process from `open` to `close`; what fails in here never reaches the script."""
+
+    def __init__(self, settings: Settings, script: str, argv: list[str]) -> None:
+        # The script may change directory and put another stream in the place of stderr.
+        outputs = tuple(os.path.abspath(output) for output in settings.outputs)
+        self.settings = replace(settings, outputs=outputs)
+        self.stream = sys.stderr
+        self.pid = os.getpid()
+        self.rank = int(os.environ.get("RANK", "0"))
+        self.recorder = recorder_for(settings, self.rank, facts(settings, script, argv))
+        self.path = list(sys.path)
+        self.probe: Probe | None = None
+        self.closed = False
+        self.taps: list[Callable[[], None]] = []
+        if settings.stop_on is not None:
+            self.taps.append(Lookout(settings, self.recorder).look)
+        if self.has_screen and self.stream.isatty():
+            self.taps.append(Ticker(self.stream, self.recorder).tick)
+
+    @property
+    def has_screen(self) -> bool:
+        """Of several ranks only the first one speaks."""
+        return self.rank == 0 and not self.settings.quiet
+
+    def open(self) -> None:
+        """Be there when the script imports torch, and be gone in the processes that it forks."""
+        after_import("torch", self.arm)
+        in_forked_children(self.abandon)
+
+    def arm(self) -> None:
+        """Put the probe in place."""
+        with self.contained("watch this run"):
+            from gradmedic.probe import Probe
+
+            probe = Probe(self.recorder, self.settings)
+            probe.on_capture = self.captured
+            probe.install()
+            self.probe = probe
+
+    def captured(self) -> None:
+        """Look at what was recorded; called by the probe on the training thread."""
+        for tap in self.taps:
+            with self.contained("look at the run"):
+                tap()
+
+    def abandon(self) -> None:
+        """Leave a forked child alone: it is a data loader's worker, or its own affair."""
+        self.closed = True
+        if self.probe is not None:
+            with self.contained("leave a child process"):
+                self.probe.close()
+
+    def close(self, ending: str, status: int) -> int:
+        """Judge what was seen and hand the report over; the exit code that the process should have."""
+        if self.closed or os.getpid() != self.pid:
+            return status
+        self.closed = True
+        found = 0
+        with self.contained("write the report"), undisturbed(self.path):
+            if self.probe is not None:
+                self.probe.close()
+            self.recorder.close(ending=ending, exit_code=status, ended=time())
+            found = self.deliver() if self.is_asked() else 0
+        return status or found
+
+    def is_asked(self) -> bool:
+        """Whether anybody wants this rank's judgment."""
+        return self.has_screen or (self.rank == 0 and bool(self.settings.outputs or self.settings.fail_on))
+
+    def deliver(self) -> int:
+        """Judge; write the outputs, print the screen; 3 if `fail_on` says so."""
+        from gradmedic.judge import judge
+
+        report = judge(self.recorder.recording(), self.settings)
+        with self.contained("write the outputs"):
+            delivery.write(report, self.settings)
+        if self.has_screen:
+            flush(sys.stdout)  # the script's last lines come before our screen
+            with self.contained("print the report"):
+                delivery.show(report, self.settings, self.stream)
+        return delivery.exit_code(report, self.settings)
+
+    @contextmanager
+    def contained(self, task: str) -> Iterator[None]:
+        """Our own failures end here, in one line on stderr and in the recording."""
+        try:
+            yield
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            self.recorder.event(Event("failure", 0, {"part": task, "error": told}))
+            print(f"gradmedic could not {task} ({told})", file=self.stream)
+
+
+def recorder_for(settings: Settings, rank: int, run: dict[str, Any]) -> Recorder:
+    """A recorder that keeps a journal where the user asked for one."""
+    if settings.record is None:
+        return Recorder(run)
+    from gradmedic.journal import Journal
+
+    folder = os.path.abspath(settings.record)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        return Recorder(run, Journal(folder, rank))
+    except OSError as error:
+        raise LaunchError(f"cannot record into {settings.record}: {error.strerror or error}") from None
+
+
+def facts(settings: Settings, script: str, argv: list[str]) -> dict[str, Any]:
+    """What run.json says about the run before it has begun."""
+    return {
+        "gradmedic": __version__,
+        "python": python_version(),
+        "script": script,
+        "argv": argv,
+        "folder": os.getcwd(),
+        "host": socket.gethostname(),
+        "ranks": int(os.environ.get("WORLD_SIZE", "1")),
+        "began": time(),
+        "settings": asdict(settings),
+    }
+
+
+def in_forked_children(call: Callable[[], None]) -> None:
+    """Have `call` called first thing in every child that this process forks, where there is fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=call)
+
+
+@contextmanager
+def undisturbed(path: list[str]) -> Iterator[None]:
+    """Import our own modules and not those of the script's folder, whatever the script does to warnings."""
+    theirs = sys.path
+    sys.path = list(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.path = theirs
+
+
+def flush(stream: Any) -> None:
+    """Flush a stream that the script may have closed, or taken away, or piped into `head`."""
+    try:
+        stream.flush()
+    except (AttributeError, OSError, ValueError):
+        return

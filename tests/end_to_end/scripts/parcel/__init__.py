@@ -1,0 +1,3 @@
+import sys
+
+print("parcel", __name__, sys.argv)
