@@ -21,6 +21,7 @@ from gradmedic.probe.intervals import Lines, Modules, Owners
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.probe.people import People
+from gradmedic.probe.recurrent import RecurrentTap
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat
 from gradmedic.probe.sites import Sites
@@ -67,6 +68,7 @@ class Probe:
         self._forensics = Forensics(recorder)
         self._modules = Modules()
         self._lines = Lines()
+        self._recurrent = RecurrentTap()
         self._seat = Seat(self)
         self._window: Window | None = None
         self._looking: Look | None = None
@@ -96,8 +98,7 @@ class Probe:
 
     def _leave(self) -> None:
         self._seat.rise()
-        self._modules.stop()
-        self._lines.stop()
+        self._deafen()
         self._looking = None
 
     # ── backward ────────────────────────────────────────────────────────────────────────────
@@ -187,6 +188,7 @@ class Probe:
         leaves = {self._people.id_of(leaf): leaf for leaf in look.leaves}
         draft = Draft(self._vitals.step, look.stream, self._schedule.elapsed, look.loss, sheet, leaves)
         draft.read_leaves(self._people.id_of)
+        draft.read_recurrent(self._recurrent.readings(), self._names.modules, look.scale)
         self._hands.watch(look.leaves)
         self._window.drafts.append(draft)
         self._window.streams.add(look.stream)
@@ -252,8 +254,8 @@ class Probe:
     def compiled(self) -> None:
         """Hooks would break a compiled model into pieces: keep none."""
         self._compiled = True
-        self._modules.stop()
-        self._lines.stop()
+        self._deafen()
+        self._recorder.event(Event("compiled", self._vitals.step))
 
     # ── the turn of a step ──────────────────────────────────────────────────────────────────
 
@@ -265,8 +267,7 @@ class Probe:
         elif not self._people.optimizers:
             self._modules.clear()
         else:
-            self._modules.stop()
-            self._lines.stop()
+            self._deafen()
 
     def _open(self, keep: bool = False) -> None:
         self._window = Window(self._vitals.step)
@@ -276,8 +277,15 @@ class Probe:
             self._modules.clear()
             self._lines.clear()
         self._modules.start()
+        self._recurrent.install()
         if not self._sites.have_lines:
             self._lines.start()
+
+    def _deafen(self) -> None:
+        """Take everything away that listens to the forward pass."""
+        self._modules.stop()
+        self._lines.stop()
+        self._recurrent.close()
 
     def _hand_in(self) -> None:
         """Record the captures of the step that is over."""

@@ -118,7 +118,7 @@ class Sites:
 
     def _name(self, layout: Layout, i: int, module: nn.Module | None, sites: list[Site | None]) -> str:
         path = self.names.modules.get(id(module)) if module is not None else None
-        if path is not None and _is_single(module):
+        if path is not None and (_is_single(module) or layout.kinds[i] is Kind.RECURRENT):
             return path or type(module).__name__
         own = layout.own_parameters(i)
         if own:

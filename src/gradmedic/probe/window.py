@@ -1,6 +1,6 @@
 """A step that is read whole: its backward passes and its updates, until weights have moved."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from gradmedic.probe.assemble import Sheet
+from gradmedic.probe.recurrent import RecurrentReading
 from gradmedic.probe.updates import Update, twins
 from gradmedic.recording import Capture
+from gradmedic.site import Kind, Site
 
 
 @dataclass
@@ -40,6 +42,29 @@ class Draft:
             else:
                 column |= {"grad_norm": size, "grad_rms": size / sqrt(max(1, vertex.leaf.numel()))}
             self.parameters[id_of(vertex.leaf)] = column
+
+    def read_recurrent(self, readings: Iterable[RecurrentReading], paths: Mapping[int, str], scale: float) -> None:
+        """Add what the replay of fused recurrent layers has found to the site that stands for each."""
+        for reading in readings:
+            site = self._representative(paths.get(id(reading.module), ""))
+            if site is None:
+                continue
+            self.extra_profiles[site.id] = [size / scale for size in reading.profile]
+            self.extra_times[site.id] = list(reading.times)
+            columns = {f"gate_{gate}": share for gate, share in reading.gates.items()}
+            if reading.forget_mean is not None:
+                columns["forget_mean"] = reading.forget_mean
+            if reading.saturated is not None and site.kind is Kind.RECURRENT:
+                columns["saturated"] = reading.saturated
+            self.extra_sites[site.id] = columns
+
+    def _representative(self, path: str) -> Site | None:
+        """The fused operation of a module, or the one that applies its recurrent weights."""
+        inside = [site for site in self.sheet.sites if site is not None and site.module == path]
+        recurrent = {users[0] for users in self.sheet.layout.recurrences.values()}
+        chosen = [s for s in inside if s.kind is Kind.RECURRENT]
+        chosen += [s for i in sorted(recurrent) if (s := self.sheet.sites[i]) is not None and s.module == path]
+        return next(iter(chosen + inside), None)
 
     def capture(self, name_of: Callable[[int], str]) -> Capture:
         """The finished capture."""
