@@ -27,6 +27,8 @@ EVERY = 0.5
 """Seconds from one writing to the next."""
 PATIENCE = 10.0
 """Seconds that `close` waits for a disk that does not answer."""
+WAITING = 2**20
+"""Numbers in captures that may wait for the disk, 64 MB of them; further captures are left out."""
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class Journal:
     """
 
     def __init__(self, folder: str | Path, rank: int = 0) -> None:
-        self.folder, self.rank = Path(folder), rank
+        self.folder, self.rank = Path(folder).absolute(), rank  # the script may change directory
         self.failure: str | None = None
         self.seconds = 0.0
         self._run: dict[str, Any] = {"schema": SCHEMA}
@@ -47,7 +49,8 @@ class Journal:
         # Bounded: a disk that hangs may cost records, but not the machine's memory.
         self._facts: deque[tuple[str, object]] = deque(maxlen=100_000)
         self._vitals: deque[Vital] = deque(maxlen=2**18)
-        self._captures: deque[Capture] = deque(maxlen=256)
+        self._captures: deque[Capture] = deque(maxlen=4096)
+        self._waiting = 0
         self._kinds = Counter[str]()
         self._events = 0
         self._wake = threading.Event()
@@ -84,10 +87,12 @@ class Journal:
 
     def capture(self, capture: Capture) -> None:
         """Note a backward pass that was read whole."""
-        if os.getpid() == self._pid:
-            self._captures.append(capture)
-            if len(self._captures) == 16:
-                self._hurry()
+        if os.getpid() != self._pid or self._waiting > WAITING:
+            return
+        self._captures.append(capture)
+        self._waiting += chains.weight(capture)
+        if len(self._captures) == 16:
+            self._hurry()
 
     def event(self, event: Event) -> None:
         """Note an event; all but the tallies are written at once."""
@@ -157,6 +162,7 @@ class Journal:
 
     def _drain(self) -> None:
         # Taken in this order, so that whatever a capture refers to has been taken with it.
+        self._waiting = 0
         captures, vitals, facts = _taken(self._captures), _taken(self._vitals), _taken(self._facts)
         for table, fact in facts:
             self._file(table, fact)
