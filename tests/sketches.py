@@ -33,7 +33,7 @@ def vanishing(lang: str = "en") -> Report:
         losses=[0.7] * 300,
         ledgers=[ledger("net.0", *booked)],
         events=[tallies(300, 14)],
-        run=RUN | {"lang": lang},
+        run=RUN | {"settings": {"lang": lang}},
     )
     first = Place("net.0", "weights", "net.0.weight", "train.py", 4)
     finding = Finding(

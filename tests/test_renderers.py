@@ -2,6 +2,7 @@
 """Screens and files, drawn from sketches; whole screens are compared with those in `golden`."""
 
 import json
+from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from gradmedic.renderers.glyphs import ASCII, UNICODE, sayable
 from gradmedic.renderers.json import plain
 from gradmedic.renderers.prose import cropped, fitting, padded, wrapped
 from gradmedic.renderers.terminal import show
-from gradmedic.renderers.words import missing, number
+from gradmedic.renderers.words import missing, name_of, number
 from gradmedic.report import Report
+from gradmedic.site import Place
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs/reference/report.schema.json").read_text())
@@ -212,3 +214,19 @@ def test_numbers_keep_three_digits() -> None:
     assert [number(value) for value in (2.0, 0.123456, 1e-18, 12, "fp16", 1e9, float("nan"))] == [
         "2", "0.123", "1e-18", "12", "fp16", "1e+09", "nan",
     ]  # fmt: skip
+
+
+@languages
+def test_says_what_limits_the_report(lang: str) -> None:
+    broken = Event("failure", 3, {"part": "journal", "error": "No space left on device"})
+    events = (Event("compiled", 0), Event("compiled", 1), broken, Event("note", 4, {"text": "rank 1 is missing"}))
+    report = Report(replace(healthy().recording, events=events), (), healthy().progress)
+    remarks = screen(report, lang).splitlines()[3:]
+    assert ["torch.compile" in remarks[0], "rank 1" in remarks[1], "No space left" in remarks[2]] == [True] * 3
+    assert len(json.loads(report.to_json(lang))["remarks"]) == len(remarks) == 3
+    assert "No space left" in renderer_for("r.md").render(report, lang)
+
+
+def test_names_what_is_no_operation_in_the_language() -> None:
+    places = (Place("learning rate", "optimizer"), Place("attention", "attention"))
+    assert [name_of(place, "zh") for place in places] == ["学习率", "attention"]

@@ -41,7 +41,8 @@ class Report:
     @property
     def lang(self) -> str:
         """The language that the run was started in."""
-        return str(self.recording.run.get("lang") or "en")
+        settings = self.recording.run.get("settings") or {}
+        return str(settings.get("lang") or "en")
 
     def to_json(self, lang: str | None = None) -> str:
         """The report as JSON, by the schema `gradmedic.report/1`."""

@@ -11,7 +11,7 @@ from gradmedic.finding import Finding
 from gradmedic.ledger import Ledger
 from gradmedic.locale import say
 from gradmedic.renderers import Renderer
-from gradmedic.renderers.words import totals
+from gradmedic.renderers.words import remarks, totals
 from gradmedic.report import Report
 from gradmedic.site import Place
 
@@ -36,6 +36,7 @@ def document(report: Report, lang: str = "en") -> dict[str, Any]:
         "findings": [_finding(finding, lang) for finding in report.findings],
         "ledger": _ledger(report.ledger) if report.ledger else None,
         "progress": _progress(report),
+        "remarks": remarks(report, lang),
         "run": _run(report),
     }
     return {key: plain(value) for key, value in whole.items()}

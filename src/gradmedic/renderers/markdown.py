@@ -38,6 +38,7 @@ def _lines(report: Report, lang: str) -> Iterator[str]:
         yield from (" · ".join(words.health(report, lang)), "")
     script = words.script(report)
     yield _(", ").join([f"`{script}`"] * bool(script) + words.counts(report, lang))
+    yield from (f"- {remark}" for remark in words.remarks(report, lang))
     for finding in report.findings:
         yield from _finding(report, finding, lang, 2)
 
@@ -49,7 +50,7 @@ def _finding(report: Report, finding: Finding, lang: str, level: int) -> Iterato
     yield f"{'#' * level} {mark} {_(finding.severity.name)}{_(': ')}{words.title(finding.rule, lang)}"
     yield from ("", f"**{_('Verdict')}** {say(finding.message, lang)} · {words.since(finding, lang)}", "")
     if finding.places:
-        yield from (*_places(finding), "")
+        yield from (*_places(finding, lang), "")
     yield from (f"**{_('Why')}** {say(finding.why, lang)}", "")
     if level == 2 and finding.severity > Severity.NOTE:
         yield from _picture(report, finding, lang)
@@ -59,9 +60,9 @@ def _finding(report: Report, finding: Finding, lang: str, level: int) -> Iterato
         yield from _finding(report, consequence, lang, level + 1)
 
 
-def _places(finding: Finding) -> Iterator[str]:
+def _places(finding: Finding, lang: str) -> Iterator[str]:
     for place in finding.places:
-        where = ", ".join(f"`{part}`" for part in (place.name, words.spot(place)) if part)
+        where = ", ".join(f"`{part}`" for part in (words.name_of(place, lang), words.spot(place)) if part)
         source = words.source_line(place)
         yield f"- {where}" + (f": `{source}`" if source else "")
 

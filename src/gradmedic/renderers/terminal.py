@@ -79,6 +79,7 @@ class Screen:
         yield from self._labeled(self._("Also"), others)
         yield from [Text()] if cures or others else []
         yield from self._footer(finding.rule)
+        yield from self._remarks()
 
     def _labeled(self, label: str, lines: Sequence[Text]) -> Iterator[Text]:
         """The label in a gutter of its own, so that the eye finds all of them at once."""
@@ -93,14 +94,15 @@ class Screen:
         mark = f"{self.glyphs.mark(finding.severity)} {self._(finding.severity.name)}"
         name, since = words.title(finding.rule, self.lang), words.since(finding, self.lang)
         gap = " " * max(2, self._room - cell_len(mark + name + since) - 2)
-        head = Text.assemble((mark, STYLES[finding.severity]), f"  {name}{gap}", (since, "dim"))
+        head = Text.assemble((mark, STYLES[finding.severity]), (f"  {name}{gap}", "bold"), (since, "dim"))
         return [head, *self._prose(say(finding.message, self.lang), "bold"), *self._place(finding)]
 
     def _place(self, finding: Finding) -> Iterator[Text]:
         """Where to look first, with the user's own line; how many other places there are."""
         for place in finding.places[:1]:
             others = len(finding.places) - 1
-            name = self._("{name} and {n} more").format(name=place.name, n=others) if others else place.name
+            name = words.name_of(place, self.lang)
+            name = self._("{name} and {n} more").format(name=name, n=others) if others else name
             where = fitting(filter(None, (name, words.spot(place))), self._room, "  ")
             source = words.source_line(place)
             line = f"{where} {self.glyphs.edge} {source}" if source else where
@@ -174,3 +176,8 @@ class Screen:
         for finding in self.report.findings:
             head = f"{self.glyphs.note} {self._('NOTE')} {self._(finding.rule)}{self._(': ')}"
             yield Text(cropped(head + say(finding.message, self.lang), self.width), "dim")
+        yield from self._remarks()
+
+    def _remarks(self) -> Iterator[Text]:
+        for remark in words.remarks(self.report, self.lang):
+            yield Text(cropped(f"{self.glyphs.note} {remark}", self.width), "dim")

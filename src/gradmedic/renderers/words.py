@@ -46,6 +46,11 @@ def shown_path(file: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
+def name_of(place: Place, lang: str) -> str:
+    """The name of a place; what is no operation, such as the learning rate, has no name in the user's code."""
+    return translator(lang)(place.name) if place.kind == "optimizer" else place.name
+
+
 def spot(place: Place) -> str:
     """`file:line` as the user would write it, or the empty string."""
     return f"{shown_path(place.file)}:{place.line}" if place.file else ""
@@ -80,10 +85,10 @@ def sums(ledger: Ledger, lang: str) -> str:
     _ = translator(lang)
     booked = _(", ").join(f"{_(_label(ledger, kind))} {decades:+.1f}" for kind, decades in ledger.by_kind().items())
     if ledger.cut:
-        return _("way to {target}: {booked}, then exactly zero behind {name}").format(
+        return _("decades to {target}: {booked}; exactly zero behind {name}").format(
             target=ledger.target, booked=booked, name=ledger.cut.name
         )
-    text = _("way to {target}: {booked} = {total:+.1f} decades")
+    text = _("decades to {target}: {booked} = {total:+.1f}")
     return text.format(target=ledger.target, booked=booked, total=ledger.total)
 
 
@@ -158,6 +163,16 @@ def _updates(recording: Recording, _: Callable[[str], str]) -> Iterator[str]:
     ratios = [row["update_rms"] / row["weight_rms"] for row in rows if "update_rms" in row and row.get("weight_rms")]
     if ratios:
         yield _("update ratio {ratio:.1g}").format(ratio=median(ratios))
+
+
+def remarks(report: Report, lang: str) -> list[str]:
+    """What limits this report: what could not be seen, and what of ours failed on the way."""
+    _ = translator(lang)
+    hidden = [_("torch.compile hides the operations, so only the parameters were measured")]
+    said = [_(str(event.data.get("text"))) for event in report.recording.events_of("note")]
+    failed = _("a part of gradmedic failed and was left out: {part}, {error}")
+    failures = [failed.format_map({"part": "", "error": "", **e.data}) for e in report.recording.events_of("failure")]
+    return list(dict.fromkeys((*hidden * bool(report.recording.events_of("compiled")), *said, *failures)))
 
 
 def missing(report: Report, lang: str) -> str:
