@@ -24,6 +24,7 @@ from gradmedic.renderers.prose import cropped, fitting, padded, wrapped
 from gradmedic.renderers.terminal import show
 from gradmedic.renderers.words import missing, name_of, number
 from gradmedic.report import Report
+from gradmedic.rules import Rule, all_rules
 from gradmedic.site import Place
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -75,6 +76,18 @@ def test_markdown_looks_as_accepted(name: str, lang: str, accept: bool) -> None:
 @sketches
 def test_ascii_screens_look_as_accepted(name: str, accept: bool) -> None:
     same_as_golden(f"{name}.ascii.txt", screen_on("ascii", SKETCHES[name], "en"), accept)
+
+
+@languages
+@pytest.mark.parametrize("rule", all_rules().values(), ids=all_rules())
+def test_every_rule_can_be_shown_in_every_format(rule: type[Rule], lang: str) -> None:
+    for case in rule.SICK:
+        report = Report(case, tuple(rule().check(case)))
+        drawn = screen(report, lang, 60)
+        assert rule.name in drawn
+        assert "nan" not in drawn.casefold() or rule.name == "non-finite"
+        for suffix in all_renderers():
+            assert rule.name in renderer_for(f"report{suffix}").render(report, lang)
 
 
 @sketches
