@@ -79,7 +79,7 @@ def sketch(
     waves = {at: tuple(profiles[found.name]) for at, found in enumerate(placed) if profiles and found.name in profiles}
     times = {at: tuple(range(len(wave))) for at, wave in waves.items()}
     captures = [
-        _capture(at, step, stream, sites, parameters)
+        replace(_capture(at, step, stream, sites, parameters), loss=_step(curves.get(stream, ()), step))
         for at, step in enumerate(steps or range(_length(sites, parameters)))
         for stream in streams
     ]

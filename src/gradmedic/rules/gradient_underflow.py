@@ -132,16 +132,20 @@ class GradientUnderflow(Rule):
         )
 
     def _lost(self, recording: Recording, capture: Capture) -> list[Site]:
-        """The operations in reduced precision most of whose gradient is lost, the first one first."""
+        """The operations in reduced precision most of whose gradient is lost, from the first one on.
+
+        What underflows stays lost on the way back, so that the first operations lose most.
+        """
         flow = [site for site in recording.in_order(capture.stream) if "grad_zero" in capture.sites.get(site.id, {})]
-        zeros = {site.id: _unexplained(recording, capture, site) for site in flow}
+        told = [(site, zero) for site in flow if (zero := _unexplained(recording, capture, site)) is not None]
         lost = []
-        for at, one in enumerate(flow):
-            mine, nearer = zeros[one.id], [z for later in flow[at + 1 :] if (z := zeros[later.id]) is not None]
-            if mine is None or not nearer or one.dtype not in SMALLEST:
+        for at, (one, zero) in enumerate(told):
+            nearer = min((later for _, later in told[at + 1 :]), default=zero)
+            if one.dtype not in SMALLEST:
                 continue
-            if mine >= self.zeros and mine - min(nearer) >= self.more and self._tiny(recording, capture, one):
-                lost.append(one)
+            if zero < self.zeros or zero - nearer < self.more or not self._tiny(recording, capture, one):
+                break
+            lost.append(one)
         return lost
 
     def _tiny(self, recording: Recording, capture: Capture, one: Site) -> bool:

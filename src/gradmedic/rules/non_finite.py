@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite, nan
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 from gradmedic.finding import Cure, Finding, Message, Severity
@@ -124,8 +125,9 @@ def _skipped(recording: Recording, event: Event) -> bool:
 
 
 def _headline(event: Event, cause: Origin, place: Place) -> Message:
-    values = {"step": event.step, "made": cause.made, "name": place.name, "at": place.at}
-    if not place.at:
+    line = f"{PurePath(place.file).name}:{place.line}" if place.file else ""
+    values = {"step": event.step, "made": cause.made, "name": place.name, "at": line}
+    if not line:
         return Message("The first non-finite value came at step {step}: {made} ({name})", values)
     return Message("The first non-finite value came at step {step}: {made} ({name}, {at})", values)
 

@@ -1,0 +1,34 @@
+"""Stale gradients: how many steps, and what became of the run."""
+
+from gradmedic.finding import Severity
+from gradmedic.recording import Event, Optimizer
+from gradmedic.rules.stale_gradients import StaleGradients
+from gradmedic.sketch import sketch
+
+FALLING = [2.3 * 0.95**step for step in range(60)]
+STUCK = [2.3] * 60
+
+
+def severity(stale: int, losses: list[float]) -> Severity:
+    events = [Event("stale-gradients", 1, {"optimizer": 0}), Event("tallies", 99, {"steps": 100, "stale_steps": stale})]
+    (finding,) = StaleGradients().check(sketch(losses=losses, events=events))
+    return finding.severity
+
+
+def test_severity_follows_the_share_and_the_outcome() -> None:
+    assert severity(99, STUCK) is Severity.CRITICAL
+    assert severity(99, FALLING) is Severity.WARNING
+    assert severity(20, STUCK) is Severity.WARNING
+    assert severity(2, STUCK) is Severity.NOTE
+
+
+def test_names_the_optimizer_and_its_line() -> None:
+    event = Event("stale-gradients", 7, {"optimizer": 1, "file": "gan.py", "line": 40})
+    drawn = sketch(losses=STUCK, events=[event], optimizers=[Optimizer(0, "Adam"), Optimizer(1, "RMSprop")])
+    (finding,) = StaleGradients().check(drawn)
+    assert (finding.places[0].name, finding.places[0].at, finding.since_step) == ("RMSprop", "gan.py:40", 7)
+
+
+def test_explains_the_explosion_that_follows() -> None:
+    (finding,) = StaleGradients().check(sketch(losses=STUCK, events=[Event("stale-gradients", 1, {"optimizer": 0})]))
+    assert {"exploding-gradient", "non-finite", "learning-rate-too-high"} <= set(finding.explains)
