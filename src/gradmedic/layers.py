@@ -8,6 +8,9 @@ from statistics import median
 from gradmedic.recording import Capture, Recording
 from gradmedic.site import Kind, Parameter, Site
 
+APPLIES = (Kind.WEIGHTS, Kind.RECURRENT, Kind.OPAQUE)
+"""Kinds of operations that apply a matrix to a signal."""
+
 GAIN = 0.05
 """The gain under which weights count as near zero: a step then says nothing about their size."""
 
@@ -57,12 +60,16 @@ class Layer:
 
 
 def layers(recording: Recording, capture: Capture) -> list[Layer]:
-    """The trained weight matrices of a capture, without embeddings, whose rows are used too unevenly."""
+    """The trained weight matrices of a capture.
+
+    Embeddings are left out, because their rows are used too unevenly, and so are tables that are
+    only added, such as learned positions.
+    """
     named = {name: p for p in recording.parameters.values() for name in (p.name, *p.aliases)}
     found: dict[int, Layer] = {}
     for site in recording.in_order(capture.stream):
         owner = named.get(site.parameter or "")
-        if owner is None or owner.id in found or not _matrix(owner) or site.kind is Kind.EMBEDDING:
+        if owner is None or owner.id in found or not _matrix(owner) or site.kind not in APPLIES:
             continue
         flow, held = capture.sites.get(site.id), capture.parameters.get(owner.id)
         if flow is not None and held is not None and held.get("grad", 1.0):

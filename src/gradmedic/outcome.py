@@ -5,13 +5,13 @@ threw the loss up so that it could fall again, and where a classifier fell to th
 nothing; it says nothing where two networks play against each other, or the loss has no zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from math import isfinite, log, log10
 from statistics import median
 
 from gradmedic.progress import Progress, progress
-from gradmedic.recording import Recording
+from gradmedic.recording import Capture, Recording
 
 
 class Outcome(StrEnum):
@@ -58,13 +58,19 @@ def guessing(recording: Recording, stream: int) -> float | None:
     return log(classes.pop()) if len(classes) == 1 and min(classes) > 1 else None
 
 
-def climb(series: Sequence[float | None]) -> float:
-    """Decades from the typical size of the first tenth of a series to that of its last tenth."""
-    sizes = [abs(value) for value in series if value is not None and isfinite(value) and value != 0]
-    tenth = max(3, len(sizes) // 10)
-    if len(sizes) < 3 * tenth:
+def before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:
+    """The captures up to the first value that is not finite: what follows is debris."""
+    ends = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
+    ends += [event.step for event in recording.events_of("non-finite")]
+    yield from (capture for capture in recording.captures_of(stream) if not ends or capture.step < min(ends))
+
+
+def climb(series: Sequence[float]) -> float:
+    """Decades from the typical size of the first three values to that of the second half."""
+    sizes = [abs(value) for value in series if isfinite(value) and value != 0]
+    if len(sizes) < 8:
         return 0.0
-    return log10(median(sizes[-tenth:]) / median(sizes[:tenth]))
+    return log10(median(sizes[len(sizes) // 2 :]) / median(sizes[:3]))
 
 
 def _only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:

@@ -13,7 +13,7 @@ STUCK = [2.3] * 40
 def net(silent: list[float], losses: list[float], op: str = "relu", *, tail: bool = False) -> Recording:
     return sketch(
         [
-            site("stem", "conv", {"value_mean": -8.0, "input_rms": 1.0}, parameter="stem.weight", fan_in=9),
+            site("stem", "conv", {"input_rms": 1.0}, parameter="stem.weight", fan_in=9),
             site("act", op, {"silent": silent}, tail=tail),
             site("head", "linear", tail=True),
         ],

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import layers, paces
-from gradmedic.outcome import Outcome, outcome
+from gradmedic.outcome import Outcome, before_the_end, outcome
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
 from gradmedic.site import Kind, Place, Site
@@ -80,7 +80,7 @@ class DeadRelu(Rule):
     SICK: ClassVar = [
         sketch(  # a bias far below zero
             [
-                site("fc1", "linear", {"value_mean": -20.0}, parameter="fc1.weight", fan_in=64),
+                site("fc1", "linear", parameter="fc1.weight", fan_in=64),
                 site("relu", "relu", {"silent": [1.0] * 4, "dead": [1.0] * 4}),
                 site("fc2", "linear", tail=True),
             ],
@@ -118,7 +118,9 @@ class DeadRelu(Rule):
         for stream in recording.streams:
             result = outcome(recording, stream)
             deaths = [death for site in recording.in_order(stream) if (death := self._death(recording, site))]
-            limit = self.share if result is Outcome.FAILED else self.whole
+            # A run that ended in NaN may have been learning until then.
+            stuck = result is Outcome.FAILED and isfinite(recording.losses(stream)[-1][1])
+            limit = self.share if stuck else self.whole
             # Who died first is the cause; of those that died together, the first in the network.
             dead = sorted((d for d in deaths if d.share >= limit), key=lambda d: (d.since.step, d.site.order))
             if dead:
@@ -128,7 +130,7 @@ class DeadRelu(Rule):
     def _death(self, recording: Recording, site: Site) -> Death | None:
         if site.op not in CUTS or site.tail or self._fed_by_nothing(recording, site):
             return None
-        seen = [c for c in _before_the_end(recording, site.stream) if "silent" in c.sites.get(site.id, {})]
+        seen = [c for c in before_the_end(recording, site.stream) if "silent" in c.sites.get(site.id, {})]
         silent = [capture.sites[site.id]["silent"] for capture in seen]
         alive = [at for at, share in enumerate(silent) if share < self.share]
         start = alive[-1] + 1 if alive else 0
@@ -150,7 +152,7 @@ class DeadRelu(Rule):
         values = {"share": f"{worst.share:.0%}", "site": told.name, "step": worst.since.step}
         born = "{share} of the units of {site} are dead from the start: they are zero for every sample"
         killed = "{share} of the units of {site} died before step {step}: they are zero for every sample"
-        why, cures, evidence = self._cause(recording, worst, feeder)
+        why, cures, evidence = self._cause(recording, worst)
         return Finding(
             self.name,
             severity,
@@ -171,31 +173,22 @@ class DeadRelu(Rule):
             ),
         )
 
-    def _cause(
-        self, recording: Recording, death: Death, feeder: Site | None
-    ) -> tuple[Message, tuple[Cure, ...], dict[str, float]]:
+    def _cause(self, recording: Recording, death: Death) -> tuple[Message, tuple[Cure, ...], dict[str, float]]:
         leaky = Cure(Message("Use an activation that passes some gradient everywhere"), "nn.LeakyReLU(0.01)")
         if death.from_start:
-            numbers = death.since.sites.get(feeder.id, {}) if feeder else {}
-            mean = numbers.get("value_mean", 0.0)
-            text = "Its pre-activations lie around {mean} when training begins: look at the bias and the inputs."
+            why = (
+                "No sample lifts its pre-activations above zero when training begins: look at the bias and the inputs."
+            )
             start = Cure(Message("Start with biases at zero"), "nn.init.zeros_(layer.bias)")
-            return Message(text, {"mean": f"{mean:.3g}"}), (start, leaky), {"pre_activation_mean": mean}
+            return Message(why), (start, leaky), {"input_rms": _input_size(recording, death.site.stream)}
         inputs = _input_size(recording, death.site.stream)
         pace = _largest_pace(recording, death)
         evidence = {"update_over_weight": pace, "input_rms": inputs}
         text = "A step before that changed weights by {pace} times their own size; the inputs' rms is {inputs}."
-        why = Message(text, {"pace": f"{pace:.2g}", "inputs": f"{inputs:.3g}"})
+        told = Message(text, {"pace": f"{pace:.2g}", "inputs": f"{inputs:.3g}"})
         slower = Cure(Message("Lower the learning rate tenfold, or warm it up"))
         scaled = Cure(Message("Scale the inputs to a size near one"), "x = (x - x.mean()) / x.std()")
-        return why, (scaled, slower, leaky) if inputs >= self.raw else (slower, leaky, scaled), evidence
-
-
-def _before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:
-    """The captures up to the first loss that is not finite: what follows is debris."""
-    ends = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
-    ends += [event.step for event in recording.events_of("non-finite")]
-    yield from (c for c in recording.captures_of(stream) if not ends or c.step < min(ends))
+        return told, (scaled, slower, leaky) if inputs >= self.raw else (slower, leaky, scaled), evidence
 
 
 def _feeder(recording: Recording, site: Site) -> Site | None:

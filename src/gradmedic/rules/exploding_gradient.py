@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import hypot
 from statistics import median
 from typing import ClassVar
 
@@ -33,12 +34,11 @@ def _chain(factor: float, losses: list[float], update: float = 0.01, grad: float
 
 def _runaway(growth: float, losses: list[float]) -> Recording:
     """A critic without bounds: gradient and score grow together over the steps."""
-    norms = [0.1 * growth ** (i / len(losses)) for i in range(len(losses))]
+    grads = [0.01 * growth ** (i / 10) for i in range(11)]
     return sketch(
-        [site("fc", "linear", {"grad_norm": [0.1] * 2}, parameter="fc.weight", fan_in=64)],
-        [parameter("fc.weight", {"grad_rms": [0.01] * 2, "weight_rms": 0.1, "update_rms": 0.003}, shape=(64, 64))],
+        [site("fc", "linear", {"grad_norm": [0.1] * 11}, parameter="fc.weight", fan_in=64)],
+        [parameter("fc.weight", {"grad_rms": grads, "weight_rms": 0.1, "update_rms": 0.003}, shape=(64, 64))],
         losses=losses,
-        grad_norms=norms,
         lr=0.004,
     )
 
@@ -97,11 +97,15 @@ class ExplodingGradient(Rule):
     """Gradient rms over weight rms from which even a learning rate of 0.01 moves the weights by a
     tenth of their size per step."""
 
-    overshoot: float = 1.0
-    """Share of its own size by which a step has to have changed the weights to count as thrown away."""
+    overshoot: float = 0.1
+    """Share of its own size by which the first step has to have changed such weights where the run
+    fails; where the loss fell all the same, a hundred times that."""
 
     runaway: float = 1.5
-    """Decades by which gradient and loss both have to grow over the steps."""
+    """Decades by which the size of the loss has to grow over the steps, with the gradient."""
+
+    dragged: float = 1.0
+    """Decades by which the gradient has to grow with it."""
 
     SICK: ClassVar = [
         _chain(4.0, [2.5, 40.0, 9e5, 3e9, NAN, NAN, NAN, NAN, NAN]),  # over depth
@@ -172,7 +176,8 @@ class ExplodingGradient(Rule):
         """Gradients that were too large beside the weights when training began, and a step that took them."""
         capture = next(iter(recording.captures_of(stream)), None)
         found = layers(recording, capture) if capture else []
-        thrown = [layer for layer in found if (layer.pace or 0) >= self.overshoot and layer.pull >= self.pull]
+        limit = self.overshoot * (1 if outcome(recording, stream) is Outcome.FAILED else 100)
+        thrown = [layer for layer in found if (layer.pace or 0) >= limit and layer.pull >= self.pull]
         if capture is None or not thrown or len(thrown) * 3 < len(found):
             return None
         thrown.sort(key=lambda layer: -(layer.pace or 0))
@@ -185,14 +190,16 @@ class ExplodingGradient(Rule):
         return self._finding(Message(text, values), why, places, capture, evidence, _scale_cures())
 
     def _over_steps(self, recording: Recording, stream: int) -> Finding | None:
-        vitals = [v for v in recording.vitals if v.stream == stream]
         if not self._ordinary_paces(recording, stream):
             return None
-        grown, risen = climb([v.grad_norm for v in vitals]), climb([v.loss for v in vitals])
-        if grown < self.runaway or risen < self.runaway:
+        pulls = [hypot(*(layer.grad for layer in layers(recording, c))) for c in recording.captures_of(stream)]
+        grown, risen = climb(pulls), climb([loss for _, loss in recording.losses(stream)])
+        if grown < self.dragged or risen < self.runaway:
             return None
         values = {"grown": f"{10**grown:.0f}", "risen": f"{10**risen:.0f}"}
-        text = "The gradient explodes over the steps: it has grown {grown} times, and the loss {risen} times"
+        text = (
+            "The gradient explodes over the steps: it has grown {grown} times, and the size of the loss {risen} times"
+        )
         why = Message("Gradient and loss feed each other's growth: nothing bounds this objective.")
         evidence = {"decades_of_gradient": round(grown, 2), "decades_of_loss": round(risen, 2)}
         found = layers(recording, recording.captures_of(stream)[-1])

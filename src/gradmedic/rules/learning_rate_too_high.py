@@ -7,6 +7,7 @@ from statistics import median
 from typing import ClassVar
 
 from gradmedic.finding import Cure, Finding, Message, Severity
+from gradmedic.growth import grew_before
 from gradmedic.layers import layers, typical_paces
 from gradmedic.outcome import Outcome, outcome
 from gradmedic.recording import Recording, Vital
@@ -107,10 +108,16 @@ class LearningRateTooHigh(Rule):
             vitals = [vital for vital in recording.vitals if vital.stream == stream]
             if (found := self._by_schedule(vitals)) is not None:
                 yield found
-            elif outcome(recording, stream) is Outcome.FAILED and self._ordinary(recording, stream):
+            elif self._diverged(recording, stream) and self._ordinary(recording, stream):
                 large = [(step, pace) for step, pace in self._paces(recording, stream) if pace >= self.pace]
                 if len(large) >= self._needed(recording, stream):
                     yield self._by_size(large, vitals)
+
+    def _diverged(self, recording: Recording, stream: int) -> bool:
+        """True where the run failed, unless it was one operation that ended it out of the blue."""
+        bad = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
+        failed = outcome(recording, stream) is Outcome.FAILED
+        return failed and (not bad or grew_before(recording, bad[0]).exploded)
 
     def _needed(self, recording: Recording, stream: int) -> int:
         """Two captures, or the only one where the loss was infinite before there could be a second."""

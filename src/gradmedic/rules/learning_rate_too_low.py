@@ -97,7 +97,11 @@ class LearningRateTooLow(Rule):
                 if (found := paces(recording, capture))
             ]
             fastest = median(top for top, _ in told) if told else 0.0
-            if 0 < fastest < self.pace and self._has_gradient(recording, stream):
+            if (
+                0 < fastest < self.pace
+                and max(top for top, _ in told) < 10 * self.pace
+                and self._has_gradient(recording, stream)
+            ):
                 yield self._finding(recording, stream, fastest, median(middle for _, middle in told))
 
     def _has_gradient(self, recording: Recording, stream: int) -> bool:

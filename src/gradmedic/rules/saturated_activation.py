@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import Layer, layers
-from gradmedic.outcome import Outcome, outcome
+from gradmedic.outcome import Outcome, before_the_end, outcome
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
 from gradmedic.site import Kind, Site
@@ -62,6 +62,9 @@ class SaturatedActivation(Rule):
     """Share of entries on the flat end (slope under 5 % of the largest) from which a layer counts.
     Healthy networks were seen up to 0.31 early on, sick ones from 0.90."""
 
+    whole: float = 0.8
+    """Share that counts even though the loss falls: something learns, but not what lies before."""
+
     raw: float = 3.0
     """Rms of the inputs from which they count as unscaled."""
 
@@ -103,18 +106,18 @@ class SaturatedActivation(Rule):
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:
             seen = [site for site in recording.in_order(stream) if _bounded(site)]
-            series = {site.id: [row for _, row in recording.site_series(site.id, "saturated")] for site in seen}
+            series = {site.id: _series(recording, site) for site in seen}
             stuck = [site for site in seen if len(series[site.id]) >= 3 and median(series[site.id][-3:]) > self.share]
-            early = [site for site in stuck if median(series[site.id][:3]) > self.share]
+            early = [site for site in stuck if min(series[site.id][0], median(series[site.id][:3])) > self.share]
             result = outcome(recording, stream)
             if early:
-                severity = Severity.NOTE if result is Outcome.LEARNING else self.severity
-                yield self._from_start(recording, early, series[early[0].id][0], severity)
+                yield self._from_start(recording, early, series[early[0].id][0], result)
             elif stuck and result is Outcome.FAILED:
                 yield self._later(recording, stuck)
 
-    def _from_start(self, recording: Recording, early: list[Site], share: float, severity: Severity) -> Finding:
+    def _from_start(self, recording: Recording, early: list[Site], share: float, result: Outcome) -> Finding:
         first = early[0]
+        severity = Severity.NOTE if result is Outcome.LEARNING and share < self.whole else self.severity
         capture = recording.captures_of(first.stream)[0]
         why, cures, evidence = self._cause(recording, first, capture)
         text = "{share} of {site} is saturated from the start: hardly any gradient passes"
@@ -138,7 +141,8 @@ class SaturatedActivation(Rule):
 
     def _later(self, recording: Recording, stuck: list[Site]) -> Finding:
         first = stuck[0]
-        series = recording.site_series(first.id, "saturated")
+        seen = list(before_the_end(recording, first.stream))
+        series = [(c.step, c.sites[first.id]["saturated"]) for c in seen if "saturated" in c.sites.get(first.id, {})]
         since = next(step for at, (step, _) in enumerate(series) if min(row for _, row in series[at:]) > self.share)
         text = "{share} of {site} has been saturated since step {step}"
         slower = Cure(Message("Lower the learning rate tenfold, or warm it up"))
@@ -178,6 +182,11 @@ class SaturatedActivation(Rule):
             return Message(text, values), (lighter, scaled), evidence
         text = "Its inputs are too large: rms {inputs}."
         return Message(text, values), (scaled, lighter), evidence
+
+
+def _series(recording: Recording, site: Site) -> list[float]:
+    rows = (capture.sites.get(site.id, {}) for capture in before_the_end(recording, site.stream))
+    return [row["saturated"] for row in rows if "saturated" in row]
 
 
 def _bounded(site: Site) -> bool:

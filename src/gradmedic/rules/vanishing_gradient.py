@@ -80,7 +80,7 @@ class VanishingGradient(Rule):
     """Largest share of the loss that one layer may make: a single drop is another disease."""
 
     starved: float = 0.01
-    """Share of the last layers' pace under which the first layers count as standing still."""
+    """Share of the last layers' pace under which one of the first counts as standing still."""
 
     SICK: ClassVar = [
         _deep(0.2, [2.31] * 40),
@@ -123,13 +123,13 @@ class VanishingGradient(Rule):
         return Severity.NOTE
 
     def _stand_still(self, recording: Recording, stream: int) -> bool:
-        """True where the first layers move far less than the last ones, which do move."""
+        """True where one of the first layers moves far less than the last ones, which do move."""
         shares = []
         for capture in recording.captures_of(stream):
             moved = [pace for layer in layers(recording, capture) if (pace := layer.pace) is not None]
             third = len(moved) // 3
             if third and (near := median(moved[-third:])) > 0:
-                shares.append(median(moved[:third]) / near)
+                shares.append(min(moved[:third]) / near)
         return bool(shares) and median(shares) < self.starved
 
     def _finding(self, found: Slope, capture: Capture, lost: float, severity: Severity) -> Finding:
