@@ -125,7 +125,7 @@ def _root(facts: _Facts) -> Origin:
         return Origin(
             made, Message(text), (Cure(Message("Keep the operand above 0"), "torch.sqrt(x.clamp(min=1e-12))"),)
         )
-    if facts.high > LARGEST.get(facts.dtype, LARGEST["float32"]) ** 0.5:
+    if not facts.backward:
         return _too_large(facts)
     text = "The value is fine, but the slope is infinite at 0, and 0 times inf in the chain rule is NaN."
     inside = Cure(Message("Add a small number inside of the root, not behind it"), "torch.sqrt(x + 1e-12)")
@@ -177,14 +177,16 @@ def _of_nothing(facts: _Facts) -> Origin:
 
 
 def _too_large(facts: _Facts) -> Origin:
-    values = {"op": facts.op, "largest": facts.largest, "dtype": facts.dtype}
+    values = {"largest": facts.largest, "dtype": facts.dtype}
     if facts.dtype == "float16":
         text = "Errors above 256 have squares that float16 cannot hold, and sums overflow sooner."
         cure = Cure(
             Message("Compute the loss and other sums in float32"), "loss = loss_fn(output.float(), target.float())"
         )
-        return Origin(Message("{op} beyond {largest}, the end of {dtype}", values), Message(text), (cure, *_WIDER))
-    made = Message("{op} beyond {largest}, the end of {dtype}", values)
+        return Origin(
+            Message("a value beyond {largest}, which {dtype} cannot hold", values), Message(text), (cure, *_WIDER)
+        )
+    made = Message("a value beyond {largest}, which {dtype} cannot hold", values)
     text = "The operands were finite but as large as {value}."
     largest = max((abs(end) for end in (facts.low, facts.high) if isfinite(end)), default=nan)
     smaller = Cure(Message("Bring inputs and targets to mean 0 and spread 1"), "x = (x - x.mean(0)) / x.std(0)")

@@ -12,7 +12,7 @@ Group = tuple[Parameter, ...]
 
 @dataclass(frozen=True)
 class Wiring:
-    """The trainable parameters, sorted by what is missing. Each group is in the order of definition.
+    """The trainable parameters, sorted by what is missing; what the script moves itself is left out.
 
     `cut`: an optimizer holds them and their module is used, but no gradient arrives.
     `idle`: an optimizer holds them, but nothing uses them.
@@ -43,7 +43,8 @@ class Wiring:
 
 def wiring(recording: Recording) -> Wiring:
     """Sort the trainable parameters of a recording."""
-    trainable = sorted((p for p in recording.parameters.values() if p.requires_grad), key=lambda p: p.id)
+    everybody = sorted(recording.parameters.values(), key=lambda p: p.id)
+    trainable = [p for p in everybody if p.requires_grad and not _moved_by_hand(recording, p)]
     reached = {p.id for p in trainable if _reached(recording, p)}
     held = [p for p in trainable if p.optimizer is not None]
     return Wiring(
@@ -71,6 +72,12 @@ def modules(parameters: Iterable[Parameter]) -> Sequence[tuple[str, Parameter]]:
 def _reached(recording: Recording, parameter: Parameter) -> bool:
     rows = [capture.parameters.get(parameter.id, {}) for capture in recording.captures]
     return any(row.get("grad", 0.0) > 0 or "grad_rms" in row or "grad_bad" in row for row in rows)
+
+
+def _moved_by_hand(recording: Recording, parameter: Parameter) -> bool:
+    """True for weights that change without a gradient: a moving average of others, a codebook."""
+    sizes = {size for _, size in recording.parameter_series(parameter.id, "weight_rms")}
+    return len(sizes) > 1 and not _reached(recording, parameter)
 
 
 def _cleared(recording: Recording, parameter: Parameter) -> bool:

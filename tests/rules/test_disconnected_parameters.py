@@ -76,6 +76,13 @@ def test_a_target_network_and_frozen_layers_are_silent() -> None:
     assert not judged(target, frozen, drawn("online.weight"))
 
 
+def test_a_moving_average_in_the_same_optimizer_is_silent() -> None:
+    average = parameter(
+        "target.weight", {"grad": 0.0, "weight_rms": [0.1, 0.11, 0.12], "update_rms": 0.0}, shape=(64, 64)
+    )
+    assert not judged(average, drawn("online.weight"))
+
+
 def test_two_optimizers_share_the_work() -> None:
     assert not judged(drawn("G.weight", optimizer=0), drawn("D.weight", optimizer=1))
 

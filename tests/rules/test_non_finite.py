@@ -103,6 +103,7 @@ def test_names_the_operation_that_underflowed_before() -> None:
         ("acos", {"operand_max": 1.0000001}, "outside of -1 to 1"),
         ("softmax", {"operand_min": -inf}, "a row without a finite entry"),
         ("mean", {"operand_max": 6e4, "dtype": "float16"}, "65504"),
+        ("sqrt", {"dtype": "float16"}, "65504"),
         ("linear", {"operand_max": 3e38}, "3.4e+38"),
         ("nll_loss", {"operand_min": -2.0, "operand_max": 0.0}, "nll_loss over nothing"),
     ],
