@@ -104,7 +104,7 @@ class ExplodingGradient(Rule):
     runaway: float = 1.5
     """Decades by which the size of the loss has to grow over the steps, with the gradient."""
 
-    dragged: float = 1.0
+    dragged: float = 0.5
     """Decades by which the gradient has to grow with it."""
 
     SICK: ClassVar = [
