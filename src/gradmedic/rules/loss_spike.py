@@ -86,6 +86,10 @@ class LossSpike(Rule):
     least: float = 3.0
     """How many times the usual loss a leap has to reach: a smaller one undoes little."""
 
+    matters: float = 0.25
+    """Share of the loss of the beginning that a leap has to reach: from 0.02 to 0.1, where training
+    began at 2.3, undoes nothing."""
+
     often: int = 3
     """Leaps from which they are a habit; one or two may be a bad batch."""
 
@@ -113,11 +117,12 @@ class LossSpike(Rule):
         if any(loss <= 0 for _, loss in curve):
             return
         sizes = [log(loss) for _, loss in curve]
-        at = self.window
+        start, at = median(sizes[: self.window]) if sizes else 0.0, self.window
         while at < len(sizes):
             before = sizes[at - self.window : at]
             usual = median(before)
             limit = usual + max(log(self.least), self.noise * 1.4826 * median(abs(x - usual) for x in before))
+            limit = max(limit, start + log(self.matters))
             if sizes[at] <= limit:
                 at += 1
                 continue

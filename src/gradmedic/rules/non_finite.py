@@ -165,7 +165,7 @@ def _signs(growth: Growth) -> Message:
         "operand_decades": "the operands had reached 1e{number}",
         "update_over_weight": "one step changed the weights by {number} times their size",
     }
-    return Message(texts[name], {"number": f"{number:.0f}" if number >= 10 else f"{number:.1f}"})
+    return Message(texts[name], {"number": f"{number:.2g}"})
 
 
 def _slow_down() -> tuple[Cure, ...]:
