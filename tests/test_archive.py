@@ -1,6 +1,8 @@
 """What was recorded is what is read back."""
 
 import json
+import re
+from dataclasses import fields
 from math import inf, nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from strategies import recordings, replay
 
-from gradmedic import archive
+from gradmedic import archive, rows
 from gradmedic.errors import RecordingError
 from gradmedic.journal import Journal
 from gradmedic.recorder import Recorder
-from gradmedic.recording import SCHEMA, Capture, Event, Recording, Vital
-from gradmedic.site import Kind, Site
+from gradmedic.recording import SCHEMA, Capture, Event, Optimizer, Recording, Stream, Vital
+from gradmedic.site import Kind, Parameter, Site
 
 
 def save(recording: Recording, folder: Path, rank: int = 0) -> None:
@@ -145,6 +147,14 @@ def test_ranks_of_a_larger_run_before_are_not_read(tmp_path: Path) -> None:
     assert archive.load(tmp_path, rank=1).losses(0) == [(0, 3.0)]
     save(Recording(run={"ranks": 1}, vitals=[Vital(0, 0, 0.0, 1.0)]), tmp_path)
     assert archive.load(tmp_path).losses(0) == [(0, 1.0)]
+
+
+def test_the_manual_names_every_table_and_column() -> None:
+    manual = (Path(__file__).parents[1] / "docs" / "reference" / "recording.md").read_text(encoding="utf-8")
+    facts = [f.name for cls in (Site, Parameter, Stream, Optimizer) for f in fields(cls)]
+    for word in (*rows.TABLES, rows.VITALS, *rows.OF_CAPTURES, *Vital._fields, *facts):
+        assert re.search(rf"[`/ ]{word}[-`. ]", manual), word
+    assert f"(schema {SCHEMA})" in manual
 
 
 def test_pandas_reads_the_files_as_they_are(tmp_path: Path) -> None:

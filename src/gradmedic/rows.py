@@ -8,6 +8,7 @@ type of the column. In nested values (options, data of events) it is {"nonfinite
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import cache
 from itertools import zip_longest
 from math import isfinite
 from typing import Any, TypeVar
@@ -56,14 +57,15 @@ def is_run(facts: object) -> bool:
 def row(line: bytes) -> Row | None:
     """What `line` wrote; None for a line that was torn while it was written."""
     try:
-        parsed = json.loads(line, object_hook=restored)
+        parsed = json.loads(line, object_hook=restored if b'{"nonfinite"' in line else None)
     except ValueError:
         return None
     if not isinstance(parsed, dict):
         return None
-    for pair in parsed.pop("nonfinite", "").split():
-        column, _, number = pair.partition("=")
-        parsed[column] = float(number)
+    if "nonfinite" in parsed:
+        for pair in parsed.pop("nonfinite").split():
+            column, _, number = pair.partition("=")
+            parsed[column] = float(number)
     return parsed
 
 
@@ -75,8 +77,13 @@ def restored(parsed: Row) -> Any:
 
 def fact(cls: type[T], row: Row) -> T:
     """The dataclass that a row was made of; columns that it does not know are left out."""
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    known = _columns(cls)  # type: ignore[arg-type]
     return cls(**{column: _typed(column, value) for column, value in row.items() if column in known})
+
+
+@cache
+def _columns(cls: type) -> frozenset[str]:
+    return frozenset(f.name for f in fields(cls))
 
 
 def vital_rows(index: int, vital: Vital) -> list[tuple[str, str]]:
