@@ -27,7 +27,7 @@ RUN = 64
 def grad_reading(t: Tensor, zeros: bool = False) -> list[Tensor] | None:
     """L2 norm, and on demand the count of non-zero entries."""
     try:
-        entries = _entries(t)
+        entries = readable(t)
         if entries is None:
             return None
         if entries.numel() > LARGE:
@@ -45,7 +45,7 @@ def value_reading(t: Tensor, exact: bool = False) -> list[Tensor] | None:
     With `exact` the first four are those of the finite entries, and their count comes sixth.
     """
     try:
-        entries = _entries(t if t.layout is torch.strided else t.to_dense())
+        entries = readable(t if t.layout is torch.strided else t.to_dense())
         if entries is None:
             return None
         if exact:
@@ -62,7 +62,7 @@ def value_reading(t: Tensor, exact: bool = False) -> list[Tensor] | None:
 def bad_count(t: Tensor) -> Tensor | None:
     """How many entries are not finite."""
     try:
-        entries = _entries(t)
+        entries = readable(t)
         return None if entries is None else wide(torch.count_nonzero(~torch.isfinite(entries)))
     except Exception:
         return None
@@ -71,7 +71,7 @@ def bad_count(t: Tensor) -> Tensor | None:
 def unit_activity(t: Tensor, dim: int) -> Tensor | None:
     """For each unit along `dim`, whether any of its entries is not zero."""
     try:
-        entries = _entries(t)
+        entries = readable(t)
         if entries is None or t.layout is not torch.strided:
             return None
         others = [d for d in range(t.dim()) if d != dim % t.dim()]
@@ -107,6 +107,22 @@ def value_numbers(reading: Sequence[float], entries: int, prefix: str = "value")
     return numbers
 
 
+def readable(t: Tensor) -> Tensor | None:
+    """The entries that `t` stores, real and strided; None if it has none that can be read here."""
+    if type(t).__torch_dispatch__ is not _disabled_torch_dispatch_impl:
+        return None  # DTensor and its like: a reading would be partial, or a collective call
+    if t.numel() == 0 or t.is_nested or t.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(t):
+        return None
+    t = t.detach()
+    if type(t) is not Tensor:
+        t = t.as_subclass(Tensor)
+    if t.layout is torch.sparse_coo:
+        t = t.coalesce().values()
+    elif t.layout is not torch.strided:
+        t = t.values()
+    return t.to(torch.complex128).abs() if t.is_complex() else t
+
+
 def wide(t: Tensor) -> Tensor:
     """The same numbers in float64, where the device knows it."""
     try:
@@ -122,22 +138,6 @@ def evenly(t: Tensor) -> Tensor:
 
 def _share(part: float, whole: float) -> float:
     return min(max(part / whole, 0.0), 1.0)
-
-
-def _entries(t: Tensor) -> Tensor | None:
-    """The entries that `t` stores, real and strided; None if it has none that can be read here."""
-    if type(t).__torch_dispatch__ is not _disabled_torch_dispatch_impl:
-        return None  # DTensor and its like: a reading would be partial, or a collective call
-    if t.numel() == 0 or t.is_nested or t.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(t):
-        return None
-    t = t.detach()
-    if type(t) is not Tensor:
-        t = t.as_subclass(Tensor)
-    if t.layout is torch.sparse_coo:
-        t = t.coalesce().values()
-    elif t.layout is not torch.strided:
-        t = t.values()
-    return t.to(torch.complex128).abs() if t.is_complex() else t
 
 
 def _large_grad(t: Tensor, zeros: bool) -> list[Tensor]:

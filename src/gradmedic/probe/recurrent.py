@@ -21,7 +21,7 @@ from gradmedic.probe.calls import Call, call_of, descends, length, passage, tens
 from gradmedic.probe.replay import replay
 
 MOST_STEPS = 4000
-"""Steps times layers times directions that one replay may take: about a tenth of a second."""
+"""Steps times layers times directions that one replay may take: some tenths of a second."""
 MOST_CALLS = 2000
 MOST_REPLAYS = 32
 MOST_NOTES = 20

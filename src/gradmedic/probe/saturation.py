@@ -11,7 +11,7 @@ from math import log, sqrt
 import torch
 from torch import Tensor
 
-from gradmedic.probe.readings import evenly, wide
+from gradmedic.probe.readings import evenly, readable, wide
 
 LEAST = 0.05
 ONE_HOT = 0.99
@@ -28,11 +28,13 @@ def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Tensor | No
     single bound is a ReLU by another name and does not count.
     """
     try:
-        result = result.detach()
+        entries = readable(result)
+        if entries is None:
+            return None
         if op in ("softmax", "log_softmax"):
-            largest = torch.amax(result, int(options.get("dim") or 0))
+            largest = torch.amax(entries, int(options.get("dim") or 0))
             return _share(largest > (ONE_HOT if op == "softmax" else log(ONE_HOT)))
-        flat = flat_entries(op, evenly(result), options)
+        flat = flat_entries(op, evenly(entries), options)
         return None if flat is None else _share(flat)
     except Exception:
         return None
@@ -44,8 +46,8 @@ def flat_entries(op: str, y: Tensor, options: Options = PLAIN) -> Tensor | None:
     return None if test is None else test(y, options)
 
 
-def _share(flags: Tensor) -> Tensor | None:
-    return wide(torch.count_nonzero(flags)) / flags.numel() if flags.numel() else None
+def _share(flags: Tensor) -> Tensor:
+    return wide(torch.count_nonzero(flags)) / flags.numel()
 
 
 def _around(center: float, radius: float) -> Callable[[Tensor, Options], Tensor]:
