@@ -28,9 +28,13 @@ class Wiring:
     working: Group
 
     def share(self, part: Group) -> float:
-        """The share of a group in all weights that took part, counted by entries."""
-        whole = entries((*self.cut, *self.forgotten, *self.working))
-        return entries(part) / whole if whole else 0.0
+        """The share of a group in all weights that are to be trained, counted by entries.
+
+        Idle weights count only where it is they that are asked for: what an old network left behind
+        is no part of the new one.
+        """
+        whole = {p.id: p for p in (*self.cut, *self.forgotten, *self.working, *part)}
+        return entries(part) / max(1, entries(whole.values()))
 
     def comes_first(self, part: Group) -> bool:
         """True where something that is defined behind the group gets a gradient.

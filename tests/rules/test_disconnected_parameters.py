@@ -44,8 +44,20 @@ def test_one_spare_parameter_is_a_note() -> None:
 
 
 def test_a_layer_that_was_never_called_is_a_note() -> None:
-    (finding,) = judged(drawn("old_head.weight", grad=False, called=False), drawn("body.weight"))
+    (finding,) = judged(drawn("old_head.weight", 32, grad=False, called=False), drawn("body.weight"))
     assert finding.severity is Severity.NOTE
+
+
+def test_a_whole_backbone_under_no_grad_is_more_than_a_note() -> None:
+    idle = drawn("backbone.weight", grad=False, called=False)
+    (finding,) = judged(idle, drawn("head.weight", 8), losses=FALLING)
+    assert finding.severity is Severity.WARNING
+    assert judged(idle, drawn("head.weight", 8))[0].severity is Severity.CRITICAL
+
+
+def test_the_first_round_of_two_optimizers_says_nothing() -> None:
+    early = sketch([], [drawn("D.weight"), drawn("G.weight", optimizer=None)], losses=[0.7, 0.7])
+    assert not list(DisconnectedParameters().check(early))
 
 
 def test_layers_in_a_plain_list_are_a_warning_even_where_it_learns() -> None:

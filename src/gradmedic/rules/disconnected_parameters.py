@@ -74,8 +74,8 @@ class DisconnectedParameters(Rule):
     little: float = 0.1
     """Share up to which it may be an output that this loss does not use, or one spare parameter."""
 
-    captures: int = 3
-    """How often each backward call has to be seen: in the first round of a GAN one of the two
+    passes: int = 3
+    """How often each backward call has to be made: in the first round of a GAN one of the two
     optimizers has not stepped yet."""
 
     SICK: ClassVar = [
@@ -84,9 +84,7 @@ class DisconnectedParameters(Rule):
         _run(_drawn("encoder.weight", optimizer=None), _drawn("decoder.weight")),  # one of two models
         _run(_drawn("fc.weight", optimizer=None), _drawn("tensor", grad=False, called=False), _drawn("body.weight")),
         _run(_drawn("fc.weight", optimizer=None), _drawn("old", grad=False, called=False)),  # the whole network
-        sketch(
-            [], [parameter("fc.weight", {"grad_rms": [0.1] * 3, "clipped_rms": 0.0, "update_rms": 0.0}, shape=(9, 9))]
-        ),
+        _run(parameter("fc.weight", {"grad_rms": [0.1] * 3, "clipped_rms": 0.0, "update_rms": 0.0}, shape=(9, 9))),
     ]
     HEALTHY: ClassVar = [
         _run(_drawn("encoder.weight"), _drawn("head.weight")),
@@ -94,18 +92,19 @@ class DisconnectedParameters(Rule):
         _run(_drawn("target.weight", grad=False, optimizer=None), _drawn("online.weight")),  # DQN's target network
         sketch([], [_drawn("w", optimizer=None)], losses=FALLING, optimizers=[]),  # steps are made by hand
         _run(_drawn("G.weight", optimizer=0), _drawn("D.weight", optimizer=1)),
-        sketch(
-            [], [_drawn("fc.weight", optimizer=None), parameter("out.weight", {"grad": [1.0]}, shape=(9, 9))], steps=[0]
-        ),
+        _run(_drawn("G.weight", optimizer=None), _drawn("D.weight"), losses=[0.7]),  # too early to say
     ]
 
     def check(self, recording: Recording) -> Iterator[Finding]:
-        seen = [len(recording.captures_of(stream)) for stream in recording.streams]
-        if recording.optimizers and seen and min(seen) >= self.captures:
+        if recording.optimizers and recording.captures and self._settled(recording):
             wires = wiring(recording)
             yield from self._forgotten(recording, wires)
             yield from self._cut(recording, wires)
             yield from self._cleared(wires)
+
+    def _settled(self, recording: Recording) -> bool:
+        passes = [sum(v.stream == stream for v in recording.vitals) for stream in recording.streams]
+        return min(passes, default=0) >= self.passes and all(map(recording.captures_of, recording.streams))
 
     def _forgotten(self, recording: Recording, wires: Wiring) -> Iterator[Finding]:
         lost = wires.forgotten
@@ -116,7 +115,7 @@ class DisconnectedParameters(Rule):
             "No optimizer holds {first}{more} ({share} of the weights): the gradient is thrown away", values
         )
         why, cure = Message("What is not in the optimizer stays as it was initialized."), HOLD
-        if {p.shape for p in wires.idle} & {p.shape for p in lost}:
+        if self._is_stale(wires):
             message = Message(
                 "The optimizer holds old tensors in place of {first}{more} ({share} of the weights)", values
             )
@@ -128,6 +127,11 @@ class DisconnectedParameters(Rule):
         elif self._is_input(wires):
             severity = Severity.NOTE
         yield self._finding(wires, lost, severity, message, why, cure)
+
+    def _is_stale(self, wires: Wiring) -> bool:
+        """True where the optimizer holds the weights of a network or layer that is gone."""
+        same = {p.shape for p in wires.idle} & {p.shape for p in wires.forgotten}
+        return bool(same) or any(not p.module_type for p in wires.idle)
 
     def _is_input(self, wires: Wiring) -> bool:
         """True where what is trained is an image or the like, and the network only passes the gradient on."""
@@ -148,9 +152,13 @@ class DisconnectedParameters(Rule):
                 wires, wires.cut, severity, Message(text, _values(wires, wires.cut)), Message(why), CONNECT
             )
         if wires.idle and not wires.forgotten:
-            text = "The optimizer holds {first}{more}, but the loss never used it"
-            values, why = _values(wires, wires.idle), "It stays as it was initialized."
-            yield self._finding(wires, wires.idle, Severity.NOTE, Message(text, values), Message(why), UNUSED)
+            text = "The optimizer holds {first}{more} ({share} of the weights), but the loss never used it"
+            values = _values(wires, wires.idle)
+            why = "It was never called, or only under no_grad(): it stays as it was initialized."
+            severity = Severity.NOTE
+            if wires.share(wires.idle) >= self.much:
+                severity = Severity.CRITICAL if _fails(recording) else Severity.WARNING
+            yield self._finding(wires, wires.idle, severity, Message(text, values), Message(why), UNUSED)
 
     def _cleared(self, wires: Wiring) -> Iterator[Finding]:
         if wires.cleared and wires.cleared == wires.working:
@@ -211,7 +219,10 @@ CONNECT = Cure(
     Message("Remove what cuts the graph; if the layer is to stay as it is, say so"),
     "features = encoder(x)  # no .detach(), no .data\n# on purpose: encoder.requires_grad_(False)",
 )
-UNUSED = Cure(Message("Use it, or leave it out of the model"))
+UNUSED = Cure(
+    Message("Call it without no_grad(), or say that it is not to be trained"),
+    "features = model.backbone(x)  # or: model.backbone.requires_grad_(False)",
+)
 ORDER = Cure(
     Message("Zero the gradients before the backward pass, not behind it"),
     "optimizer.zero_grad()\nloss.backward()\noptimizer.step()",

@@ -17,8 +17,10 @@ CONSEQUENCES = (
     "dead-relu",
     "learning-rate-too-low",
     "learning-rate-too-high",
+    "exploding-gradient",
+    "non-finite",
 )
-"""What an output looks like that is driven to the end of its range, or a loss that cannot fall."""
+"""An output that is driven to the end of its range, a loss that cannot fall, or one that falls forever."""
 
 
 def _classifier(last: str, loss: str, losses: list[float]) -> Recording:
