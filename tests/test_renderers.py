@@ -13,8 +13,10 @@ from rich.console import Console
 from sketches import RUN, SKETCHES, healthy, vanishing
 
 from gradmedic.errors import SettingsError
+from gradmedic.finding import Cure, Message
 from gradmedic.locale import LANGUAGES
-from gradmedic.recording import Event, Recording
+from gradmedic.progress import Progress
+from gradmedic.recording import Event, Recording, Stream
 from gradmedic.renderers import all_renderers, render_to, renderer_for
 from gradmedic.renderers.charts import Bar, bars, curve
 from gradmedic.renderers.folding import folded, ranged
@@ -243,3 +245,25 @@ def test_says_what_limits_the_report(lang: str) -> None:
 def test_names_what_is_no_operation_in_the_language() -> None:
     places = (Place("learning rate", "optimizer"), Place("attention", "attention"))
     assert [name_of(place, "zh") for place in places] == ["学习率", "attention"]
+
+
+def test_tells_losses_of_one_name_apart_by_their_lines() -> None:
+    streams = {0: Stream(0, "loss", "gan.py", 40), 1: Stream(1, "loss", "gan.py", 47)}
+    states = {at: Progress("learning", 2.0, 1.0) for at in streams}
+    report = Report(replace(healthy().recording, streams=streams), (), states)
+    assert "loss:40 2 → 1 · loss:47 2 → 1" in screen(report, "en")
+
+
+def test_a_long_line_of_code_gets_its_comment_above() -> None:
+    report = SKETCHES["through_time"]
+    cure = Cure(Message("Use a gated cell"), f"{'x' * 40}()  # {'why ' * 10}")
+    drawn = screen(replace(report, findings=(replace(report.findings[0], next=(cure,)),)), "en").splitlines()
+    at = next(at for at, line in enumerate(drawn) if "xxx()" in line)
+    assert "why" not in drawn[at]
+    assert drawn[at - 1].split()[:2] == ["#", "why"]
+
+
+def test_marks_the_operation_that_a_place_holds() -> None:
+    report = SKETCHES["dead_relu"]
+    inside = replace(report.findings[0], places=(Place("features", "weights"),))
+    assert screen(replace(report, findings=(inside,)), "en").count("◄") == 7

@@ -36,13 +36,18 @@ def by_depth(report: Report, finding: Finding, lang: str, width: int, rows: int,
         return "", []
     top = log10(max(drawn))
     floor = min(log10(min(drawn)), top - FLAT) - 0.2
-    names = {place.name for place in finding.places[:1]}
     chart = [
-        Bar(label, (_decades(size, floor) - floor) / (top - floor), _size(size), bool(names & members))
+        Bar(label, (_decades(size, floor) - floor) / (top - floor), _size(size), _points_at(finding, members))
         for label, size, members in folded(sizes, rows)
     ]
     caption = translator(lang)("gradient (rms) by layer, input first, at step {step}, log scale")
     return caption.format(step=capture.step), bars(chart, width, glyphs)
+
+
+def _points_at(finding: Finding, names: frozenset[str]) -> bool:
+    """Whether the finding's first place is one of these operations, or holds one of them."""
+    spots = {place.name for place in finding.places[:1]}
+    return any(name in spots or name.rpartition(".")[0] in spots for name in names)
 
 
 def _decades(size: float, floor: float) -> float:
@@ -72,9 +77,8 @@ def _share(*columns: str) -> Draw:
             return by_depth(report, finding, lang, width, rows, glyphs)
         sites = [s for s in report.recording.in_order(capture.stream) if column in capture.sites.get(s.id, {})]
         shares = [(site.name, capture.sites[site.id][column]) for site in sites]
-        names = {place.name for place in finding.places[:1]}
         chart = [
-            Bar(label, share, f"{share:.0%}", bool(names & members))
+            Bar(label, share, f"{share:.0%}", _points_at(finding, members))
             for label, share, members in folded(shares, rows, geometric=False)
         ]
         caption = translator(lang)(CAPTIONS[column]).format(step=capture.step)
@@ -117,9 +121,9 @@ def _log_curve(sizes: Sequence[float], width: int, glyphs: Glyphs) -> list[Text]
 
 
 def the_loss(report: Report, finding: Finding, lang: str, width: int, rows: int, glyphs: Glyphs) -> Picture:
-    """The loss at every backward pass, from the first to the last."""
-    streams = sorted(report.recording.streams) or [0]
-    losses = report.recording.losses(streams[0])
+    """The loss at every backward pass, from the first to the last, or until it is lost for good."""
+    capture = capture_for(report, finding)
+    losses = _until_lost(report.recording.losses(capture.stream if capture else 0))
     finite = [loss for _, loss in losses if isfinite(loss)]
     if len(losses) < 3 or not finite:
         return by_depth(report, finding, lang, width, rows, glyphs)
@@ -135,6 +139,12 @@ def over_time_or_depth(report: Report, finding: Finding, lang: str, width: int, 
     names, sites = {place.name for place in finding.places[:1]}, report.recording.sites
     waved = {sites[id].name for capture in report.recording.captures for id in capture.profiles if id in sites}
     return (over_time if names & waved else by_depth)(report, finding, lang, width, rows, glyphs)
+
+
+def _until_lost(losses: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:
+    """Up to a little after the last finite loss: what happened before it broke is what one wants to see."""
+    last = max((at for at, (_, loss) in enumerate(losses) if isfinite(loss)), default=0)
+    return losses[: last + 1 + max(3, last // 6)]
 
 
 DRAWN_BY: dict[str, Draw] = {

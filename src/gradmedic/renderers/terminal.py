@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from gradmedic.finding import Finding, Severity
+from gradmedic.finding import Cure, Finding, Severity
 from gradmedic.locale import say, translator
 from gradmedic.renderers import words
 from gradmedic.renderers.glyphs import Glyphs, can_say, emit, glyphs_for
@@ -124,11 +124,20 @@ class Screen:
         """What to do, and the code for it: on the same line where there is room."""
         for at, cure in enumerate(finding.next, 1):
             lines = [Text(line) for line in wrapped(say(cure.act, self.lang), self._room - 3)]
-            code = [Text(line, "green") for line in cure.code.strip("\n").splitlines()]
+            code = [Text(line, "green") for line in self._code(cure)]
             if len(code) == 1 and lines[-1].cell_len + code[0].cell_len + 5 <= self._room:
                 lines[-1].append("  ").append_text(code.pop())
             for line in (*lines, *code):
                 yield Text.assemble((f"{at}. ", "bold") if line is lines[0] else "   ", line)
+
+    def _code(self, cure: Cure) -> Iterator[str]:
+        """The lines to paste; where one is too long its comment goes before it."""
+        for line in cure.code.strip("\n").splitlines():
+            code, mark, comment = line.partition("  # ")
+            if mark and len(line) + 3 > self._room:
+                yield f"{line[: len(line) - len(line.lstrip())]}# {comment}"
+                line = code
+            yield line
 
     def _others(self, finding: Finding) -> Iterator[Text]:
         """One line for each consequence and each further finding."""

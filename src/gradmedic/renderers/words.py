@@ -9,12 +9,15 @@ from statistics import median
 from gradmedic.finding import Finding
 from gradmedic.ledger import Ledger
 from gradmedic.locale import translator
-from gradmedic.recording import Capture, Recording
+from gradmedic.recording import Capture, Recording, Stream
 from gradmedic.report import Report
 from gradmedic.site import Kind, Place
 
 MEASURED = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING)
 """Kinds of the operations that stand for a layer where the gradient is shown by depth."""
+
+LEAST = 0.05
+"""Decades that do not round to zero: what is less is not worth a word."""
 
 SIZED = (
     "vanishing-gradient",
@@ -29,7 +32,7 @@ SIZED = (
 
 def number(value: object) -> str:
     """A number with three digits that count; anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, float | int):
+    if not isinstance(value, float | int):
         return str(value)
     return f"{value:.3g}" if not float(value).is_integer() or abs(value) >= 1e6 else str(int(value))
 
@@ -70,7 +73,11 @@ def source_line(place: Place) -> str:
 def evidence(finding: Finding, lang: str) -> list[str]:
     """The numbers that prove a finding, each with its name."""
     _ = translator(lang)
-    return [f"{_(key.replace('_', ' '))} {_(number(value))}" for key, value in finding.evidence.items()]
+    spoken = {True: _("yes"), False: _("no")}
+    return [
+        f"{_(key.replace('_', ' '))} {spoken[value] if isinstance(value, bool) else _(number(value))}"
+        for key, value in finding.evidence.items()
+    ]
 
 
 def ledger_of(report: Report, finding: Finding) -> Ledger | None:
@@ -83,7 +90,8 @@ def ledger_of(report: Report, finding: Finding) -> Ledger | None:
 def sums(ledger: Ledger, lang: str) -> str:
     """What each kind of operation did to the gradient; by its own name where a kind is one operation."""
     _ = translator(lang)
-    booked = _(", ").join(f"{_(_label(ledger, kind))} {decades:+.1f}" for kind, decades in ledger.by_kind().items())
+    told = ((kind, decades) for kind, decades in ledger.by_kind().items() if abs(decades) >= LEAST)
+    booked = _(", ").join(f"{_(_label(ledger, kind))} {decades:+.1f}" for kind, decades in told)
     if ledger.cut:
         return _("decades to {target}: {booked}; exactly zero behind {name}").format(
             target=ledger.target, booked=booked, name=ledger.cut.name
@@ -132,10 +140,16 @@ def health(report: Report, lang: str) -> Iterator[str]:
     _ = translator(lang)
     for stream, progress in sorted(report.progress.items()):
         if progress.first is not None and progress.last is not None:
-            name = report.recording.streams[stream].name if stream in report.recording.streams else "loss"
-            yield f"{_(name)} {number(progress.first)} → {number(progress.last)}"
+            yield f"{_loss_name(report.recording, stream, _)} {number(progress.first)} → {number(progress.last)}"
     yield from _spread(report.recording, _)
     yield from _updates(report.recording, _)
+
+
+def _loss_name(recording: Recording, stream: int, _: Callable[[str], str]) -> str:
+    """The name of a loss, with the line of its backward call where several have the same name."""
+    found = recording.streams.get(stream, Stream(stream))
+    alike = sum(other.name == found.name for other in recording.streams.values())
+    return f"{_(found.name)}:{found.line}" if alike > 1 and found.line else _(found.name)
 
 
 def layers(recording: Recording, capture: Capture) -> list[tuple[str, float]]:
