@@ -10,6 +10,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "assert_healthy": "verbs.examine",
+    "diagnose": "verbs.diagnose",
+    "examine": "verbs.examine",
+    "watch": "verbs.watch",
     "Finding": "finding",
     "GradmedicError": "errors",
     "Recording": "recording",
@@ -19,7 +23,7 @@ _HOME = {
     "Severity": "finding",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

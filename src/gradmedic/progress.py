@@ -7,6 +7,7 @@ noise between neighbors: medians of windows are compared, so that one spike deci
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from statistics import median
 
@@ -77,5 +78,5 @@ def _state(first: float, last: float, noise: float) -> str:
 
 def _noise(values: Sequence[float]) -> float:
     """A robust standard deviation of one loss around its neighbors."""
-    jumps = [abs(b - a) for a, b in zip(values, values[1:], strict=False)]
+    jumps = [abs(b - a) for a, b in pairwise(values)]
     return 1.4826 * median(jumps) / 2**0.5

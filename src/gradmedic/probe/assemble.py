@@ -77,14 +77,13 @@ class Sheet:
         sizes = [self.numbers[i, f"{what}_norm"] for i in told]
         if not all(map(isfinite, sizes)):
             return {f"{what}_bad": sum(not isfinite(size) for size in sizes) / len(sizes)}
-        columns = {
+        return {
             f"{what}_rms": sqrt(sum(size * size for size in sizes) / numel),
             f"{what}_mean": sum(self.numbers[i, f"{what}_sum"] for i in told) / numel,
             f"{what}_min": min(self.numbers[i, f"{what}_min"] for i in told),
             f"{what}_max": max(self.numbers[i, f"{what}_max"] for i in told),
             f"{what}_zero": 1.0 - sum(self.numbers[i, f"{what}_nonzero"] for i in told) / numel,
         }
-        return columns
 
     def _gain(self, i: int) -> float | None:
         """Decades from the output's gradient to the input's, where one signal alone passes."""

@@ -1,6 +1,7 @@
 """Book a gradient's decades along its dominant path, from the numbers of one backward pass."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import isfinite, log10
 
 from gradmedic.ledger import Entry, Ledger
@@ -24,7 +25,7 @@ def book(
     entries: list[Entry] = []
     size = arrivals[path[0][0]]
     start = log10(size) if size > 0 else 0.0
-    for (consumer, _), (source, sent) in zip(path, path[1:], strict=False):
+    for (consumer, _), (source, sent) in pairwise(path):
         before, after = arrivals[consumer], arrivals[source]
         share = after if sent is None else sent
         if min(before, after, share) <= 0:

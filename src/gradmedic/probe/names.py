@@ -44,6 +44,11 @@ class Names:
         owned = self.parameters.get(id(tensor))
         return owned if owned is not None and owned.tensor() is tensor else None
 
+    def introduce(self, model: nn.Module) -> None:
+        """Take the names of a model as it gives them itself."""
+        self.roots.append(ref(model))
+        self._learn_root(model, "", registered=True)
+
     def learn(self, leaves: Iterable[Tensor], frame: FrameType | None) -> bool:
         """Find names for those of `leaves` that have none; True if anything was looked for."""
         unknown = [leaf for leaf in leaves if self.of(leaf) is None]

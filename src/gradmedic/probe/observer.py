@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 from weakref import WeakMethod
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gradmedic.errors import GradmedicWarning
@@ -89,6 +89,13 @@ class Probe:
         self._seat.take()
         os.register_at_fork(after_in_child=_weak(self._leave))
         self._open()
+
+    def introduce(self, model: nn.Module | None, optimizer: Optimizer | None) -> None:
+        """Meet a model and an optimizer before they are seen at work."""
+        if model is not None:
+            self._names.introduce(model)
+        if optimizer is not None:
+            self._people.held(optimizer)
 
     def close(self) -> None:
         """Get up, and hand in what is unfinished."""

@@ -1,0 +1,19 @@
+"""Judge a recording again: no training, no torch."""
+
+import os
+
+from gradmedic.archive import load
+from gradmedic.judge import judge
+from gradmedic.recording import Recording
+from gradmedic.report import Report
+from gradmedic.settings import Settings
+
+
+def diagnose(recording: Recording | str | os.PathLike[str], settings: Settings | None = None) -> Report:
+    """The report on a recording, or on the folder of one.
+
+    Raises `RecordingError` if the folder holds none that this version can read.
+    """
+    if not isinstance(recording, Recording):
+        recording = load(os.fspath(recording))
+    return judge(recording, settings)

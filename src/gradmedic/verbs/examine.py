@@ -1,0 +1,83 @@
+"""Examine a model with one forward and one backward pass, and leave everything as it was."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradmedic import __version__
+from gradmedic.errors import ProbeError
+from gradmedic.finding import Severity
+from gradmedic.judge import judge
+from gradmedic.probe import Probe
+from gradmedic.recorder import Recorder
+from gradmedic.report import Report
+from gradmedic.settings import Settings
+
+
+def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lang: str = "en") -> Report:
+    """The report on one batch, before any training.
+
+    A `batch` that is a pair is taken as (inputs, target) and gives `loss_fn(model(inputs), target)`;
+    anything else gives `loss_fn(model, batch)`. The model runs in training mode. Parameters,
+    gradients, buffers, modes and random states are afterwards what they were.
+
+    Raises `ProbeError` if the loss is not a scalar that depends on a parameter.
+    """
+    settings = Settings(every=1, lang=lang)
+    recorder = Recorder({"gradmedic": __version__, "kind": "examine", "settings": {"lang": lang}})
+    with _untouched(model):
+        model.train()
+        with Probe(recorder, settings) as probe, torch.enable_grad():
+            probe.introduce(model, None)
+            loss = _loss(model, batch, loss_fn)
+            loss.backward()
+    return judge(recorder.recording(), settings)
+
+
+def assert_healthy(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor]) -> None:
+    """Raise an AssertionError with the report unless `examine` finds nothing worse than a note.
+
+    Made for a test of your own: `gm.assert_healthy(Net(), (x, y), F.cross_entropy)`.
+    """
+    report = examine(model, batch, loss_fn)
+    if report.worst is not None and report.worst >= Severity.WARNING:
+        raise AssertionError(f"the model is not healthy\n{report}")
+
+
+def _loss(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor]) -> Tensor:
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        loss = loss_fn(model(batch[0]), batch[1])
+    else:
+        loss = loss_fn(model, batch)
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        raise ProbeError("loss_fn has to return a tensor with one number; reduce it with .mean() or .sum()")
+    if loss.grad_fn is None:
+        raise ProbeError("the loss does not depend on any parameter that requires a gradient")
+    return loss
+
+
+@contextmanager
+def _untouched(model: nn.Module) -> Iterator[None]:
+    """Put gradients, buffers, modes and random states back, whatever happens in between."""
+    grads = [(parameter, parameter.grad) for parameter in model.parameters()]
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    modes = [(module, module.training) for module in model.modules()]
+    python = random.getstate()
+    try:
+        with torch.random.fork_rng():
+            for parameter, _ in grads:
+                parameter.grad = None
+            yield
+    finally:
+        random.setstate(python)
+        for parameter, grad in grads:
+            parameter.grad = grad
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,92 @@
+"""Watch a training loop from inside Python: a script, a function, a notebook cell."""
+
+import os
+from dataclasses import asdict
+from time import time
+from types import TracebackType
+from typing import Self
+
+from torch import nn
+from torch.optim import Optimizer
+
+from gradmedic import __version__
+from gradmedic.journal import Journal
+from gradmedic.judge import judge
+from gradmedic.probe import Probe
+from gradmedic.recorder import Recorder
+from gradmedic.report import Report
+from gradmedic.settings import Settings
+
+_watching: list["Watch"] = []
+"""The one watch of this process: a cell that is run again replaces what it has left behind."""
+
+
+class Watch:
+    """What `gm.watch` yields. `report` may be asked for at any time, also while training runs."""
+
+    def __init__(self, settings: Settings, model: nn.Module | None, optimizer: Optimizer | None) -> None:
+        self._settings = settings
+        facts = {"gradmedic": __version__, "script": None, "began": time(), "settings": asdict(settings)}
+        journal = Journal(settings.record) if settings.record is not None else None
+        self._recorder = Recorder(facts, journal)
+        self._probe = Probe(self._recorder, settings)
+        self._model = model
+        self._optimizer = optimizer
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        while _watching:
+            _watching[-1].close()
+        _watching.append(self)
+        self._probe.install()
+        self._probe.introduce(self._model, self._optimizer)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop watching; what was seen stays."""
+        if not self._closed:
+            self._closed = True
+            _watching.remove(self)
+            self._probe.close()
+            self._recorder.close(ended=time())
+
+    @property
+    def report(self) -> Report:
+        """The diagnosis of all that has been seen so far."""
+        return judge(self._recorder.recording(), self._settings)
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+
+def watch(
+    model: nn.Module | None = None,
+    optimizer: Optimizer | None = None,
+    *,
+    budget: float = 0.02,
+    every: int | None = None,
+    record: str | os.PathLike[str] | None = None,
+    ignore: tuple[str, ...] = (),
+    lang: str = "en",
+) -> Watch:
+    """Watch every training step inside of a `with` block.
+
+    Model and optimizer need not be given: they are found in the first backward pass. Given, they
+    name things as in `model.named_parameters()`. `budget` is the share of the run's time that
+    watching may take; `every` reads every n-th step whole instead; `record` is a folder to keep
+    the recording in. The report is there while the loop runs and after it.
+
+    >>> import gradmedic as gm
+    >>> with gm.watch() as w:  # doctest: +SKIP
+    ...     train(model)
+    >>> print(w.report)  # doctest: +SKIP
+    """
+    folder = None if record is None else os.fspath(record)
+    settings = Settings(budget=budget, every=every, record=folder, ignore=tuple(ignore), lang=lang)
+    return Watch(settings, model, optimizer)

@@ -1,0 +1,148 @@
+"""The shape of the house: imports run downhill, reading never pays for torch, and everything stays small."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gradmedic
+from gradmedic.errors import GradmedicError
+
+SOURCE = Path(gradmedic.__file__).parent
+
+# From the ground up. A part may import parts of lower lines, and those left of it in its own.
+FLOORS = {
+    "ground": "errors plugins settings",
+    "facts": "site ledger recording finding progress report sketch",
+    "store": "chains shelf rows journal recorder merging archive",
+    "judges": "layers depth growth through_time outcome origins misfit wiring locale rules judge",
+    "voices": "renderers explain sinks",
+    "body": "activations theory probe patient remedies",
+    "start": "arrival sigterm delivery lookout session launch runners",
+    "verbs": "verbs",
+    "doors": "cli integrations",
+}
+RANK = {name: rank for rank, name in enumerate(" ".join(FLOORS.values()).split())}
+WITHOUT_TORCH = {name for floor in ("ground", "facts", "store", "judges", "voices") for name in FLOORS[floor].split()}
+
+LONGEST_FILE = 300
+LONGEST_FUNCTION = 40
+SAYS_NOTHING = {"common", "helper", "helpers", "manager", "managers", "misc", "tools", "util", "utils"}
+
+FILES = sorted(SOURCE.rglob("*.py"))
+files = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+
+
+def part(file: Path) -> str:
+    """The module or folder right under `gradmedic` that a file belongs to."""
+    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def module(file: Path) -> str:
+    """The name under which a file is imported."""
+    return ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The modules that a file imports, inside functions too; relative ones with their dots."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "gradmedic":
+            yield from (f"gradmedic.{alias.name}" for alias in node.names if not alias.name.startswith("__"))
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+def neighbors(file: Path) -> set[str]:
+    """The other parts of gradmedic that a file imports."""
+    names = (name.split(".") for name in imported(file))
+    return {name[1] for name in names if name[0] == "gradmedic" and len(name) > 1} - {part(file)}
+
+
+@files
+def test_every_part_stands_on_a_floor(file: Path) -> None:
+    assert part(file).startswith("__") or part(file) in RANK, f"give {part(file)} its place in FLOORS"
+
+
+@files
+def test_imports_run_downhill(file: Path) -> None:
+    if part(file).startswith("__"):
+        return
+    above = {other for other in neighbors(file) if RANK.get(other, -1) > RANK.get(part(file), -1)}
+    assert not above, f"{part(file)} may not import what stands above it: {', '.join(sorted(above))}"
+
+
+@files
+def test_imports_are_absolute(file: Path) -> None:
+    assert not [name for name in imported(file) if name.startswith(".") or name == "gradmedic"]
+
+
+@files
+def test_files_stay_small(file: Path) -> None:
+    lines = len(file.read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST_FILE, f"{lines} lines: split it"
+
+
+@files
+def test_functions_stay_small(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    swollen = [f.name for f in functions if (f.end_lineno or f.lineno) - f.lineno >= LONGEST_FUNCTION]
+    assert not swollen, f"more than {LONGEST_FUNCTION} lines: {', '.join(swollen)}"
+
+
+@files
+def test_names_say_something(file: Path) -> None:
+    assert not SAYS_NOTHING.intersection(file.relative_to(SOURCE).with_suffix("").parts)
+
+
+@files
+def test_every_file_says_what_it_is(file: Path) -> None:
+    told = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    assert told, "begin with one plain sentence"
+    assert told.splitlines()[0].endswith((".", ":", "?"))
+
+
+@pytest.mark.parametrize("name", sorted(module(file) for file in FILES if part(file) in WITHOUT_TORCH))
+def test_classes_are_abstract_or_final(name: str) -> None:
+    for _, found in inspect.getmembers(importlib.import_module(name), inspect.isclass):
+        if found.__module__ != name or issubclass(found, GradmedicError | Warning):
+            continue
+        for base in found.__bases__:
+            if base.__module__.startswith("gradmedic."):
+                assert inspect.isabstract(base), f"{found} inherits from {base}, which is not abstract"
+                assert not [b for b in base.__bases__ if b.__module__.startswith("gradmedic.")], "one level deep"
+
+
+def test_reading_and_judging_need_no_torch() -> None:
+    names = sorted(module(file) for file in FILES if part(file) in WITHOUT_TORCH)
+    assert loaded_by(f"import {', '.join(names)}", "torch") == []
+
+
+def test_help_needs_neither_torch_nor_rich() -> None:
+    code = "import sys; sys.argv[1:] = ['--help']; from gradmedic.cli import main\ntry: main()\nexcept SystemExit: pass"
+    assert loaded_by(code, "torch", "rich", "numpy") == []
+
+
+def loaded_by(code: str, *names: str) -> list[str]:
+    """Which of the modules have been loaded once a fresh Python has run the code."""
+    asked = f"{code}\nimport sys; print('loaded', *[name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()[-1].split()[1:]
+
+
+def test_every_public_name_is_there() -> None:
+    assert gradmedic.__all__ == sorted(set(gradmedic.__all__), key=str.lower)
+    assert all(hasattr(gradmedic, name) for name in gradmedic.__all__)
+    assert dir(gradmedic) == sorted(gradmedic.__all__)
+
+
+def test_an_unknown_public_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = gradmedic.nothing
