@@ -32,3 +32,10 @@ def test_names_the_optimizer_and_its_line() -> None:
 def test_explains_the_explosion_that_follows() -> None:
     (finding,) = StaleGradients().check(sketch(losses=STUCK, events=[Event("stale-gradients", 1, {"optimizer": 0})]))
     assert {"exploding-gradient", "non-finite", "learning-rate-too-high"} <= set(finding.explains)
+
+
+def test_weights_that_are_moved_by_hand_have_no_optimizer_to_name() -> None:
+    event = Event("stale-gradients", 1, {"optimizer": None})
+    (finding,) = StaleGradients().check(sketch(losses=STUCK, events=[event], optimizers=[]))
+    assert "The update by hand made" in str(finding.message)
+    assert "p.grad = None" in finding.next[0].code

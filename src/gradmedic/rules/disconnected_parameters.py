@@ -141,8 +141,9 @@ class DisconnectedParameters(Rule):
     def _cut(self, recording: Recording, wires: Wiring) -> Iterator[Finding]:
         first = wires.comes_first(wires.cut)
         if wires.cut:
-            severity = self._severity(recording, wires.share(wires.cut))
-            if not first and not _fails(recording):
+            share = wires.share(wires.cut)
+            severity = self._severity(recording, share)
+            if not first and share < self.much and not _fails(recording):
                 severity = Severity.NOTE
             text = "No gradient arrives at {first}{more} ({share} of the weights), although the layer is used"
             why = "Something between this layer and the loss cuts the graph: detach(), .data, .item(), argmax, NumPy."

@@ -81,7 +81,8 @@ class StaleGradients(Rule):
 
     def _finding(self, recording: Recording, first: Event, stale: float, share: float) -> Finding:
         place = _place(recording, first)
-        values = {"optimizer": place.name, "share": f"{share:.0%}"}
+        by_hand = place.kind != "optimizer"
+        values = {"optimizer": Message("The update by hand") if by_hand else place.name, "share": f"{share:.0%}"}
         return Finding(
             self.name,
             self._severity(recording, share),
@@ -90,7 +91,7 @@ class StaleGradients(Rule):
             (place,),
             first.step,
             {"stale_share": share, "stale_steps": stale},
-            (Cure(Message("Zero the gradients before each backward pass"), _LOOP),),
+            (Cure(Message("Zero the gradients before each backward pass"), _BY_HAND if by_hand else _LOOP),),
             rank=0,
             explains=CONSEQUENCES,
         )
@@ -112,10 +113,13 @@ CONSEQUENCES = (
 )
 """What steps do that grow with time."""
 
+_BY_HAND = "for p in parameters:\n    p.grad = None\nloss.backward()"
 _LOOP = "optimizer.zero_grad()\nloss.backward()\noptimizer.step()"
 
 
 def _place(recording: Recording, event: Event) -> Place:
-    told = event.data.get("optimizer", "optimizer")
+    told, file, line = (event.data.get(key) for key in ("optimizer", "file", "line"))
+    if told is None:
+        return Place("update", "parameter", None, file, line)
     held = recording.optimizers.get(told) if isinstance(told, int) else None
-    return Place(held.name if held else str(told), "optimizer", None, event.data.get("file"), event.data.get("line"))
+    return Place(held.name if held else str(told), "optimizer", None, file, line)
