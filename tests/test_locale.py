@@ -1,6 +1,7 @@
 """Everything that users read is said in every language, with the same numbers in it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
@@ -11,6 +12,7 @@ import gradmedic
 from gradmedic.errors import SettingsError
 from gradmedic.finding import Finding, Message, Severity
 from gradmedic.locale import CATALOGS, LANGUAGES, catalog, parse, say, translator
+from gradmedic.recording import EVENTS
 from gradmedic.rules import Rule, all_rules
 from gradmedic.site import Kind
 
@@ -120,9 +122,9 @@ def test_a_translation_has_the_same_placeholders(lang: str) -> None:
 def test_nothing_in_the_catalog_is_out_of_use(lang: str) -> None:
     used = {*in_source(), *all_rules(), *(s.name for s in Severity), *(k.value for k in Kind)}
     used |= {heading for rule in all_rules().values() for heading in headings(rule)}
-    used |= {
-        key.replace("_", " ") for rule in all_rules().values() for found in found_by(rule) for key in found.evidence
-    }
+    told = [name for sentence in EVENTS.values() for name in re.split("[:,] ", sentence)]
+    shown = [name for rule in all_rules().values() for finding in found_by(rule) for name in finding.evidence]
+    used |= {name.replace("_", " ") for name in (*told, *shown)}
     assert catalog(lang).keys() - used == set()
 
 

@@ -16,7 +16,7 @@ from gradmedic.errors import SettingsError
 from gradmedic.finding import Cure, Message
 from gradmedic.locale import LANGUAGES
 from gradmedic.progress import Progress
-from gradmedic.recording import Event, Recording, Stream
+from gradmedic.recording import Event, Recording, Stream, Vital
 from gradmedic.renderers import all_renderers, render_to, renderer_for
 from gradmedic.renderers.charts import Bar, bars, curve
 from gradmedic.renderers.folding import folded, ranged
@@ -24,7 +24,7 @@ from gradmedic.renderers.glyphs import ASCII, UNICODE, sayable
 from gradmedic.renderers.json import plain
 from gradmedic.renderers.prose import cropped, fitting, padded, wrapped
 from gradmedic.renderers.terminal import show
-from gradmedic.renderers.words import missing, name_of, number
+from gradmedic.renderers.words import evidence, missing, name_of, number
 from gradmedic.report import Report
 from gradmedic.rules import Rule, all_rules
 from gradmedic.site import Place
@@ -267,3 +267,17 @@ def test_marks_the_operation_that_a_place_holds() -> None:
     report = SKETCHES["dead_relu"]
     inside = replace(report.findings[0], places=(Place("features", "weights"),))
     assert screen(replace(report, findings=(inside,)), "en").count("◄") == 7
+
+
+def test_a_curve_ends_soon_after_the_loss_is_lost() -> None:
+    lost = [2.0, 1.5, 1.2, 1.0] * 5 + [float("nan")] * 400
+    report = SKETCHES["non_finite"]
+    vitals = [Vital(step, 0, 0.0, loss) for step, loss in enumerate(lost)]
+    drawn = screen(replace(report, recording=replace(report.recording, vitals=vitals)), "en")
+    assert "loss, steps 0 to 22" in drawn
+
+
+def test_answers_are_yes_and_no() -> None:
+    finding = replace(SKETCHES["non_finite"].findings[0], evidence={"operand_zero": True})
+    assert evidence(finding, "en") == ["operand zero yes"]
+    assert evidence(finding, "zh") == ["操作数含零 是"]
