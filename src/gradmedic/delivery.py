@@ -2,7 +2,7 @@
 
 from typing import TextIO
 
-from gradmedic.finding import Severity
+from gradmedic.finding import Finding, Severity
 from gradmedic.report import Report
 from gradmedic.settings import Settings
 
@@ -28,7 +28,13 @@ def show(report: Report, settings: Settings, stream: TextIO) -> None:
 
 
 def exit_code(report: Report, settings: Settings) -> int:
-    """3 if something as severe as `fail_on` was found, else 0."""
-    if settings.fail_on is None or report.worst is None:
+    """3 if something as severe as `fail_on` was found, be it a cause or a consequence, else 0."""
+    if settings.fail_on is None:
         return 0
-    return FOUND if report.worst >= Severity[settings.fail_on.upper()] else 0
+    return FOUND if severe(report, Severity[settings.fail_on.upper()]) else 0
+
+
+def severe(report: Report, severity: Severity) -> list[Finding]:
+    """All findings of a severity or a worse one, consequences included."""
+    found = (one for cause in report.findings for one in (cause, *cause.consequences))
+    return [finding for finding in found if finding.severity >= severity]

@@ -183,12 +183,17 @@ def peel(error: BaseException) -> None:
 
 
 def without_us(traceback: TracebackType | None) -> TracebackType | None:
-    """The same traceback without frames of gradmedic's own files."""
-    rest = None
-    for entry in reversed(list(entries(traceback))):
+    """The same traceback without frames of gradmedic's own files, and without those that they brought with them."""
+    kept: list[TracebackType] = []
+    for entry in entries(traceback):
         if not entry.tb_frame.f_code.co_filename.startswith(OURS):
-            entry.tb_next = rest
-            rest = entry
+            kept.append(entry)
+        elif kept and kept[-1].tb_frame.f_code.co_name == "handle_torch_function":
+            del kept[-2:]  # a function of torch that asks us first, and is then called once more
+    rest = None
+    for entry in reversed(kept):
+        entry.tb_next = rest
+        rest = entry
     return rest
 
 

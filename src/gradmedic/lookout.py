@@ -3,8 +3,8 @@
 from time import perf_counter
 from typing import TextIO
 
-from gradmedic.delivery import FOUND
-from gradmedic.finding import Finding, Severity
+from gradmedic.delivery import FOUND, severe
+from gradmedic.finding import Severity
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Recording
 from gradmedic.settings import Settings
@@ -31,7 +31,7 @@ class Lookout:
         self.settings = settings
         self.recorder = recorder
         self.severity = Severity[(settings.stop_on or "critical").upper()]
-        self.since: dict[tuple[str, str], int] = {}
+        self.since: dict[str, int] = {}
         self.non_finite = 0
         self.next_look = 0.0
 
@@ -50,18 +50,13 @@ class Lookout:
         from gradmedic.judge import judge
 
         began = perf_counter()
-        findings = [f for f in judge(recording, self.settings).findings if f.severity >= self.severity]
+        findings = severe(judge(recording, self.settings), self.severity)
         step = max((vital.step for vital in recording.vitals[-1:]), default=0)
-        self.since = {identity(finding): self.since.get(identity(finding), step) for finding in findings}
+        self.since = {finding.rule: self.since.get(finding.rule, step) for finding in findings}
         spent = perf_counter() - began
         self.next_look = perf_counter() + spent / max(self.settings.budget, 0.001)
         lasting = any(step >= since + max(since, PATIENCE) for since in self.since.values())
         return lasting or any(finding.rule == "non-finite" for finding in findings)
-
-
-def identity(finding: Finding) -> tuple[str, str]:
-    """What makes two findings of two looks the same one."""
-    return finding.rule, finding.places[0].name if finding.places else ""
 
 
 class Ticker:

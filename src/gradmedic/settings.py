@@ -14,7 +14,7 @@ PREFIX = "GRADMEDIC_"
 HANDED_ON = "GRADMEDIC_SETTINGS"
 """The one environment variable that carries a whole `Settings` to a child process."""
 
-SWITCH: Mapping[object, bool] = {True: True, "1": True, "true": True, False: False, "0": False, "false": False}
+SWITCH: Mapping[bool | str, bool] = {True: True, "1": True, "true": True, False: False, "0": False, "false": False}
 
 
 def _share(value: object) -> float:
@@ -43,15 +43,16 @@ def _text(value: object) -> str:
 
 
 def _switch(value: object) -> bool:
-    if value not in SWITCH:
+    switch = SWITCH.get(value) if isinstance(value, bool | str) else None
+    if switch is None:
         raise ValueError("must be true or false")
-    return SWITCH[value]
+    return switch
 
 
 def _one_of(*words: str) -> Callable[[object], str]:
     def read(value: object) -> str:
         if value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}{nearest(str(value), words)}")
+            raise ValueError(f"must be one of {', '.join(words)}")
         return str(value)
 
     return read
@@ -128,7 +129,8 @@ def merged(settings: Settings, table: Mapping[str, object], source: str) -> Sett
     for written, value in table.items():
         key = written.lower().replace("-", "_")
         if key not in READ:
-            raise SettingsError(f"{source}: nobody knows the key {written!r}{nearest(key, READ)}")
+            known = {key.replace("_", "-") if "-" in written else key for key in READ}
+            raise SettingsError(f"{source}: nobody knows the key {written!r}{nearest(written.lower(), known)}")
         try:
             read: Any = READ[key](value) if value is not None else None
         except ValueError as error:
