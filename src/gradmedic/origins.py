@@ -119,6 +119,9 @@ def _log(facts: _Facts) -> Origin:
 
 
 def _root(facts: _Facts) -> Origin:
+    half = LARGEST.get(facts.dtype, LARGEST["float32"]) ** 0.5
+    if facts.op != "sqrt" and (facts.low < -half or facts.high > half):
+        return _too_large(facts)
     if facts.low < 0 and not facts.backward:
         made = Message("the {op} of {value}", {"op": facts.op, "value": _number(facts.low)})
         text = "Roots and fractional powers of negative numbers are NaN; rounding alone can put a difference below 0."

@@ -104,6 +104,8 @@ def test_names_the_operation_that_underflowed_before() -> None:
         ("softmax", {"operand_min": -inf}, "a row without a finite entry"),
         ("mean", {"operand_max": 6e4, "dtype": "float16"}, "65504"),
         ("sqrt", {"dtype": "float16"}, "65504"),
+        ("pow", {"operand_min": -4e20, "operand_max": 3e20}, "3.4e+38"),
+        ("pow", {"operand_min": -0.5, "operand_max": 3.0}, "the pow of -0.5"),
         ("linear", {"operand_max": 3e38}, "3.4e+38"),
         ("nll_loss", {"operand_min": -2.0, "operand_max": 0.0}, "nll_loss over nothing"),
     ],
