@@ -35,7 +35,7 @@ def adapt(xs, ys, steps=1, lr=0.05, create_graph=True):
     return w
 
 
-for it in range(350):
+for it in range(550):
     loss = 0.0
     for _ in range(4):
         xs, ys, xq, yq = task()
@@ -46,7 +46,7 @@ for it in range(350):
     if it % 50 == 0:
         print("meta step", it, "query loss", loss.item())
 before = after = 0.0
-for _ in range(50):
+for _ in range(200):
     xs, ys, xq, yq = task()
     before += F.mse_loss(net(xq, meta), yq).item()
     after += F.mse_loss(net(xq, adapt(xs, ys, 5, create_graph=False)), yq).item()
