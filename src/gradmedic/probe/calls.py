@@ -31,6 +31,7 @@ class Call:
     grads: dict[str, Tensor] = field(default_factory=dict)
     handles: list[RemovableHandle] = field(default_factory=list)
     task: int = -1
+    waited: int = 0
 
 
 def call_of(module: nn.RNNBase, x: Any, entering: list[Tensor], out: Tensor, state: Tensor) -> Call:

@@ -1,11 +1,13 @@
 """Read one backward pass whole: hooks on the nodes of its graph, for as long as it runs."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gradmedic.probe.failures import Failures
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.meter import Meter
 from gradmedic.probe.values import Activity, read_values, unit_dim
@@ -29,13 +31,11 @@ MANY_USES = 64
 """Uses of one leaf above which the single contributions are no longer measured: an RNN over a
 thousand steps would copy its weights' gradient a thousand times."""
 
-Failed = Callable[[str, BaseException], None]
-
 
 class Pass:
     """One backward pass under observation. Nothing here may raise into the user's backward."""
 
-    def __init__(self, layout: Layout, sites: Sequence[Site | None], activity: Activity, failed: Failed) -> None:
+    def __init__(self, layout: Layout, sites: Sequence[Site | None], activity: Activity, failed: Failures) -> None:
         self.layout = layout
         self.sites = sites
         self.meter = Meter()
@@ -133,3 +133,16 @@ class Pass:
         if bool((arrived.detach() != 0).any()):
             self.meter.put((i, "silent"), 1.0 - units.double().mean())
             self.meter.put((i, "dead"), self._activity.dead(site.id, units))
+
+
+@dataclass
+class Look:
+    """A pass under observation, with what is known of it from outside."""
+
+    stream: int
+    loss: float | None
+    passed: Pass
+    leaves: list[Tensor]
+    scale: float
+    inputs: Any
+    """What `autograd.grad` was asked for; None for a plain backward pass."""

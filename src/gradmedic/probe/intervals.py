@@ -109,7 +109,7 @@ class Modules:
                 return
 
 
-class Lines(TorchFunctionMode):  # type: ignore[misc]
+class Lines(TorchFunctionMode):
     """Notes which line of the user's code called which torch function."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class Lines(TorchFunctionMode):  # type: ignore[misc]
         self.listening = True
         self._left = PATIENCE
         if torch._C._len_torch_function_stack() == 0:
-            self.__enter__()
+            self.__enter__()  # type: ignore[no-untyped-call]
 
     def stop(self) -> None:
         """Stop listening, and leave the stack if we are on top of it; else pass calls through."""

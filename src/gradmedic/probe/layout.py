@@ -143,7 +143,7 @@ class Layout:
         own = self.own_parameters(i)
         if not own or self.kinds[i] is not Kind.WEIGHTS:
             return None
-        shape = tuple(self.vertices[own[0]].leaf.shape)
+        shape: tuple[int, ...] = tuple(self.vertices[own[0]].leaf.shape)
         if len(shape) != 2:
             return int(self.vertices[own[0]].leaf[0].numel()) if len(shape) > 2 else None
         direct = own[0] in self.sources(i)

@@ -41,4 +41,5 @@ def norm(tensor: Tensor) -> Tensor:
         tensor = tensor.coalesce().values()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
-    return torch.linalg.vector_norm(tensor, dtype=torch.float64)
+    size: Tensor = torch.linalg.vector_norm(tensor, dtype=torch.float64)
+    return size

@@ -1,7 +1,6 @@
 """The probe: watches a script's training from inside torch and feeds a recorder."""
 
 import os
-import warnings
 from collections.abc import Callable
 from math import isfinite
 from time import perf_counter
@@ -12,16 +11,15 @@ from weakref import WeakMethod
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gradmedic.errors import GradmedicWarning
 from gradmedic.probe.assemble import Sheet
-from gradmedic.probe.capture import Pass
+from gradmedic.probe.capture import Look, Pass
+from gradmedic.probe.failures import Failures
 from gradmedic.probe.forensics import Forensics
 from gradmedic.probe.graph import walk
-from gradmedic.probe.intervals import Lines, Modules, Owners
 from gradmedic.probe.layout import Layout
+from gradmedic.probe.listening import Listening
 from gradmedic.probe.names import Names
 from gradmedic.probe.people import People
-from gradmedic.probe.recurrent import RecurrentTap
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat
 from gradmedic.probe.sites import Sites
@@ -32,21 +30,6 @@ from gradmedic.probe.window import Draft, Window
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 from gradmedic.settings import Settings
-
-
-class Look:
-    """One backward pass that is being read whole."""
-
-    def __init__(
-        self, stream: int, loss: float | None, passed: Pass, leaves: list[Tensor], scale: float, inputs: Any
-    ) -> None:
-        self.stream = stream
-        self.inputs = inputs
-        self.loss = loss
-        self.passed = passed
-        self.leaves = leaves
-        self.scale = scale
-        self.began = perf_counter()
 
 
 class Probe:
@@ -66,15 +49,12 @@ class Probe:
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
         self._forensics = Forensics(recorder)
-        self._modules = Modules()
-        self._lines = Lines()
-        self._recurrent = RecurrentTap()
+        self._listening = Listening()
         self._seat = Seat(self)
         self._window: Window | None = None
         self._looking: Look | None = None
         self._hands = Hands()
-        self._compiled = False
-        self._failures: dict[str, int] = {}
+        self._failed = Failures(recorder)
         self._news = False
 
     def __enter__(self) -> Self:
@@ -100,12 +80,15 @@ class Probe:
     def close(self) -> None:
         """Get up, and hand in what is unfinished."""
         self._leave()
-        self._guard("close", self._hand_in)
-        self._guard("close", self._vitals.finish)
+        for last in (self._hand_in, self._vitals.finish):
+            try:
+                last()
+            except Exception as error:
+                self._failed("close", error, self._vitals.step)
 
     def _leave(self) -> None:
         self._seat.rise()
-        self._deafen()
+        self._listening.end()
         self._looking = None
 
     # ── backward ────────────────────────────────────────────────────────────────────────────
@@ -123,7 +106,7 @@ class Probe:
                 return None
             return self._arm(tensors, inputs, stream, loss, frame)
         except Exception as error:
-            self.failed("backward", error)
+            self._failed("backward", error, self._vitals.step)
             return None
 
     def _settle(self) -> None:
@@ -139,7 +122,7 @@ class Probe:
             self._turn(keep=True)
 
     def _wanted(self, stream: int, bad: bool) -> bool:
-        if self._failures.get("backward", 0) + self._failures.get("capture", 0) > 3:
+        if self._failed.often("backward", "capture"):
             return False
         if self._window is not None and stream not in self._window.streams:
             return True
@@ -155,16 +138,16 @@ class Probe:
         held = [p for h in self._people.optimizers.values() for p in h.parameters()]
         self._names.learn([*leaves, *held], frame)
         layout = Layout(graph)
-        sites = self._sites.lay_out(layout, stream, Owners(self._modules.spans), Owners(self._lines.spans))
+        sites = self._sites.lay_out(layout, stream, *self._listening.owners())
         if loss is not None and not isfinite(loss) and not self._forensics.known(stream):
             self._forensics.forward(layout, sites, stream, self._vitals.step)
             self._news = True
-        passed = Pass(layout, sites, self._activity, self.failed)
+        passed = Pass(layout, sites, self._activity, self._failed)
         passed.arm()
         look = Look(stream, loss, passed, leaves, self._vitals.scale_of(roots), inputs)
         self._looking = look
         if self._people.optimizers:
-            self._modules.stop()
+            self._listening.modules.stop()
         self._schedule.paid(perf_counter() - began)
         return look
 
@@ -180,7 +163,7 @@ class Probe:
                 self._by_hand()
             self._vitals.after_backward()
         except Exception as error:
-            self.failed("backward", error)
+            self._failed("backward", error, self._vitals.step)
         self._tell()
 
     def _finish(self, look: Look, grads: Any) -> None:
@@ -195,7 +178,7 @@ class Probe:
         leaves = {self._people.id_of(leaf): leaf for leaf in look.leaves}
         draft = Draft(self._vitals.step, look.stream, self._schedule.elapsed, look.loss, sheet, leaves)
         draft.read_leaves(self._people.id_of)
-        draft.read_recurrent(self._recurrent.readings(), self._names.modules, look.scale)
+        draft.read_recurrent(self._listening.recurrent.readings(), self._names.modules, look.scale)
         self._hands.watch(look.leaves)
         self._window.drafts.append(draft)
         self._window.streams.add(look.stream)
@@ -223,7 +206,7 @@ class Probe:
                 self._window.before_step(optimizer, numbered, scale)
             self._vitals.before_step(optimizer, scale)
         except Exception as error:
-            self.failed("step", error)
+            self._failed("step", error, self._vitals.step)
 
     def after_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer has made of it; where a step ends, decide on the next."""
@@ -238,7 +221,7 @@ class Probe:
                 self._vitals.step = held.steps
                 self._turn()
         except Exception as error:
-            self.failed("step", error)
+            self._failed("step", error, self._vitals.step)
         self._tell()
 
     def clipped(self, total: Any, limit: float, by_norm: bool) -> None:
@@ -248,7 +231,7 @@ class Probe:
             if self._window is not None and by_norm:
                 self._window.clipped(factor)
         except Exception as error:
-            self.failed("clip", error)
+            self._failed("clip", error, self._vitals.step)
 
     def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
         """Remember the true loss behind a scaled one."""
@@ -260,8 +243,7 @@ class Probe:
 
     def compiled(self) -> None:
         """Hooks would break a compiled model into pieces: keep none."""
-        self._compiled = True
-        self._deafen()
+        self._listening.give_up()
         self._recorder.event(Event("compiled", self._vitals.step))
 
     # ── the turn of a step ──────────────────────────────────────────────────────────────────
@@ -272,27 +254,13 @@ class Probe:
         if self._schedule.wants(self._vitals.step):
             self._open(keep)
         elif not self._people.optimizers:
-            self._modules.clear()
+            self._listening.forget()
         else:
-            self._deafen()
+            self._listening.end()
 
     def _open(self, keep: bool = False) -> None:
         self._window = Window(self._vitals.step)
-        if self._compiled:
-            return
-        if not keep:
-            self._modules.clear()
-            self._lines.clear()
-        self._modules.start()
-        self._recurrent.install()
-        if not self._sites.have_lines:
-            self._lines.start()
-
-    def _deafen(self) -> None:
-        """Take everything away that listens to the forward pass."""
-        self._modules.stop()
-        self._lines.stop()
-        self._recurrent.close()
+        self._listening.begin(lines=not self._sites.have_lines, keep=keep)
 
     def _hand_in(self) -> None:
         """Record the captures of the step that is over."""
@@ -301,7 +269,7 @@ class Probe:
             return
         began = perf_counter()
         leaves = [leaf for draft in window.drafts for leaf in draft.leaves.values()]
-        self._people.announce(leaves, self._modules.called.values())
+        self._people.announce(leaves, self._listening.modules.called.values())
         for draft in window.drafts:
             self._recorder.capture(draft.capture(self._people.name_of))
             self._vitals.captured()
@@ -314,24 +282,6 @@ class Probe:
             self._news = False
             if self.on_capture is not None:
                 self.on_capture()
-
-    # ── failures ────────────────────────────────────────────────────────────────────────────
-
-    def failed(self, part: str, error: BaseException) -> None:
-        """Warn once, record it, and go on without."""
-        count = self._failures[part] = self._failures.get(part, 0) + 1
-        if count == 1:
-            self._recorder.event(Event("failure", self._vitals.step, {"part": part, "error": f"{error!r}"}))
-            text = f"gradmedic could not read {part}: {error!r}. Training goes on; the report will lack it."
-            with warnings.catch_warnings():  # a script that turns warnings into errors must not stop
-                warnings.simplefilter("default")
-                warnings.warn(text, GradmedicWarning, stacklevel=2)
-
-    def _guard(self, part: str, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:
-            self.failed(part, error)
 
 
 def _weak(method: Callable[[], None]) -> Callable[[], None]:

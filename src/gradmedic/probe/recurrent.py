@@ -25,6 +25,8 @@ MOST_STEPS = 4000
 MOST_CALLS = 2000
 MOST_REPLAYS = 32
 MOST_NOTES = 20
+PATIENCE = 8
+"""Backward passes after which a call that none of them has reached is forgotten."""
 POINTS = 64
 
 
@@ -74,19 +76,31 @@ class RecurrentTap:
 
     def readings(self) -> list[RecurrentReading]:
         """Read all calls that a backward pass has reached, once; call it when the pass has ended."""
-        reached = [chain for chain in self._chains if any(call.grads for call in chain)]
-        self._chains = [chain for chain in self._chains if not any(call.grads for call in chain)]
-        readings = []
-        for chain in reached:
-            _release(chain)
+        reached = self._take_reached()
         if len(reached) > MOST_REPLAYS:
             self._note(f"only the first {MOST_REPLAYS} of {len(reached)} uses of recurrent modules were read")
+        readings = []
         for chain in reached[:MOST_REPLAYS]:
             try:
                 readings.append(_read(chain))
             except Exception as error:
                 self._note(f"time steps of {type(chain[0].module).__name__} were not read: {error}")
         return readings
+
+    def _take_reached(self) -> list[list[Call]]:
+        """Let go of the chains that a backward pass has reached, and of those that have waited for too many."""
+        reached, waiting = [], []
+        for chain in self._chains:
+            chain[0].waited += 1
+            arrived = any(call.grads for call in chain)
+            if arrived:
+                reached.append(chain)
+            elif chain[0].waited < PATIENCE:
+                waiting.append(chain)
+                continue
+            _release(chain)
+        self._chains = waiting
+        return reached
 
     def _after_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         # `isinstance` would ask lazy objects for their `__class__`.

@@ -17,7 +17,7 @@ from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
 
-in_transform: Callable[[], object | None] = torch._C._functorch.peek_interpreter_stack  # type: ignore[attr-defined]
+in_transform: Callable[[], object | None] = torch._C._functorch.peek_interpreter_stack
 
 
 class Watcher(Protocol):
@@ -97,7 +97,7 @@ class Seat:
     def _backward(self, original: Any) -> Any:
         tensor_backward = Tensor.backward.__code__
 
-        def backward(tensors: Any, *args: Any, **kwargs: Any) -> None:
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             if self._away():
                 return original(tensors, *args, **kwargs)
             frame = sys._getframe(1)

@@ -34,7 +34,7 @@ def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lan
         with Probe(recorder, settings) as probe, torch.enable_grad():
             probe.introduce(model, None)
             loss = _loss(model, batch, loss_fn)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
     return judge(recorder.recording(), settings)
 
 

@@ -1,0 +1,33 @@
+"""Our own failures: warned of once, recorded, and never the script's concern."""
+
+import warnings
+
+from gradmedic.errors import GradmedicWarning
+from gradmedic.recorder import Recorder
+from gradmedic.recording import Event
+
+OFTEN = 3
+"""Failures of one part after which it is no longer tried."""
+
+
+class Failures:
+    """Called with every exception that was caught on our side of the fence."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._counts: dict[str, int] = {}
+
+    def __call__(self, part: str, error: BaseException, step: int = 0) -> None:
+        """Warn and record the first failure of a part; count the others."""
+        count = self._counts[part] = self._counts.get(part, 0) + 1
+        if count > 1:
+            return
+        self._recorder.event(Event("failure", step, {"part": part, "error": repr(error)}))
+        text = f"gradmedic could not read {part}: {error!r}. Training goes on; the report will lack it."
+        with warnings.catch_warnings():  # a script that turns warnings into errors must not stop
+            warnings.simplefilter("default")
+            warnings.warn(text, GradmedicWarning, stacklevel=2)
+
+    def often(self, *parts: str) -> bool:
+        """True if parts have failed so often that trying again only costs time."""
+        return sum(self._counts.get(part, 0) for part in parts) > OFTEN

@@ -1,0 +1,45 @@
+"""All that listens to a forward pass, put on and taken away together."""
+
+from gradmedic.probe.intervals import Lines, Modules, Owners
+from gradmedic.probe.recurrent import RecurrentTap
+
+
+class Listening:
+    """Module calls, lines of the user's code, and recurrent layers of one step that is read whole."""
+
+    def __init__(self) -> None:
+        self.modules = Modules()
+        self.recurrent = RecurrentTap()
+        self._lines = Lines()
+        self._compiled = False
+
+    def begin(self, lines: bool, keep: bool = False) -> None:
+        """Listen from now on; `keep` what was heard, where the coming pass belongs to it."""
+        if self._compiled:
+            return
+        if not keep:
+            self.forget()
+        self.modules.start()
+        self.recurrent.install()
+        if lines:
+            self._lines.start()
+
+    def end(self) -> None:
+        """Listen no more; what was heard stays."""
+        self.modules.stop()
+        self._lines.stop()
+        self.recurrent.close()
+
+    def forget(self) -> None:
+        """Drop what was heard."""
+        self.modules.clear()
+        self._lines.clear()
+
+    def give_up(self) -> None:
+        """Never listen again: a hook would break a compiled model into pieces."""
+        self._compiled = True
+        self.end()
+
+    def owners(self) -> tuple[Owners, Owners]:
+        """Who made a node: the module, and the line."""
+        return Owners(self.modules.spans), Owners(self._lines.spans)
