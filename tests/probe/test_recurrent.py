@@ -1,6 +1,6 @@
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +12,12 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
 
-from gradmedic.probe import calls, recurrent
+from gradmedic.probe import recurrent
 from gradmedic.probe.recurrent import RecurrentReading, RecurrentTap
+from gradmedic.probe.rows import Rows
 
 T, B, F, H = 13, 5, 4, 6
-KINDS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {
+KINDS: dict[str, tuple[Callable[..., nn.RNNBase], dict[str, Any]]] = {
     "tanh": (nn.RNN, {}),
     "relu": (nn.RNN, {"nonlinearity": "relu"}),
     "lstm": (nn.LSTM, {}),
@@ -82,12 +83,12 @@ def test_a_profile_is_what_splitting_the_fused_call_there_shows(tap: RecurrentTa
         out, h, c = flat(output)
         return out[-1].pow(2).mean() + h.sin().sum() + c.cos().mean()
 
-    loss(rnn(x)).backward()
+    torch.autograd.backward(loss(rnn(x)))
     reading = only(tap)
     with torch.no_grad():
         _, h, c = flat(rnn(x[:steps]))
     h, c = h.requires_grad_(), c.requires_grad_()
-    loss(rnn(x[steps:], given(rnn, h, c))).backward()
+    torch.autograd.backward(loss(rnn(x[steps:], given(rnn, h, c))))
     assert h.grad is not None
     assert reading.profile[steps - 1] == pytest.approx(reference.rms([h.grad]), rel=1e-6)
     assert reading.times == tuple(range(T))
@@ -130,7 +131,7 @@ def test_packed_rows_count_while_they_last(tap: RecurrentTap, kind: str, shape: 
     x, (h, c) = torch.randn(T, B, F).double(), states(rnn, B)
     packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=sorted_by_user)
     out, h_n, c_n = flat(rnn(packed, given(rnn, h, c)))
-    (out.data.sin().sum() + h_n.pow(2).sum() + c_n.cos().sum()).backward()
+    torch.autograd.backward(out.data.sin().sum() + h_n.pow(2).sum() + c_n.cos().sum())
     reading = only(tap)
 
     found: list[list[Tensor]] = [[] for _ in range(T)]
@@ -148,7 +149,7 @@ def test_packed_rows_count_while_they_last(tap: RecurrentTap, kind: str, shape: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_calls_that_take_up_each_other_s_state_are_one_sequence(tap: RecurrentTap, kind: str) -> None:
     rnn, x = made(kind, num_layers=2), torch.randn(T, B, F).double()
-    out, *_ = flat(rnn(x))
+    out, _ = rnn(x)
     out.pow(2).sum().backward()
     whole = only(tap)
     state: Any = None
@@ -260,6 +261,15 @@ def test_only_calls_that_a_backward_pass_has_reached_are_read(tap: RecurrentTap)
     assert tap.readings() == []
 
 
+def test_calls_that_no_backward_pass_reaches_are_forgotten_in_time(tap: RecurrentTap) -> None:
+    rnn = nn.GRU(F, H)
+    for _ in range(30):
+        rnn(torch.randn(T, B, F))
+        nn.GRU(F, H)(torch.randn(T, B, F))[0].sum().backward()
+        assert len(tap.readings()) == 1
+    assert len(tap._chains) <= recurrent.PATIENCE
+
+
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_a_call_that_a_checkpoint_repeats_is_not_read_twice(tap: RecurrentTap, reentrant: bool) -> None:
     rnn, x = nn.GRU(F, H), torch.randn(T, B, F, requires_grad=True)
@@ -331,7 +341,7 @@ def test_what_would_take_too_long_is_left_out_with_a_note(tap: RecurrentTap, mon
     assert tap.notes == [f"{T + 1} steps of GRU are too many to replay: no gradient per step"]
 
 
-@pytest.mark.parametrize(("where", "part"), [(recurrent, "call_of"), (recurrent, "replay"), (calls.Rows, "steps")])
+@pytest.mark.parametrize(("where", "part"), [(recurrent, "call_of"), (recurrent, "replay"), (Rows, "steps")])
 def test_a_failure_of_ours_is_a_note(tap: RecurrentTap, monkeypatch: pytest.MonkeyPatch, where: Any, part: str) -> None:
     def fails(*args: Any) -> Any:
         raise RuntimeError("broken on purpose")
