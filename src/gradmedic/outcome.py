@@ -39,6 +39,12 @@ def outcome(recording: Recording, stream: int) -> Outcome:
     return Outcome.SETTLED if found.flat else Outcome.LEARNING
 
 
+def stalled(recording: Recording, stream: int) -> bool:
+    """True where the first half of the run brought nothing."""
+    losses = recording.losses(stream)
+    return progress(losses[: len(losses) // 2]).state == "stuck"
+
+
 def is_contest(recording: Recording, stream: int) -> bool:
     """True where another stream's steps lie between those of this one, as in a GAN.
 

@@ -178,7 +178,6 @@ class LearningRateTooHigh(Rule):
             "exploding-gradient",
             "saturated-activation",
             "dead-relu",
-            "vanishing-gradient",
             "gradient-underflow",
         )
         places = (Place("learning rate", "optimizer"),)

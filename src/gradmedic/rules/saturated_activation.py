@@ -156,7 +156,7 @@ class SaturatedActivation(Rule):
             {"saturated": round(series[-1][1], 4), "layers": len(stuck)},
             (slower, Cure(Message("Normalize what goes in"), "nn.LayerNorm(width)")),
             rank=2,
-            explains=("vanishing-gradient", "learning-rate-too-low"),
+            explains=("learning-rate-too-low",),
         )
 
     def _cause(

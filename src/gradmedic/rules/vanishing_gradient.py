@@ -8,7 +8,7 @@ from typing import ClassVar
 from gradmedic.depth import Slope, shares, slope
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import layers, sound
-from gradmedic.outcome import Outcome, outcome
+from gradmedic.outcome import Outcome, outcome, stalled
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
 from gradmedic.sketch import Columns, parameter, site, sketch
@@ -86,6 +86,7 @@ class VanishingGradient(Rule):
         _deep(0.2, [2.31] * 40),
         _deep(0.12, [0.18] * 3 + [0.074] * 60),  # learned the mean image
         _deep(0.45, [1.1] * 40),
+        _deep(0.2, [1.0, 1.01] * 40 + [1.0 * 0.97**i for i in range(60)]),  # Adam dug it out in the end
     ]
     HEALTHY: ClassVar = [
         _deep(0.8, [2.3] * 40),  # stuck, but the gradient arrives
@@ -120,7 +121,7 @@ class VanishingGradient(Rule):
             return None
         if result is Outcome.SETTLED and self._stand_still(recording, stream):
             return Severity.WARNING
-        return Severity.NOTE
+        return Severity.WARNING if result is Outcome.LEARNING and stalled(recording, stream) else Severity.NOTE
 
     def _stand_still(self, recording: Recording, stream: int) -> bool:
         """True where one of the first layers moves far less than the last ones, which do move."""
