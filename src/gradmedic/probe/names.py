@@ -102,7 +102,7 @@ class Names:
         wanted = {id(tensor): tensor for tensor in tensors}
         for name, value in _variables(frame):
             for label, item in _inside(name, value):
-                if wanted.get(id(item)) is item:
+                if item is not None and wanted.get(id(item)) is item:
                     self.parameters[id(item)] = Owned(ref(item), label)
                     del wanted[id(item)]
             if not wanted:
@@ -145,7 +145,7 @@ def _labels(roots: list[nn.Module], frame: FrameType | None) -> dict[int, str]:
     labels: dict[int, str] = {}
     for name, value in _variables(frame):
         for label, item in _holders(name, value):
-            if wanted.get(id(item)) is item:
+            if item is not None and wanted.get(id(item)) is item:
                 labels.setdefault(id(item), label)
     taken: dict[str, int] = {}
     for root in roots:
@@ -177,6 +177,6 @@ def _hung_in_lists(roots: list[nn.Module], alive: list[nn.Module]) -> dict[int, 
                 continue
             items = value.items() if isinstance(value, dict) else enumerate(value)
             for key, item in items:
-                if wanted.get(id(item)) is item and item is not module:
+                if item is not None and wanted.get(id(item)) is item and item is not module:
                     found[id(item)] = f"{name}[{key!r}]"
     return found

@@ -175,7 +175,7 @@ class Probe:
         self._forensics.backward(sheet, look.stream, self._vitals.step)
         if self._window is None:
             self._window = Window(self._vitals.step)
-        leaves = {self._people.id_of(leaf): leaf for leaf in look.leaves}
+        leaves = self._people.number(look.leaves)
         draft = Draft(self._vitals.step, look.stream, self._schedule.elapsed, look.loss, sheet, leaves)
         draft.read_leaves(self._people.id_of)
         draft.read_recurrent(self._listening.recurrent.readings(), self._names.modules, look.scale)

@@ -75,6 +75,13 @@ class People:
         self._ids[id(tensor)] = (ref(tensor), number)
         return number
 
+    def number(self, leaves: Iterable[Tensor]) -> dict[int, Tensor]:
+        """The leaves by their ids; whoever has no id yet gets one, modules in order of definition."""
+        leaves = list(leaves)
+        for tensor in self._everybody(leaves):
+            self.id_of(tensor)
+        return {self.id_of(leaf): leaf for leaf in leaves}
+
     def name_of(self, key: int) -> str:
         """The name of a tensor by its `id()`."""
         owned = self._names.parameters.get(key)
@@ -92,13 +99,14 @@ class People:
                 self._recorder.parameter(facts)
 
     def _everybody(self, leaves: Iterable[Tensor]) -> Iterator[Tensor]:
-        seen: dict[int, Tensor] = {id(leaf): leaf for leaf in leaves}
-        for held in self.optimizers.values():
-            seen.update((id(p), p) for p in held.parameters())
-        for root in self._names.roots:
+        seen: dict[int, Tensor] = {}
+        for root in self._names.roots:  # first, so that ids follow the order of definition
             module = root()
             if module is not None:
                 seen.update((id(p), p) for p in module.parameters())
+        for held in self.optimizers.values():
+            seen.update((id(p), p) for p in held.parameters())
+        seen.update((id(leaf), leaf) for leaf in leaves)
         yield from seen.values()
 
     def _facts(self, tensor: Tensor, took_part: set[int], owners: set[int], optimizer: int | None) -> Parameter:

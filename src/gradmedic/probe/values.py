@@ -10,7 +10,22 @@ from gradmedic.probe.layout import Layout
 from gradmedic.probe.meter import Meter, norm
 from gradmedic.site import Kind
 
-HAZARDS = {"log", "log2", "log10", "log1p", "sqrt", "rsqrt", "div", "pow", "reciprocal", "exp", "acos", "asin", "norm"}
+HAZARDS = {
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "div",
+    "pow",
+    "reciprocal",
+    "exp",
+    "acos",
+    "asin",
+    "norm",
+    "abs",
+}
 """Operations whose value or slope is infinite somewhere: their operand's range is always read."""
 
 SLOPE = 0.05
