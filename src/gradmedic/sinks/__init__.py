@@ -1,0 +1,1 @@
+"""Sinks: each carries the numbers of a run somewhere else while training goes on."""
