@@ -67,10 +67,10 @@ def test_a_module_that_cannot_be_run_gets_one_sentence(module: str, complaint: s
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"gradmedic: {complaint}\n")
 
 
-@pytest.mark.parametrize("ending", ["sigterm", "crash", "exit-3"])
+@pytest.mark.parametrize("ending", ["sigterm", "interrupt", "crash", "exit-3"])
 def test_a_run_without_training_is_honestly_unclear(ending: str) -> None:
     done = run("--fail-on", "note", SCRIPTS / "endings.py", ending)
-    assert done.returncode == {"sigterm": -15, "crash": 1, "exit-3": 3}[ending]
+    assert done.returncode == {"sigterm": -15, "interrupt": -2, "crash": 1, "exit-3": 3}[ending]
     assert done.stderr.count("No backward pass ran while gradmedic watched") == 1
 
 
