@@ -16,7 +16,7 @@ from gradmedic.probe import recurrent
 from gradmedic.probe.recurrent import RecurrentReading, RecurrentTap
 from gradmedic.probe.rows import Rows
 
-T, B, F, H = 13, 5, 4, 6
+T, B, F, H = 9, 5, 4, 6
 KINDS: dict[str, tuple[Callable[..., nn.RNNBase], dict[str, Any]]] = {
     "tanh": (nn.RNN, {}),
     "relu": (nn.RNN, {"nonlinearity": "relu"}),
@@ -29,7 +29,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "without bias": {"bias": False},
     "two layers": {"num_layers": 2},
     "both directions": {"bidirectional": True},
-    "all of it": {"num_layers": 3, "bidirectional": True, "batch_first": True},
+    "all of it": {"num_layers": 2, "bidirectional": True, "batch_first": True},
 }
 
 
@@ -126,7 +126,7 @@ def test_a_profile_is_that_of_the_unrolled_net(tap: RecurrentTap, kind: str, sha
 @pytest.mark.parametrize("shape", ["plain", "all of it"])
 @pytest.mark.parametrize("sorted_by_user", [True, False])
 def test_packed_rows_count_while_they_last(tap: RecurrentTap, kind: str, shape: str, sorted_by_user: bool) -> None:
-    lengths = [13, 9, 9, 4, 1] if sorted_by_user else [4, 13, 1, 9, 9]
+    lengths = [9, 7, 7, 3, 1] if sorted_by_user else [3, 9, 1, 7, 7]
     rnn = made(kind, **(SHAPES[shape] | {"batch_first": False}))
     x, (h, c) = torch.randn(T, B, F).double(), states(rnn, B)
     packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=sorted_by_user)
@@ -173,12 +173,12 @@ def test_independent_calls_are_read_one_by_one(tap: RecurrentTap) -> None:
 
 
 def test_rows_of_a_large_batch_are_sampled_and_long_profiles_thinned(tap: RecurrentTap) -> None:
-    rnn, x = made("lstm"), torch.randn(1000, 3, F).double().repeat(1, 30, 1)
+    rnn, x = made("lstm"), torch.randn(400, 3, F).double().repeat(1, 30, 1)
     rnn(x)[0][-1].sum().backward()
     reading = only(tap)
     assert len(reading.profile) == len(reading.times) == 64
     assert reading.times[0] == 0
-    assert reading.times[-1] == 999
+    assert reading.times[-1] == 399
     assert reading.profile[0] < 1e-30 < 1e-3 < reading.profile[-1]
 
 
@@ -263,7 +263,7 @@ def test_only_calls_that_a_backward_pass_has_reached_are_read(tap: RecurrentTap)
 
 def test_calls_that_no_backward_pass_reaches_are_forgotten_in_time(tap: RecurrentTap) -> None:
     rnn = nn.GRU(F, H)
-    for _ in range(30):
+    for _ in range(2 * recurrent.PATIENCE):
         rnn(torch.randn(T, B, F))
         nn.GRU(F, H)(torch.randn(T, B, F))[0].sum().backward()
         assert len(tap.readings()) == 1
@@ -279,14 +279,13 @@ def test_a_call_that_a_checkpoint_repeats_is_not_read_twice(tap: RecurrentTap, r
 
 
 def test_a_second_backward_pass_counts_by_itself(tap: RecurrentTap) -> None:
-    rnn = made("gru")
-    out, _ = rnn(torch.randn(T, B, F).double())
-    (out.sum() * 1000).backward(retain_graph=True)
+    rnn, x = made("gru"), torch.randn(T, B, F).double()
+    out, h = rnn(x)
+    (h.sum() * 1000).backward(retain_graph=True)
     out.sum().backward()
-    twice = only(tap)
-    out, _ = rnn(torch.randn(T, B, F).double())
-    out.sum().backward()
-    assert twice.profile[-1] == pytest.approx(only(tap).profile[-1], rel=0.5)
+    second = only(tap)
+    rnn(x)[0].sum().backward()
+    assert second.profile == pytest.approx(only(tap).profile)
 
 
 def test_reparametrized_weights_are_those_of_the_call(tap: RecurrentTap) -> None:

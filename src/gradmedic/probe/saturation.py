@@ -52,7 +52,6 @@ def _share(flags: Tensor) -> Tensor:
 
 def _around(center: float, radius: float) -> Callable[[Tensor, Options], Tensor]:
     def outside(y: Tensor, options: Options) -> Tensor:
-        y = y.float() if y.dtype.itemsize < 4 else y
         return ((y - center) if center else y).abs() > radius
 
     return outside
