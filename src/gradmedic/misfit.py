@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, inf, log, log1p
+from math import exp, inf, log, log1p, prod
 from statistics import median
 
 from gradmedic.finding import Cure, Message
@@ -53,6 +53,9 @@ class Misfit:
 def misfit(recording: Recording, end: Site, beyond: float, floor: float) -> Misfit | None:
     """What is wrong with the tail operation `end` and what feeds it, if anything is."""
     feeds = [recording.sites[i] for i in end.inputs if i in recording.sites]
+    crossed = _crossed(recording, end, feeds)
+    if crossed is not None:
+        return crossed
     if end.op == "softmax":
         return _constant(recording, end)
     if end.op in LIKELIHOODS:
@@ -65,6 +68,26 @@ def misfit(recording: Recording, end: Site, beyond: float, floor: float) -> Misf
     if end.op in SHORT_OF_LOGITS:
         return _no_logits(end, feeds[0], floor)
     return _out_of_reach(recording, end, feeds[0], beyond) if end.op in DISTANCES else None
+
+
+def _crossed(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit | None:
+    """An output of shape (N, 1) against targets of shape (N,): all N x N differences are taken."""
+    subtracted = [feed for feed in feeds if feed.op == "sub"] if end.op in ("pow", "abs") else []
+    if subtracted:
+        counts = [float(prod(subtracted[0].shape))]
+        feeds = [recording.sites[i] for i in subtracted[0].inputs if i in recording.sites]
+    else:
+        counts = [n for _, n in recording.site_series(end.id, "input_count")] if end.op in DISTANCES else []
+    if not counts or len(feeds) != 1:
+        return None
+    size = prod(feeds[0].shape)
+    if size < 2 or feeds[0].shape[0] != size or counts[0] != size * size:
+        return None
+    values = {"last": feeds[0].name, "count": f"{size:,}"}
+    text = "{last} gives {count} outputs, but the loss compares each of them with all {count} targets"
+    why = "Shapes (N, 1) and (N,) are broadcast to (N, N). The best answer to that is the mean of all targets."
+    cure = Cure(Message("Give output and target the same shape"), "loss = loss_fn(output.squeeze(1), target)")
+    return Misfit(feeds[0], Message(text, values), Message(why), {"outputs": size, "compared": counts[0]}, (cure,))
 
 
 def _constant(recording: Recording, end: Site) -> Misfit | None:
@@ -158,6 +181,8 @@ def _residual(recording: Recording, end: Site, feeds: Sequence[Site], beyond: fl
     behind = [recording.sites[i] for i in feeds[0].inputs if i in recording.sites]
     if len(behind) != 1 or behind[0].op not in RANGES or not behind[0].tail:
         return None
+    if recording.site_series(feeds[0].id, "target_min"):
+        return _out_of_reach(recording, feeds[0], behind[0], beyond)
     low, high = RANGES[behind[0].op]
     errors = [max(abs(row.get("input_min", 0.0)), abs(row.get("input_max", 0.0))) for row in _rows(recording, end)]
     if not errors or median(errors) <= (high - low) * (1 + beyond):

@@ -9,12 +9,13 @@ value_rms, value_mean, value_min, value_max   of the forward output (of the fini
 value_zero   share of zeros in the forward output
 value_bad    share of entries of the forward output that are not finite
 input_rms, input_mean, input_min, input_max, input_bad   of the tensor it is applied to (weights, log, sqrt, ...)
+input_count  entries of that tensor
 saturated    share of entries where the activation's slope is under 5 % of its largest slope;
              for a softmax: share of rows whose largest probability is over 0.99
 slope_rms    root mean square of the activation's derivative
 silent       share of units that were zero for the whole batch, here
 dead         share of units that have been zero in every capture so far
-target_min, target_max   of the target of a loss
+target_min, target_max   of the target of a loss, or of the difference that a loss by hand begins with
 gain         decades from the gradient at the output to that at the input (log10 of norms)
 
 ## Numbers of a parameter in a capture (`Capture.parameters`)

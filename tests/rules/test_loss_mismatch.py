@@ -138,3 +138,22 @@ def test_log_probabilities_may_not_be_positive() -> None:
     assert found(sketch(sites, losses=STUCK))
     fine = [*sites[:2], site("nll", "nll_loss", {"input_max": 0.0}, tail=True)]
     assert not found(sketch(fine, losses=STUCK))
+
+
+def test_finds_outputs_that_are_compared_with_all_targets() -> None:
+    sites = [
+        site("out", "linear", tail=True, shape=(32, 1)),
+        site("sub", "sub", tail=True, shape=(32, 32)),
+        site("pow", "pow", tail=True, shape=(32, 32)),
+    ]
+    found = list(LossMismatch().check(sketch(sites, losses=[1.0] * 40)))
+    assert [finding.places[0].name for finding in found] == ["out"]
+
+
+def test_leaves_a_matrix_of_distances_alone() -> None:
+    sites = [
+        site("out", "linear", tail=True, shape=(32, 8)),
+        site("sub", "sub", tail=True, shape=(32, 32, 8)),
+        site("pow", "pow", tail=True, shape=(32, 32, 8)),
+    ]
+    assert not list(LossMismatch().check(sketch(sites, losses=[1.0] * 40)))

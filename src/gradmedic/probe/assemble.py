@@ -77,7 +77,9 @@ class Sheet:
         sizes = [self.numbers[i, f"{what}_norm"] for i in told]
         if not all(map(isfinite, sizes)):
             return {f"{what}_bad": sum(not isfinite(size) for size in sizes) / len(sizes)}
+        count = {"input_count": numel / len(told)} if what == "input" else {}
         return {
+            **count,
             f"{what}_rms": sqrt(sum(size * size for size in sizes) / numel),
             f"{what}_mean": sum(self.numbers[i, f"{what}_sum"] for i in told) / numel,
             f"{what}_min": min(self.numbers[i, f"{what}_min"] for i in told),

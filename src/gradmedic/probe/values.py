@@ -67,6 +67,8 @@ def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activ
         _range(meter, i, "input", operand)
     if op.target:
         _target(meter, i, vertex, op.target)
+    elif op.op in ("pow", "abs") and layout.tail[i] and isinstance(operand, Tensor):
+        _implied_target(meter, layout, i, operand)
     if kind is Kind.ACTIVATION:
         _units(meter, layout, i, site, activity, result, operand)
     bent = saturation(vertex, result, operand)
@@ -103,6 +105,22 @@ def _target(meter: Meter, i: int, vertex: Vertex, attribute: str) -> None:
         low, high = torch.aminmax(target.detach())
         meter.put((i, "target_min"), low)
         meter.put((i, "target_max"), high)
+
+
+def _implied_target(meter: Meter, layout: Layout, i: int, error: Tensor) -> None:
+    """The target of a loss that is written by hand: what the output and its error add up to."""
+    for j in layout.signals[i]:
+        behind = layout.signals[j]
+        edges = layout.vertices[j].inputs
+        if layout.vertices[j].operation.op != "sub" or len(behind) != 1 or len(edges) != 2:
+            continue
+        source = layout.vertices[behind[0]]
+        output = source.tensor(source.operation.result) if source.operation.result else None
+        if isinstance(output, Tensor) and output.shape == error.shape:
+            target = output - error if edges[0] is not None else output + error
+            low, high = torch.aminmax(target.detach())
+            meter.put((j, "target_min"), low)
+            meter.put((j, "target_max"), high)
 
 
 def _units(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, result: Any, operand: Any) -> None:
