@@ -24,7 +24,7 @@ def batch(n):
 
 
 net = Tagger()
-opt = torch.optim.Adam(net.parameters(), lr=0.1)
+opt = torch.optim.Adam(net.parameters(), lr=0.6)
 for it in range(250):
     t, y = batch(48)
     loss = nn.functional.cross_entropy(net(t).flatten(0, 1), y.flatten())
