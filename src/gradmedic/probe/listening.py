@@ -12,6 +12,7 @@ class Listening:
         self.recurrent = RecurrentTap()
         self._lines = Lines()
         self._compiled = False
+        self._active = False
 
     def begin(self, lines: bool, keep: bool = False) -> None:
         """Listen from now on; `keep` what was heard, where the coming pass belongs to it."""
@@ -19,6 +20,7 @@ class Listening:
             return
         if not keep:
             self.forget()
+        self._active = True
         self.modules.start()
         self.recurrent.install()
         if lines:
@@ -26,6 +28,9 @@ class Listening:
 
     def end(self) -> None:
         """Listen no more; what was heard stays."""
+        if not self._active:
+            return
+        self._active = False
         self.modules.stop()
         self._lines.stop()
         self.recurrent.close()

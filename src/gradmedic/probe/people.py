@@ -48,6 +48,9 @@ class People:
 
     def stream(self, frame: FrameType) -> int:
         """The stream of a backward call, told apart by the line of the caller."""
+        known = self._streams.get((id(frame.f_code), frame.f_lineno))
+        if known is not None:
+            return known
         user = user_frame(frame) or frame
         key = (id(user.f_code), user.f_lineno)
         known = self._streams.get(key)

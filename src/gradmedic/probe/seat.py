@@ -5,9 +5,8 @@ original does, with the same arguments, whatever happens on our side of it.
 """
 
 import functools
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Protocol
 
@@ -35,8 +34,11 @@ class Watcher(Protocol):
     def after_step(self, optimizer: Optimizer) -> None:
         """Weights have moved."""
 
-    def clipped(self, total: Any, limit: float, by_norm: bool) -> None:
-        """The script has clipped gradients."""
+    def clip_norm(self, parameters: Sequence[Tensor], total: Tensor, limit: float, euclidean: bool) -> None:
+        """The script is about to scale gradients down to a norm."""
+
+    def clip_value(self, parameters: Sequence[Tensor], limit: float) -> None:
+        """The script is about to cut entries of gradients down to a value."""
 
     def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
         """A GradScaler has scaled a loss."""
@@ -53,18 +55,19 @@ class Seat:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._pid = os.getpid()
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
         self._handles: list[Any] = []
-        self._busy = False
+        self._gone = False
 
     def take(self) -> None:
         """Wrap what has to be wrapped."""
         self._wrap(torch.autograd, "backward", self._backward)
         self._wrap(torch.autograd, "grad", self._grad)
+        # What clip_grad_norm_ calls itself: a script may have imported that one before.
+        self._wrap(clip_grad, "_clip_grads_with_norm_", self._clip_norm)
+        self._wrap(torch.nn.utils, "clip_grads_with_norm_", self._clip_norm)
         for module in (torch.nn.utils, clip_grad):
-            self._wrap(module, "clip_grad_norm_", functools.partial(self._clip, by_norm=True))
-            self._wrap(module, "clip_grad_value_", functools.partial(self._clip, by_norm=False))
+            self._wrap(module, "clip_grad_value_", self._clip_value)
         self._wrap(torch.amp.GradScaler, "scale", self._scale)
         self._wrap(torch.amp.GradScaler, "step", self._scaler_step)
         self._wrap(torch, "compile", self._compile)
@@ -82,7 +85,7 @@ class Seat:
                 setattr(owner, name, original)
         self._handles.clear()
         self._wrapped.clear()
-        self._pid = -1
+        self._gone = True
 
     def _wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)
@@ -91,8 +94,8 @@ class Seat:
         self._wrapped.append((owner, name, original, ours))
 
     def _away(self) -> bool:
-        """True in a forked child, under vmap and the like, and inside of our own work."""
-        return self._busy or os.getpid() != self._pid or in_transform() is not None
+        """True under vmap and the like, where no value can be read, and once we have got up."""
+        return self._gone or in_transform() is not None
 
     def _backward(self, original: Any) -> Any:
         tensor_backward = Tensor.backward.__code__
@@ -117,7 +120,7 @@ class Seat:
                 return original(outputs, inputs, *args, **kwargs)
             inputs = inputs if isinstance(inputs, Tensor) else tuple(inputs)  # a generator can be used once
             # A gradient for its own sake (a penalty, a Jacobian) is not for training.
-            if not any(isinstance(t, Tensor) and t.is_leaf and t.requires_grad for t in _each(inputs)):
+            if not any(isinstance(t, Tensor) and t.is_leaf and t.requires_grad for t in _listed(inputs)):
                 return original(outputs, inputs, *args, **kwargs)
             look = self._watcher.begin(outputs, inputs, sys._getframe(1))
             found = None
@@ -129,12 +132,22 @@ class Seat:
 
         return grad
 
-    def _clip(self, original: Any, by_norm: bool) -> Any:
-        def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(parameters, limit, *args, **kwargs)
+    def _clip_norm(self, original: Any) -> Any:
+        def clip(parameters: Any, max_norm: Any, total_norm: Any, *args: Any, **kwargs: Any) -> Any:
             if not self._away():
-                self._watcher.clipped(result, float(limit), by_norm)
-            return result
+                parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
+                euclidean = float(sys._getframe(1).f_locals.get("norm_type", 2.0)) == 2.0
+                self._watcher.clip_norm(_listed(parameters), total_norm, float(max_norm), euclidean)
+            return original(parameters, max_norm, total_norm, *args, **kwargs)
+
+        return clip
+
+    def _clip_value(self, original: Any) -> Any:
+        def clip(parameters: Any, clip_value: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self._away():
+                parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
+                self._watcher.clip_value(_listed(parameters), float(clip_value))
+            return original(parameters, clip_value, *args, **kwargs)
 
         return clip
 
@@ -165,7 +178,7 @@ class Seat:
         return compile
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-        if self._away():
+        if self._gone:
             return None
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
@@ -190,9 +203,9 @@ class Seat:
         return args, {**kwargs, "closure": watched}
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not self._away():
+        if not self._gone:
             self._watcher.after_step(optimizer)
 
 
-def _each(tensors: Any) -> Iterator[Any]:
-    return iter((tensors,) if isinstance(tensors, Tensor) else tensors)
+def _listed(tensors: Any) -> Sequence[Tensor]:
+    return (tensors,) if isinstance(tensors, Tensor) else tensors

@@ -35,6 +35,7 @@ class Canary:
             if found is None:
                 return
             self.tensor = ref(found)
+        # Gradients that are gone by the time of the next pass have been dropped: nothing to compare.
         self._seen = _state(self.tensor())
         self._untouched = self._seen is not None
         self._added = False
@@ -95,7 +96,7 @@ def _fingerprint(tensor: Tensor) -> tuple[int, float]:
 
 def _state(tensor: Tensor | None) -> tuple[int, int] | None:
     grad = tensor.grad if tensor is not None else None
-    return None if grad is None or grad.is_sparse else (grad.data_ptr(), grad._version)
+    return None if grad is None else (id(grad) if grad.is_sparse else grad.data_ptr(), grad._version)
 
 
 def rows(tensor: Tensor) -> Tensor:

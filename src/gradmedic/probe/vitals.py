@@ -21,8 +21,44 @@ SHARE = 0.003
 STRANGE = 4.0
 """A loss this many times its own running mean asks for a capture."""
 
+TALLY = 256
+"""Vitals between two tallies: what is lost of the counters if the process is killed."""
+
 WAITING = 32
 """Losses that may wait on a device before they are fetched together."""
+
+
+class Row:
+    """A vital in the making; `waiting` is a loss that is still on its device."""
+
+    __slots__ = ("grad_norm", "loss", "lr", "max_norm", "scaler", "skipped", "step", "stream", "time", "waiting")
+
+    def __init__(self, step: int, stream: int, time: float, scaler: Any) -> None:
+        self.step = step
+        self.stream = stream
+        self.time = time
+        self.scaler = scaler
+        self.loss: float | None = None
+        self.grad_norm: Any = None
+        self.max_norm: float | None = None
+        self.lr: float | None = None
+        self.skipped = False
+        self.waiting: Tensor | None = None
+
+    def vital(self) -> Vital:
+        """The finished row, with what is on a device fetched."""
+        size = self.grad_norm
+        return Vital(
+            self.step,
+            self.stream,
+            self.time,
+            self.loss,
+            size.item() if isinstance(size, Tensor) else size,
+            self.max_norm,
+            self.lr,
+            None if self.scaler is None else self.scaler.get_scale(),
+            self.skipped,
+        )
 
 
 class Vitals:
@@ -33,13 +69,13 @@ class Vitals:
         self._recorder = recorder
         self._schedule = schedule
         self._began = perf_counter()
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[Row] = []
+        self._since_tally = 0
         self._scaled: dict[int, tuple[Any, Tensor, Any]] = {}
         self._means: dict[int, float] = {}
         self._stepped: set[int] = set()
         self._norm_due = 0.0
         self._stale_told = False
-        self._tallied = self._began
         self.tallies = dict.fromkeys(
             ("backwards", "captures", "stale_steps", "skipped_steps", "clip_calls", "clip_bites", "nonfinite_losses"), 0
         )
@@ -49,24 +85,22 @@ class Vitals:
     def loss(self, stream: int, tensors: Any) -> float | None:
         """Open a row for a backward pass; its loss, where that can be had without waiting."""
         tensor = tensors if isinstance(tensors, Tensor) else _only(tensors)
-        scale = None
+        scaler = None
         if self._scaled and tensor is not None:
             known = self._scaled.pop(id(tensor), None)
             if known is not None and known[0]() is tensor:
-                tensor, scale = known[1], known[2]
-        row: dict[str, Any] = {"step": self.step, "stream": stream, "time": perf_counter() - self._began}
-        if scale is not None:
-            row["scaler"] = scale
+                tensor, scaler = known[1], known[2]
+        row = Row(self.step, stream, perf_counter() - self._began, scaler)
         self._rows.append(row)
         self.tallies["backwards"] += 1
         if tensor is None or tensor.numel() != 1:
             return None
-        if tensor.device.type != "cpu":
-            row["waiting"] = tensor.detach()
+        if not tensor.is_cpu:
+            row.waiting = tensor.detach()
             return None
-        value = row["loss"] = tensor.item()
+        value = row.loss = float(tensor.item())
         self._notice(stream, value)
-        return float(value)
+        return value
 
     def _notice(self, stream: int, value: float) -> None:
         if not isfinite(value):
@@ -83,7 +117,7 @@ class Vitals:
 
     def scale_of(self, roots: list[Tensor]) -> float:
         """The factor that the gradients of the pass that is about to run carry."""
-        scaler = self._rows[-1].get("scaler") if self._rows else None
+        scaler = self._rows[-1].scaler if self._rows else None
         return float(scaler.get_scale()) if scaler is not None else 1.0
 
     def after_backward(self) -> None:
@@ -105,7 +139,7 @@ class Vitals:
             return 1.0
         size = float(total)
         for row in self._rows:
-            row.update(grad_norm=size, max_norm=limit)
+            row.grad_norm, row.max_norm = size, limit
         if size > limit:
             self.tallies["clip_bites"] += 1
             return limit / size if isfinite(size) else 1.0
@@ -117,10 +151,11 @@ class Vitals:
         if isinstance(lr, Tensor):
             lr = float(lr) if lr.device.type == "cpu" else None
         for row in self._rows:
-            row.setdefault("lr", lr)
+            if row.lr is None:
+                row.lr = lr
         began = perf_counter()
-        if began >= self._norm_due and self._rows and "grad_norm" not in self._rows[-1]:
-            self._rows[-1]["grad_norm"] = _global_norm(optimizer, scale)
+        if began >= self._norm_due and self._rows and self._rows[-1].grad_norm is None:
+            self._rows[-1].grad_norm = _global_norm(optimizer, scale)
             cost = perf_counter() - began
             self._norm_due = began + cost / SHARE
             self._schedule.paid(cost)
@@ -128,7 +163,7 @@ class Vitals:
     def after_step(self, optimizer: Optimizer) -> None:
         """Complete the rows of the step."""
         self._stepped.add(id(optimizer))
-        if self._rows and ("waiting" not in self._rows[-1] or len(self._rows) >= WAITING):
+        if self._rows and (self._rows[-1].waiting is None or len(self._rows) >= WAITING):
             self._flush()
 
     def maybe_skipped(self, optimizer: Optimizer) -> None:
@@ -138,7 +173,7 @@ class Vitals:
             return
         self.tallies["skipped_steps"] += 1
         for row in self._rows:
-            row["skipped"] = True
+            row.skipped = True
         self._flush()
 
     def stale(self, optimizer: int | None) -> None:
@@ -155,27 +190,25 @@ class Vitals:
         self.tallies["captures"] += 1
 
     def _flush(self) -> None:
-        waiting = [row for row in self._rows if "waiting" in row]
+        waiting = [row for row in self._rows if row.waiting is not None]
         if waiting:
-            losses = torch.stack([row.pop("waiting").double().flatten()[0] for row in waiting]).tolist()
-            for row, loss in zip(waiting, losses, strict=True):
-                row["loss"] = loss
-                self._notice(row["stream"], loss)
+            self._fetch(waiting)
         for row in self._rows:
-            scaler = row.pop("scaler", None)
-            if scaler is not None:
-                row["scale"] = scaler.get_scale()
-            size = row.get("grad_norm")
-            if isinstance(size, Tensor):
-                row["grad_norm"] = float(size)
-            self._recorder.vital(Vital(**row))
+            self._recorder.vital(row.vital())
+        self._since_tally += len(self._rows)
         self._rows.clear()
-        now = perf_counter()
-        if now - self._tallied > 1.0:
-            self._tallied = now
+        if self._since_tally >= TALLY:
             self._tally()
 
+    def _fetch(self, waiting: list[Row]) -> None:
+        """Bring losses from their device, all at once."""
+        losses = torch.stack([row.waiting.double().flatten()[0] for row in waiting if row.waiting is not None]).tolist()
+        for row, loss in zip(waiting, losses, strict=True):
+            row.loss, row.waiting = loss, None
+            self._notice(row.stream, loss)
+
     def _tally(self) -> None:
+        self._since_tally = 0
         told = {**self.tallies, "steps": self.step, "spent": self._schedule.spent, "seconds": self._schedule.elapsed}
         self._recorder.event(Event("tallies", self.step, told))
 
