@@ -1,7 +1,7 @@
 """The probe: watches a script's training from inside torch and feeds a recorder."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from time import perf_counter
 from types import FrameType, TracebackType
@@ -112,7 +112,8 @@ class Probe:
     def _settle(self) -> None:
         """See what has happened to weights and gradients since the last pass."""
         for held in self._people.optimizers.values():
-            held.canary.before_backward()
+            if held.canary is not None:
+                held.canary.before_backward()
         if not self._people.optimizers and self._hands.moved():
             if self._window is not None:
                 self._window.after_step(self._hands)
@@ -155,7 +156,8 @@ class Probe:
         """Collect what the hooks have read."""
         try:
             for held in self._people.optimizers.values():
-                held.canary.after_backward()
+                if held.canary is not None:
+                    held.canary.after_backward()
             if look is not None:
                 self._looking = None
                 self._finish(look, grads)
@@ -198,7 +200,7 @@ class Probe:
         """Read what the optimizer is given."""
         try:
             held = self._people.held(optimizer)
-            if held.canary.stale:
+            if held.canary is not None and held.canary.stale:
                 self._vitals.stale(held.id)
             scale = getattr(optimizer, "grad_scale", None)  # fused optimizers unscale inside of the step
             if self._window is not None and self._window.drafts:
@@ -212,8 +214,7 @@ class Probe:
         """Read what the optimizer has made of it; where a step ends, decide on the next."""
         try:
             held = self._people.held(optimizer)
-            held.steps += 1
-            held.canary.after_step(held.parameters())
+            held.stepped()
             if self._window is not None:
                 self._window.after_step(optimizer)
             self._vitals.after_step(optimizer)
@@ -224,12 +225,21 @@ class Probe:
             self._failed("step", error, self._vitals.step)
         self._tell()
 
-    def clipped(self, total: Any, limit: float, by_norm: bool) -> None:
+    def clip_norm(self, parameters: Sequence[Tensor], total: Tensor, limit: float, euclidean: bool) -> None:
         """Note the norm before clipping, which comes for free."""
         try:
-            factor = self._vitals.clipped(total, limit, by_norm)
-            if self._window is not None and by_norm:
-                self._window.clipped(factor)
+            scale = self._vitals.clip_norm(parameters, total, limit, euclidean, self._people.optimizers.values())
+            if self._window is not None:
+                self._window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
+        except Exception as error:
+            self._failed("clip", error, self._vitals.step)
+
+    def clip_value(self, parameters: Sequence[Tensor], limit: float) -> None:
+        """Now and then see how much a limit on single entries cuts off."""
+        try:
+            scale = self._vitals.clip_value(parameters, limit, self._people.optimizers.values())
+            if self._window is not None:
+                self._window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
         except Exception as error:
             self._failed("clip", error, self._vitals.step)
 
@@ -250,7 +260,8 @@ class Probe:
 
     def _turn(self, keep: bool = False) -> None:
         """A step is over. `keep` what was noted of the forward pass: it belongs to the next one."""
-        self._hand_in()
+        if self._window is not None:
+            self._hand_in()
         if self._schedule.wants(self._vitals.step):
             self._open(keep)
         elif not self._people.optimizers:

@@ -18,6 +18,10 @@ from gradmedic.recording import Stream
 from gradmedic.site import Parameter
 
 
+TRUSTED = 64
+"""Steps after which a script that has always zeroed its gradients is trusted to go on doing so."""
+
+
 @dataclass
 class Held:
     """An optimizer that has been seen to step."""
@@ -25,7 +29,16 @@ class Held:
     id: int
     optimizer: Any
     steps: int = 0
-    canary: Canary = field(default_factory=Canary)
+    canary: Canary | None = field(default_factory=Canary)
+    """Dropped once it has seen the gradients zeroed often enough."""
+
+    def stepped(self) -> None:
+        """Count a step, and let the canary have a look."""
+        self.steps += 1
+        if self.canary is not None:
+            self.canary.after_step(self.parameters())
+            if self.steps >= TRUSTED and not self.canary.sang:
+                self.canary = None
 
     def parameters(self) -> Iterator[Tensor]:
         """All tensors that it moves."""
@@ -42,18 +55,22 @@ class People:
         self._recorder = recorder
         self._names = names
         self._streams: dict[tuple[int, int], int] = {}
+        self._calls: dict[tuple[int, int], int] = {}
         self.optimizers: dict[int, Held] = {}
         self._ids: dict[int, tuple[Any, int]] = {}
         self._known: dict[int, Parameter] = {}
 
     def stream(self, frame: FrameType) -> int:
         """The stream of a backward call, told apart by the line of the caller."""
-        known = self._streams.get((id(frame.f_code), frame.f_lineno))
+        call = (id(frame.f_code), frame.f_lasti)
+        known = self._calls.get(call)
         if known is not None:
             return known
         user = user_frame(frame) or frame
         key = (id(user.f_code), user.f_lineno)
         known = self._streams.get(key)
+        if user is frame:
+            self._calls[call] = len(self._streams) if known is None else known
         if known is None:
             known = self._streams[key] = len(self._streams)
             self._recorder.stream(Stream(known, "loss", user.f_code.co_filename, user.f_lineno))

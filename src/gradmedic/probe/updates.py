@@ -27,6 +27,8 @@ class Canary:
     _seen: tuple[int, int] | None = None
     _untouched: bool = False
     _added: bool = False
+    sang: bool = False
+    """True once a step has used gradients that nobody had zeroed."""
 
     def after_step(self, parameters: Iterable[Tensor]) -> None:
         """Remember the gradient that a step has used."""
@@ -55,6 +57,7 @@ class Canary:
     @property
     def stale(self) -> bool:
         """True if the next step uses gradients that were added to those of the last one."""
+        self.sang = self.sang or (self._untouched and self._added)
         return self._untouched and self._added
 
 

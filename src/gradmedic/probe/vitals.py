@@ -132,18 +132,31 @@ class Vitals:
 
     # ── the optimizer ───────────────────────────────────────────────────────────────────────
 
-    def clipped(self, total: Any, limit: float, by_norm: bool) -> float:
-        """Count, and note the norm before clipping; the factor by which gradients were scaled."""
-        self.tallies["clip_calls"] += 1
-        if not by_norm or not isinstance(total, Tensor):
+    def clip_norm(
+        self, parameters: Sequence[Tensor], total: Tensor, limit: float, euclidean: bool, held: Iterable[Held]
+    ) -> float:
+        """Note a norm that the script has computed; the scaler's factor that it still carries."""
+        scale = self._scale_left(held)
+        self.clips.by_norm(parameters, total, limit, scale, euclidean)
+        return scale
+
+    def clip_value(self, parameters: Sequence[Tensor], limit: float, held: Iterable[Held]) -> float:
+        """Look whether a limit on single entries bites, if that is due."""
+        began = perf_counter()
+        if began >= self._value_due:
+            self.clips.by_value(parameters, limit)
+            cost = perf_counter() - began
+            self._value_due = began + cost / SHARE
+            self._schedule.paid(cost)
+        return self._scale_left(held)
+
+    def _scale_left(self, held: Iterable[Held]) -> float:
+        """The factor of gradients that nobody has unscaled yet."""
+        scaler = next((row.scaler for row in self._rows if row.scaler is not None), None)
+        if scaler is None:
             return 1.0
-        size = float(total)
-        for row in self._rows:
-            row.grad_norm, row.max_norm = size, limit
-        if size > limit:
-            self.tallies["clip_bites"] += 1
-            return limit / size if isfinite(size) else 1.0
-        return 1.0
+        states = [scaler._per_optimizer_states.get(id(h.optimizer()), {}) for h in held]
+        return 1.0 if any(state.get("found_inf_per_device") for state in states) else float(scaler.get_scale())
 
     def before_step(self, optimizer: Optimizer, scale: Any) -> None:
         """Note the learning rate, and now and then the gradient's norm."""
@@ -190,9 +203,8 @@ class Vitals:
         self.tallies["captures"] += 1
 
     def _flush(self) -> None:
-        waiting = [row for row in self._rows if row.waiting is not None]
-        if waiting:
-            self._fetch(waiting)
+        if any(row.waiting is not None for row in self._rows):
+            self._fetch([row for row in self._rows if row.waiting is not None])
         for row in self._rows:
             self._recorder.vital(row.vital())
         self._since_tally += len(self._rows)
