@@ -13,7 +13,7 @@ from gradmedic.rules import Rule
 from gradmedic.site import Kind, Place, Site
 from gradmedic.sketch import parameter, site, sketch
 
-CUTS = ("relu", "relu6", "clamp", "threshold", "maximum", "hardtanh")
+CUTS = ("relu", "relu6", "clamp", "threshold", "maximum")
 """Operations that are flat at zero on one side; others cannot die."""
 
 
@@ -118,6 +118,7 @@ class DeadRelu(Rule):
         for stream in recording.streams:
             result = outcome(recording, stream)
             deaths = [death for site in recording.in_order(stream) if (death := self._death(recording, site))]
+            deaths = deaths or [death for site in recording.in_order(stream) if (death := self._mute(recording, site))]
             # A run that ended in NaN may have been learning until then.
             stuck = result is Outcome.FAILED and isfinite(recording.losses(stream)[-1][1])
             limit = self.share if stuck else self.whole
@@ -128,7 +129,7 @@ class DeadRelu(Rule):
                 yield self._finding(recording, dead, Severity.NOTE if gentle else self.severity)
 
     def _death(self, recording: Recording, site: Site) -> Death | None:
-        if site.op not in CUTS or site.tail or self._fed_by_nothing(recording, site):
+        if (site.op not in CUTS and site.module_type != "ReLU6") or site.tail or self._fed_by_nothing(recording, site):
             return None
         seen = [c for c in before_the_end(recording, site.stream) if "silent" in c.sites.get(site.id, {})]
         silent = [capture.sites[site.id]["silent"] for capture in seen]
@@ -137,6 +138,16 @@ class DeadRelu(Rule):
         if len(seen) - start < self.captures:
             return None
         return Death(site, min(silent[start:]), seen[start], start == 0)
+
+    def _mute(self, recording: Recording, site: Site) -> Death | None:
+        """A layer that gets nothing but zeros: a ReLU in front of it that was written by hand is dead."""
+        source = next((recording.sites[key] for key in site.inputs if key in recording.sites), None)
+        if site.kind is not Kind.WEIGHTS or source is None or self._fed_by_nothing(recording, source):
+            return None
+        seen = [c for c in before_the_end(recording, site.stream) if "input_rms" in c.sites.get(site.id, {})]
+        loud = [at for at, capture in enumerate(seen) if capture.sites[site.id]["input_rms"] > 0]
+        start = loud[-1] + 1 if loud else 0
+        return Death(source, 1.0, seen[start], start == 0) if len(seen) - start >= self.captures else None
 
     def _fed_by_nothing(self, recording: Recording, site: Site) -> bool:
         """True where it is silent because its weights are zero: that is the initialization's fault."""

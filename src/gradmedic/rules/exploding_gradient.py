@@ -1,7 +1,7 @@
 """Exploding gradient: it grows over depth, over time, over training, or is too large for any step."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot
 from statistics import median
 from typing import ClassVar
@@ -101,6 +101,9 @@ class ExplodingGradient(Rule):
     """Share of its own size by which the first step has to have changed such weights where the run
     fails; where the loss fell all the same, a hundred times that."""
 
+    absurd: float = 1e3
+    """Gradient rms over weight rms that no learning rate in use could make up for."""
+
     runaway: float = 1.5
     """Decades by which the size of the loss has to grow over the steps, with the gradient."""
 
@@ -187,7 +190,9 @@ class ExplodingGradient(Rule):
         why = Message("The first step changed these weights by {pace} times their own size.", values)
         evidence = {"grad_over_weight": worst.pull, "update_over_weight": pace}
         places = tuple(layer.site.place for layer in thrown)
-        return self._finding(Message(text, values), why, places, capture, evidence, _scale_cures())
+        told = self._finding(Message(text, values), why, places, capture, evidence, _scale_cures())
+        # Layers that such a step kills are its victims; under an ordinary gradient the dead come first.
+        return replace(told, explains=(*told.explains, "dead-relu")) if worst.pull >= self.absurd else told
 
     def _over_steps(self, recording: Recording, stream: int) -> Finding | None:
         if not self._ordinary_paces(recording, stream):

@@ -1,7 +1,7 @@
 """Learning rate too high: steps that are too large for the weights that they change."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import median
 from typing import ClassVar
@@ -10,6 +10,7 @@ from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.growth import grew_before
 from gradmedic.layers import layers, typical_paces
 from gradmedic.outcome import Outcome, outcome
+from gradmedic.progress import progress
 from gradmedic.recording import Recording, Vital
 from gradmedic.rules import Rule
 from gradmedic.site import Place
@@ -33,9 +34,7 @@ def _schedule(losses: list[float], factor: float) -> Recording:
     """A learning rate that is multiplied by a factor every step."""
     drawn = _run([0.01] * 3, losses)
     vitals = [vital._replace(lr=0.01 * factor**at) for at, vital in enumerate(drawn.vitals)]
-    return Recording(
-        drawn.sites, drawn.parameters, drawn.streams, drawn.optimizers, vitals, drawn.captures, drawn.events, drawn.run
-    )
+    return replace(drawn, vitals=vitals)
 
 
 @dataclass(frozen=True)
@@ -111,13 +110,20 @@ class LearningRateTooHigh(Rule):
             elif self._diverged(recording, stream) and self._ordinary(recording, stream):
                 large = [(step, pace) for step, pace in self._paces(recording, stream) if pace >= self.pace]
                 if len(large) >= self._needed(recording, stream):
-                    yield self._by_size(large, vitals)
+                    found = self._by_size(large, vitals)
+                    # A loss that lies still at the level of a guess is that of a network that a step has killed.
+                    yield found if self._lies_still(recording, stream) else _and_the_dead(found)
 
     def _diverged(self, recording: Recording, stream: int) -> bool:
         """True where the run failed, unless it was one operation that ended it out of the blue."""
         bad = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
         failed = outcome(recording, stream) is Outcome.FAILED
         return failed and (not bad or grew_before(recording, bad[0]).exploded)
+
+    def _lies_still(self, recording: Recording, stream: int) -> bool:
+        losses = recording.losses(stream)
+        last = progress(losses).last
+        return last is not None and isfinite(losses[-1][1]) and abs(last) < 1.2 * abs(losses[0][1])
 
     def _needed(self, recording: Recording, stream: int) -> int:
         """Two captures, or the only one where the loss was infinite before there could be a second."""
@@ -147,21 +153,25 @@ class LearningRateTooHigh(Rule):
         if rate <= 0 or end < self.raised * rate or not spoiled:
             return None
         values = {"start": f"{rate:.2g}", "end": f"{end:.2g}", "step": windows[best][-1].step}
-        return self._finding(
-            Message("The schedule raises the learning rate to {end}, and training falls apart", values),
-            Message("The loss was best at step {step}, with a learning rate of {start}.", values),
-            windows[best][-1].step,
-            {"learning_rate_best": rate, "learning_rate_last": end},
-            (Cure(Message("Let the schedule lower the rate: a factor below one")), _lower(rate)),
+        return _and_the_dead(
+            self._finding(
+                Message("The schedule raises the learning rate to {end}, and training falls apart", values),
+                Message("The loss was best at step {step}, with a learning rate of {start}.", values),
+                windows[best][-1].step,
+                {"learning_rate_best": rate, "learning_rate_last": end},
+                (Cure(Message("Let the schedule lower the rate: a factor below one")), _lower(rate)),
+            )
         )
 
     def _by_size(self, large: list[tuple[int, float]], vitals: list[Vital]) -> Finding:
         pace = median(share for _, share in large)
         rate = next((v.lr for v in vitals if v.lr), None)
-        values = {"pace": f"{min(pace, 1e6):.0%}", "rate": f"{rate:.2g}" if rate else "?"}
+        values = {"pace": f"{min(pace, 1e6):.0%}", "rate": f"{rate:.2g}" if rate else ""}
+        known = "The learning rate of {rate} is too high: a step is {pace} of the weights' size"
+        unknown = "The learning rate is too high: a step is {pace} of the weights' size"
         evidence = {"update_over_weight": pace, "captures": float(len(large))}
         return self._finding(
-            Message("The learning rate of {rate} is too high: a step is {pace} of the weights' size", values),
+            Message(known if rate else unknown, values),
             Message("The gradient was ordinary when training began; about 0.1 % to 1 % per step is usual."),
             large[0][0],
             {**evidence, **({"learning_rate": rate} if rate else {})},
@@ -177,11 +187,15 @@ class LearningRateTooHigh(Rule):
             "loss-spike",
             "exploding-gradient",
             "saturated-activation",
-            "dead-relu",
             "gradient-underflow",
         )
         places = (Place("learning rate", "optimizer"),)
         return Finding(self.name, self.severity, message, why, places, since, kept, cures, 2, explains)
+
+
+def _and_the_dead(found: Finding) -> Finding:
+    """The same finding, which explains dead layers too."""
+    return replace(found, explains=(*found.explains, "dead-relu"))
 
 
 def _lower(rate: float | None) -> Cure:

@@ -1,13 +1,14 @@
 """Learning rate too low: steps that are too small to get anywhere in the time that is given."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import ClassVar
 
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import layers, paces
 from gradmedic.outcome import Outcome, outcome
+from gradmedic.progress import progress
 from gradmedic.recording import Recording
 from gradmedic.rules import Rule
 from gradmedic.site import Place
@@ -15,6 +16,7 @@ from gradmedic.sketch import Columns, parameter, site, sketch
 
 USUAL = 1e-3
 """Update size over weight size of a step in training that goes well."""
+SLOWLY = "for epoch in range(epochs):\n    train(loader)\n    scheduler.step()  # not inside of the loop over batches"
 
 
 def _run(first: float, last: float, losses: list[float], grad: float = 0.01) -> Recording:
@@ -31,6 +33,13 @@ def _run(first: float, last: float, losses: list[float], grad: float = 0.01) -> 
         losses=losses,
         lr=1e-6,
     )
+
+
+def _schedule(losses: list[float], factor: float) -> Recording:
+    """A learning rate that is multiplied by a factor every step."""
+    drawn = _run(1e-3, 1e-3, losses)
+    vitals = [vital._replace(lr=0.05 * factor**at) for at, vital in enumerate(drawn.vitals)]
+    return replace(drawn, vitals=vitals)
 
 
 @dataclass(frozen=True)
@@ -77,11 +86,16 @@ class LearningRateTooLow(Rule):
     """Gradient rms over weight rms of the typical matrix that counts as a gradient: below it the
     gradient has vanished, and a learning rate would have to be absurd to make up for it."""
 
+    faded: float = 1e-3
+    """Share of its highest value under which a scheduled rate counts as taken away."""
+
     SICK: ClassVar = [
+        _schedule([2.30, 2.31] * 100, 0.9),
         _run(1e-5, 3e-5, [2.30, 2.31] * 40),
         _run(1e-6, 4e-6, [2.31 - 0.0005 * i for i in range(80)]),  # falls, but by far too little
     ]
     HEALTHY: ClassVar = [
+        _schedule([2.3 * 0.95**i for i in range(60)] + [0.1] * 140, 0.9),  # fades when there is nothing left
         _run(1e-5, 3e-5, [2.3 * 0.97**i for i in range(80)]),  # slow steps that suffice
         _run(1e-7, 1e-3, [2.31] * 80),  # the last layer moves: another disease
         _run(1e-5, 3e-5, [2.31] * 80, grad=1e-12),  # there is no gradient to speak of
@@ -89,45 +103,64 @@ class LearningRateTooLow(Rule):
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:
-            if outcome(recording, stream) is not Outcome.FAILED:
-                continue
-            told = [
-                (max(found.values()), median(found.values()))
-                for capture in recording.captures_of(stream)
-                if (found := paces(recording, capture))
-            ]
-            fastest = median(top for top, _ in told) if told else 0.0
-            if (
-                0 < fastest < self.pace
-                and max(top for top, _ in told) < 10 * self.pace
-                and self._has_gradient(recording, stream)
-            ):
-                yield self._finding(recording, stream, fastest, median(middle for _, middle in told))
+            result = outcome(recording, stream)
+            if self._frozen(recording, stream, result):
+                yield self._by_schedule(recording, stream)
+            elif result is Outcome.FAILED and self._has_gradient(recording, stream):
+                told = [found.values() for c in recording.captures_of(stream) if (found := paces(recording, c))]
+                tops = [max(found) for found in told]
+                if tops and 0 < median(tops) < self.pace and max(tops) < 10 * self.pace:
+                    yield self._by_size(recording, stream, median(tops), median(median(found) for found in told))
+
+    def _frozen(self, recording: Recording, stream: int, result: Outcome) -> bool:
+        """True where a schedule took the rate away for most of the run, before anything was learned.
+
+        Schedules that end near zero do so late, when there is little left to learn.
+        """
+        rates = [vital.lr for vital in recording.vitals if vital.stream == stream and vital.lr is not None]
+        gone = sum(rate < self.faded * max(rates) for rate in rates) / len(rates) if rates else 0.0
+        if result is Outcome.SETTLED:
+            return gone >= 0.8 and progress(recording.losses(stream)).fell < 0.5
+        return result is Outcome.FAILED and gone >= 0.5
 
     def _has_gradient(self, recording: Recording, stream: int) -> bool:
         first = next(iter(recording.captures_of(stream)), None)
         pulls = [layer.pull for layer in layers(recording, first)] if first else []
         return not pulls or median(pulls) >= self.pull
 
-    def _finding(self, recording: Recording, stream: int, fastest: float, typical: float) -> Finding:
+    def _by_size(self, recording: Recording, stream: int, fastest: float, typical: float) -> Finding:
         rates = [vital.lr for vital in recording.vitals if vital.stream == stream and vital.lr]
         rate = median(rates) if rates else None
         factor = USUAL / typical if typical > 0 else USUAL / fastest
-        values = {"pace": f"{typical:.1g}", "rate": f"{rate:.2g}" if rate else "?", "steps": f"{1 / fastest:.0g}"}
+        values = {"pace": f"{typical:.1g}", "rate": f"{rate:.2g}" if rate else "", "steps": f"{1 / fastest:.0g}"}
+        known = "The learning rate of {rate} is too low: a step is {pace} of the weights' size"
+        unknown = "The learning rate is too low: a step is {pace} of the weights' size"
         evidence: dict[str, float | str] = {"update_over_weight": typical, "suggested_factor": round(factor, 1)}
         if rate:
             evidence["learning_rate"] = rate
-        return Finding(
-            self.name,
-            self.severity,
-            Message("The learning rate of {rate} is too low: a step is {pace} of the weights' size", values),
-            Message("Even the fastest layer would need {steps} steps to change by its own size.", values),
-            (Place("learning rate", "optimizer"),),
-            recording.captures_of(stream)[0].step,
-            evidence,
-            (_raise(rate, factor),),
-            rank=2,
+        why = Message("Even the fastest layer would need {steps} steps to change by its own size.", values)
+        message = Message(known if rate else unknown, values)
+        return self._finding(message, why, recording.captures_of(stream)[0].step, evidence, _raise(rate, factor))
+
+    def _by_schedule(self, recording: Recording, stream: int) -> Finding:
+        rates = [(v.step, v.lr) for v in recording.vitals if v.stream == stream and v.lr is not None]
+        top = max(rate for _, rate in rates)
+        step = next((at for at, rate in rates if rate < self.faded * top), 0)
+        values = {"top": f"{top:.2g}", "end": f"{rates[-1][1]:.2g}", "step": step}
+        cure = Cure(Message("Step the scheduler once per epoch, or let it fall more slowly"), SLOWLY)
+        return self._finding(
+            Message("The schedule takes the learning rate away: from {top} to {end}", values),
+            Message("By step {step} less than a thousandth of it was left, and little had been learned.", values),
+            step,
+            {"learning_rate": top, "learning_rate_last": rates[-1][1]},
+            cure,
         )
+
+    def _finding(
+        self, message: Message, why: Message, since: int, evidence: dict[str, float | str], cure: Cure
+    ) -> Finding:
+        places = (Place("learning rate", "optimizer"),)
+        return Finding(self.name, self.severity, message, why, places, since, evidence, (cure,), 2)
 
 
 def _raise(rate: float | None, factor: float) -> Cure:

@@ -9,10 +9,10 @@ from typing import ClassVar
 from gradmedic.depth import forward_growth
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import Layer, layers
-from gradmedic.outcome import Outcome, outcome
+from gradmedic.outcome import Outcome, guessing, outcome
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
-from gradmedic.site import Kind, Parameter, Place
+from gradmedic.site import Kind, Parameter, Place, Site
 from gradmedic.sketch import Columns, parameter, site, sketch
 
 HE = 'nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")\nnn.init.zeros_(layer.bias)'
@@ -109,6 +109,9 @@ class PoorInitialization(Rule):
     grown: float = 1.5
     """Decades by which such weights have to enlarge the values between input and output."""
 
+    beyond: float = 10.0
+    """How many times the cross-entropy of a guess the first loss is, if they make the logits absurd."""
+
     SICK: ClassVar = [
         _zeros([0.0] * 5, [0.0] * 5),
         _alike([1.0] * 5),
@@ -134,13 +137,16 @@ class PoorInitialization(Rule):
         for stream in recording.streams:
             result = outcome(recording, stream)
             capture = next(iter(recording.captures_of(stream)), None)
-            if capture is None or result is Outcome.LEARNING:
+            if capture is None:
                 continue
             found = [layer for layer in layers(recording, capture) if layer.gain > 0]
+            heavy = self._heavy(recording, found)
             if result is Outcome.FAILED and self._too_small(found):
                 yield self._small(found, capture)
-            elif self._too_large(recording, capture, found):
-                yield self._large(recording, found, capture, result)
+            elif result is Outcome.LEARNING and not _idle(recording, heavy):
+                continue
+            elif self._too_large(recording, capture, heavy, len(found)):
+                yield self._large(recording, heavy, capture, result)
 
     def _alike(self, recording: Recording, held: Parameter) -> bool:
         """True where units stay alike while they are being trained."""
@@ -155,15 +161,20 @@ class PoorInitialization(Rule):
         gains = [layer.gain for layer in found]
         return len(gains) > 1 and median(gains) < self.small and sum(min(0.0, log10(gain)) for gain in gains) < -3
 
-    def _too_large(self, recording: Recording, capture: Capture, found: list[Layer]) -> bool:
-        bounded = any(s.op in BOUNDED and not s.tail for s in recording.in_order(capture.stream))
-        normed = any(s.kind is Kind.NORMALIZATION for s in recording.in_order(capture.stream))
-        heavy = [layer for layer in found if layer.gain >= self.large]
-        if bounded or normed or len(heavy) < 2 or 2 * len(heavy) < len(found):
+    def _heavy(self, recording: Recording, found: list[Layer]) -> list[Layer]:
+        """Layers with too large weights whose output nothing brings back to size."""
+        looked_up = {site.parameter for site in recording.sites.values() if site.kind is Kind.EMBEDDING}
+        heavy = [layer for layer in found if layer.gain >= self.large and layer.parameter.name not in looked_up]
+        return [layer for layer in heavy if not _is_tamed(recording, layer.site)]
+
+    def _too_large(self, recording: Recording, capture: Capture, heavy: list[Layer], count: int) -> bool:
+        losses = [loss for _, loss in recording.losses(capture.stream)]
+        if not heavy or not all(map(isfinite, losses)):
             return False
-        finite = all(isfinite(loss) for _, loss in recording.losses(capture.stream))
-        growth = forward_growth(recording, capture)
-        return finite and growth is not None and growth[0] >= self.grown
+        guess, growth = guessing(recording, capture.stream), forward_growth(recording, capture)
+        absurd = guess is not None and losses[0] >= self.beyond * guess
+        many = len(heavy) >= 2 and 2 * len(heavy) >= count
+        return absurd or (many and growth is not None and growth[0] >= self.grown)
 
     def _zero(self, recording: Recording, zeros: list[Parameter]) -> Finding:
         text = "{parameter} starts at zero and gets a gradient of exactly zero: it can never move"
@@ -201,7 +212,6 @@ class PoorInitialization(Rule):
         )
 
     def _large(self, recording: Recording, found: list[Layer], capture: Capture, result: Outcome) -> Finding:
-        found = sorted((layer for layer in found if layer.gain >= self.large), key=lambda layer: layer.site.order)
         growth = forward_growth(recording, capture)
         values = {"site": found[0].site.name, "gain": f"{median(x.gain for x in found):.2g}", "count": len(found)}
         told = self._finding(
@@ -237,6 +247,34 @@ class PoorInitialization(Rule):
             "gradient-underflow",
         )
         return Finding(self.name, self.severity, message, why, places, since, kept, (cure,), 1, explains)
+
+
+def _is_tamed(recording: Recording, site: Site) -> bool:
+    """True where a normalization or a bounded activation follows before the next weights."""
+    after: dict[int, list[Site]] = {}
+    for other in recording.sites.values():
+        for source in other.inputs:
+            after.setdefault(source, []).append(other)
+    ahead, seen = list(after.get(site.id, ())), {site.id}
+    while ahead:
+        found = ahead.pop()
+        if found.kind is Kind.NORMALIZATION or (found.op in BOUNDED and not found.tail):
+            return True
+        if found.id not in seen and found.kind is not Kind.WEIGHTS:
+            ahead.extend(after.get(found.id, ()))
+        seen.add(found.id)
+    return False
+
+
+def _idle(recording: Recording, heavy: list[Layer]) -> bool:
+    """True where the heavy layers stand still: whatever learns, they do not."""
+    told = [
+        capture.parameters[layer.parameter.id].get("update_rms", 0.0) / layer.held["weight_rms"]
+        for layer in heavy
+        for capture in recording.captures_of(layer.site.stream)
+        if layer.parameter.id in capture.parameters
+    ]
+    return len(heavy) >= 2 and bool(told) and median(told) < 1e-5
 
 
 def _stays_zero(recording: Recording, held: Parameter) -> bool:

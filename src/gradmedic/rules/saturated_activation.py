@@ -13,8 +13,9 @@ from gradmedic.rules import Rule
 from gradmedic.site import Kind, Site
 from gradmedic.sketch import parameter, site, sketch
 
-ONE_SIDED = ("relu", "relu6", "clamp", "threshold", "maximum", "leaky_relu", "softplus")
-"""Flat on one side by design: see dead-relu."""
+ONE_SIDED = """relu relu6 clamp threshold maximum leaky_relu prelu rrelu elu celu selu gelu silu mish hardswish softplus
+log_sigmoid softshrink hardshrink glu"""
+"""Flat or nearly flat on one side by design: see dead-relu."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _series(recording: Recording, site: Site) -> list[float]:
 
 
 def _bounded(site: Site) -> bool:
-    if site.tail or site.op in ONE_SIDED:
+    if site.tail or site.op in ONE_SIDED.split() or site.module_type == "ReLU6":
         return False
     return site.kind in (Kind.ACTIVATION, Kind.ATTENTION, Kind.RECURRENT, Kind.OPAQUE, Kind.ARITHMETIC)
 

@@ -82,6 +82,9 @@ class VanishingGradient(Rule):
     starved: float = 0.01
     """Share of the last layers' pace under which one of the first counts as standing still."""
 
+    nothing: float = 1e-6
+    """Gradient rms over weight rms under which plain SGD leaves weights where they are."""
+
     SICK: ClassVar = [
         _deep(0.2, [2.31] * 40),
         _deep(0.12, [0.18] * 3 + [0.074] * 60),  # learned the mean image
@@ -105,9 +108,9 @@ class VanishingGradient(Rule):
                     yield self._finding(slopes[0][0], slopes[0][1], lost, severity)
 
     def _lost(self, found: Slope) -> float:
-        # Where weights are small, activations shrink as well, on the way forward: each weight's
-        # gradient is the product of the two, and all are tiny alike. Then only `arriving` falls.
-        tiny = all(layer.pull < 1e-6 for layer in found.layers)
+        # Where activations shrink as much on the way forward, each weight's gradient is the product
+        # of the two, and all hidden layers are starved alike. Then only `arriving` falls.
+        tiny = median(layer.pull for layer in found.first) < self.nothing
         return found.arriving if tiny else max(found.arriving, found.weights)
 
     def _severity(self, recording: Recording, stream: int, lost: float) -> Severity | None:
