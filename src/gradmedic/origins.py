@@ -31,6 +31,7 @@ class _Facts:
     dtype: str
     feeders: frozenset[str]
     parameter: str
+    reason: str
 
     @property
     def backward(self) -> bool:
@@ -46,6 +47,8 @@ def origin(recording: Recording, event: Event) -> Origin:
     facts = _facts(recording, event)
     if facts.phase in _BY_PHASE:
         return _BY_PHASE[facts.phase](facts)
+    if facts.reason == "division-by-zero":  # rsqrt divides too
+        return _division(facts)
     if facts.op in _BY_OP:
         return _BY_OP[facts.op](facts)
     if facts.op in ("nll_loss", "mean", "std", "var") and max(abs(facts.low), abs(facts.high)) < 1e3:
@@ -62,7 +65,9 @@ def _facts(recording: Recording, event: Event) -> _Facts:
     low, high = (float(data[end]) if data.get(end) is not None else nan for end in ("operand_min", "operand_max"))
     op = str(data.get("op") or (site.op if site else ""))
     dtype = str(data.get("dtype") or (site.dtype if site else "float32")).removeprefix("torch.")
-    return _Facts(op, str(data.get("phase", "forward")), low, high, dtype, feeders, str(data.get("parameter") or ""))
+    told = (str(data.get(key) or default) for key, default in (("phase", "forward"), ("parameter", ""), ("reason", "")))
+    phase, parameter, reason = told
+    return _Facts(op, phase, low, high, dtype, feeders, parameter, reason)
 
 
 def _number(value: float, *, sign: int = 1) -> str:
@@ -122,8 +127,8 @@ def _root(facts: _Facts) -> Origin:
     half = LARGEST.get(facts.dtype, LARGEST["float32"]) ** 0.5
     if facts.op != "sqrt" and (facts.low < -half or facts.high > half):
         return _too_large(facts)
-    if facts.low < 0 and not facts.backward:
-        made = Message("the {op} of {value}", {"op": facts.op, "value": _number(facts.low)})
+    if (facts.low < 0 or facts.reason == "outside-domain") and not facts.backward:
+        made = Message("the {op} of {value}", {"op": facts.op, "value": _number(facts.low, sign=-1)})
         text = "Roots and fractional powers of negative numbers are NaN; rounding alone can put a difference below 0."
         return Origin(
             made, Message(text), (Cure(Message("Keep the operand above 0"), "torch.sqrt(x.clamp(min=1e-12))"),)

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from torch import Tensor
+
 from gradmedic.probe.assemble import Sheet
+from gradmedic.probe.hazards import Hazards
 from gradmedic.probe.layout import Layout
-from gradmedic.probe.nonfinite import Culprit, describe, find_backward, find_forward
+from gradmedic.probe.nonfinite import Culprit, find_backward, find_forward
+from gradmedic.probe.reasons import describe
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 from gradmedic.site import Site
@@ -20,18 +24,23 @@ class Forensics:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._told: set[int] = set()
+        self._hazards = Hazards()
 
-    def known(self, stream: int) -> bool:
-        """True if the stream's culprit has been found."""
-        return stream in self._told
+    def suspects(self, stream: int, loss: float | None, tensors: Any) -> bool:
+        """True if a pass ought to be read because of what its loss is, or because of what lies ahead of it."""
+        if stream in self._told:
+            return False
+        if loss is not None and not isfinite(loss):
+            return True
+        return isinstance(tensors, Tensor) and self._hazards.show(stream, tensors)
 
-    def forward(self, layout: Layout, sites: Sites, stream: int, step: int) -> None:
-        """The loss is not finite: search the graph while its saved tensors live."""
-        for root in layout.graph.roots:
-            culprit = find_forward(layout, root)
-            if culprit is not None:
-                self._tell(layout, sites, culprit, {}, stream, step)
-                return
+    def forward(self, layout: Layout, sites: Sites, stream: int, step: int, loss: float | None) -> bool:
+        """Where the loss is not finite search the graph while its saved tensors live; True if that told anything."""
+        self._hazards.learn(stream, layout)
+        if loss is None or isfinite(loss) or stream in self._told:
+            return False
+        self._tell(layout, sites, find_forward(layout, layout.graph.roots[0]), {}, stream, step)
+        return True
 
     def backward(self, sheet: Sheet, stream: int, step: int) -> None:
         """The pass has run: search its numbers for the first gradient that is not finite."""

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from math import isfinite
 from time import perf_counter
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -101,8 +100,7 @@ class Probe:
             stream = self._people.stream(frame)
             self._settle()
             loss = self._vitals.loss(stream, tensors)
-            bad = loss is not None and not isfinite(loss)
-            if not self._wanted(stream, bad):
+            if not self._wanted(stream, loss, tensors):
                 return None
             return self._arm(tensors, inputs, stream, loss, frame)
         except Exception as error:
@@ -122,12 +120,12 @@ class Probe:
             self._vitals.by_hand()
             self._turn(keep=True)
 
-    def _wanted(self, stream: int, bad: bool) -> bool:
+    def _wanted(self, stream: int, loss: float | None, tensors: Any) -> bool:
         if self._failed.often("backward", "capture"):
             return False
         if self._window is not None and stream not in self._window.streams:
             return True
-        return bad and not self._forensics.known(stream)
+        return self._forensics.suspects(stream, loss, tensors)
 
     def _arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
         began = perf_counter()
@@ -140,9 +138,7 @@ class Probe:
         self._names.learn([*leaves, *held], frame)
         layout = Layout(graph)
         sites = self._sites.lay_out(layout, stream, *self._listening.owners())
-        if loss is not None and not isfinite(loss) and not self._forensics.known(stream):
-            self._forensics.forward(layout, sites, stream, self._vitals.step)
-            self._news = True
+        self._news |= self._forensics.forward(layout, sites, stream, self._vitals.step, loss)
         passed = Pass(layout, sites, self._activity, self._failed)
         passed.arm()
         look = Look(stream, loss, passed, leaves, self._vitals.scale_of(roots), inputs)
@@ -228,7 +224,7 @@ class Probe:
     def clip_norm(self, parameters: Sequence[Tensor], total: Tensor, limit: float, euclidean: bool) -> None:
         """Note the norm before clipping, which comes for free."""
         try:
-            scale = self._vitals.clip_norm(parameters, total, limit, euclidean, self._people.optimizers.values())
+            scale = self._vitals.clip_norm(parameters, total, limit, euclidean)
             if self._window is not None:
                 self._window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
         except Exception as error:
@@ -237,7 +233,7 @@ class Probe:
     def clip_value(self, parameters: Sequence[Tensor], limit: float) -> None:
         """Now and then see how much a limit on single entries cuts off."""
         try:
-            scale = self._vitals.clip_value(parameters, limit, self._people.optimizers.values())
+            scale = self._vitals.clip_value(parameters, limit)
             if self._window is not None:
                 self._window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
         except Exception as error:

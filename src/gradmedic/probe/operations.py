@@ -189,7 +189,8 @@ def operation(name: str) -> Operation:
         return known
     if stem.startswith("Compiled"):
         return Operation("compiled", Kind.OPAQUE)
-    return Operation(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower(), Kind.ARITHMETIC)
+    # Most formulas call their operand `self` and their output `result`; what a node lacks reads as None.
+    return Operation(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower(), Kind.ARITHMETIC, "result", "self")
 
 
 def is_user_function(node: object) -> bool:
@@ -205,6 +206,11 @@ SLOTS: dict[str, dict[str, int]] = {
     "Linear": {"input": 0, "weight": 1},
     "Convolution": {"input": 0, "weight": 1},
     "Mul": {"self": 0, "other": 1},
+    "PowBackward1": {"self": 0, "exponent": 1},
+    "PowBackward2": {"exponent": 0},
+    "Atan2": {"self": 0, "other": 1},
+    "Xlogy": {"self": 0, "other": 1},
+    "Logaddexp": {"self": 0, "other": 1},
     "Div": {"self": 0, "other": 1},
     "NativeLayerNorm": {"input": 0, "weight": 1},
     "NativeBatchNorm": {"input": 0, "weight": 1},
@@ -218,4 +224,4 @@ SLOTS: dict[str, dict[str, int]] = {
 def operands(name: str, op: Operation) -> dict[str, int]:
     """The saved tensors of a node that are its inputs, with the input's position."""
     stem = re.sub(r"Backward\w*$", "", name)
-    return SLOTS.get(stem) or ({op.operand: 0} if op.operand else {})
+    return SLOTS.get(name) or SLOTS.get(stem) or ({op.operand: 0} if op.operand else {})

@@ -34,6 +34,7 @@ class Sites:
         self.names = names
         self._announce = announce
         self._known: dict[tuple[Any, ...], Site] = {}
+        self._anchors: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         self._looks = 0
 
     @property
@@ -50,11 +51,10 @@ class Sites:
         keys: dict[int, tuple[Any, ...]] = {}
         for order, i in enumerate(layout.execution):
             module = modules.of(layout.vertices[i].sequence)
-            name = self._name(layout, i, module, sites)
-            op = _op(layout, i)
-            group = (name, op, layout.use[i])
-            nth = seen[group] = min(seen.get(group, 0) + 1, MOST_OF_A_NAME)
-            key = keys[i] = (stream, name, op, nth)
+            anchor = self._anchor(layout, i, stream, seen)
+            # A step that was not listened to knows no module: its operations are those of an earlier one.
+            known = self._anchors.get(anchor) if module is None else None
+            key = keys[i] = self._anchors[anchor] = known or self._key(layout, i, stream, module, sites, seen)
             repeats[key] = repeats.get(key, 0) + 1
             line = lines.of(layout.vertices[i].sequence)
             site = self._known.get(key)
@@ -64,6 +64,28 @@ class Sites:
             sites[i] = site
         self._tell(keys, repeats, sites)
         return sites
+
+    def _anchor(self, layout: Layout, i: int, stream: int, seen: dict[tuple[Any, ...], int]) -> tuple[Any, ...]:
+        """What a vertex is called by its place in the graph alone."""
+        own = layout.own_parameters(layout.weights[i]) if layout.weights[i] >= 0 else []
+        leaf = id(layout.vertices[own[0]].leaf) if own else 0
+        anchor = (stream, leaf, _op(layout, i), layout.use[i])
+        nth = seen[anchor] = min(seen.get(anchor, 0) + 1, MOST_OF_A_NAME)
+        return (*anchor, nth)
+
+    def _key(
+        self,
+        layout: Layout,
+        i: int,
+        stream: int,
+        module: nn.Module | None,
+        sites: list[Site | None],
+        seen: dict[tuple[Any, ...], int],
+    ) -> tuple[Any, ...]:
+        name, op = self._name(layout, i, module, sites), _op(layout, i)
+        group = (name, op, layout.use[i])
+        nth = seen[group] = min(seen.get(group, 0) + 1, MOST_OF_A_NAME)
+        return (stream, name, op, nth)
 
     def _tell(self, keys: dict[int, Any], repeats: dict[Any, int], sites: list[Site | None]) -> None:
         """Announce the sites that are new or that a longer pass has repeated more often."""
