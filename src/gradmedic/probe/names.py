@@ -163,7 +163,7 @@ def _holders(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{name}[{i}]", item) for i, item in enumerate(value))
     elif type(value) is dict and len(value) <= 1000:
         yield from ((f"{name}[{key!r}]", item) for key, item in value.items())
-    elif name == "self" or (hasattr(value, "__dict__") and not callable(value) and not isinstance(value, type)):
+    elif hasattr(value, "__dict__") and (name == "self" or not (callable(value) or isinstance(value, type))):
         yield from ((key, item) for key, item in vars(value).items() if issubclass(type(item), nn.Module))
 
 

@@ -9,6 +9,7 @@ from gradmedic.depth import Slope, shares, slope
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import layers, sound
 from gradmedic.outcome import Outcome, outcome, stalled
+from gradmedic.progress import FEWEST
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
 from gradmedic.sketch import Columns, parameter, site, sketch
@@ -122,6 +123,8 @@ class VanishingGradient(Rule):
             return self.severity if strong else Severity.WARNING if self._stand_still(recording, stream) else None
         if lost < self.decades:
             return None
+        if len(recording.losses(stream)) < FEWEST:
+            return Severity.WARNING  # nothing can be learned yet that would speak against it
         if result is Outcome.SETTLED and self._stand_still(recording, stream):
             return Severity.WARNING
         return Severity.WARNING if result is Outcome.LEARNING and stalled(recording, stream) else Severity.NOTE
