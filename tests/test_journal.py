@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,10 @@ def test_a_kill_costs_the_last_second_at_most(tmp_path: Path, seed: int) -> None
     steps = [vital.step for vital in loaded.vitals]
     assert times[-1] - max((vital.time for vital in loaded.vitals), default=first_time) <= 1.0
     assert steps == sorted(set(steps))
-    assert steps[-1024:] == list(range(steps[-1] + 1))[-1024:] if steps else not loaded.captures
+    assert steps or not loaded.captures
+    # Chains are written one after another: a kill in between may leave holes, in the last second only.
+    holes = [before.time for before, after in pairwise(loaded.vitals[-1024:]) if after.step != before.step + 1]
+    assert all(times[-1] - hole <= 1.0 for hole in holes)
     for capture in loaded.captures:
         assert capture.sites.keys() == capture.parameters.keys() == set(range(30))
         assert capture.sites[29] == {"grad_rms": capture.step + 29 / 7, "grad_norm": 1e-30}
