@@ -1,10 +1,17 @@
 """Our own failures: warned of once, recorded, and never the script's concern."""
 
+import contextlib
+import functools
 import warnings
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from gradmedic.errors import GradmedicWarning
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 OFTEN = 3
 """Failures of one part after which it is no longer tried."""
@@ -22,7 +29,8 @@ class Failures:
         count = self._counts[part] = self._counts.get(part, 0) + 1
         if count > 1:
             return
-        self._recorder.event(Event("failure", step, {"part": part, "error": repr(error)}))
+        with contextlib.suppress(Exception):  # it may be the recorder that fails
+            self._recorder.event(Event("failure", step, {"part": part, "error": repr(error)}))
         text = f"gradmedic could not read {part}: {error!r}. Training goes on; the report will lack it."
         with warnings.catch_warnings():  # a script that turns warnings into errors must not stop
             warnings.simplefilter("default")
@@ -31,3 +39,20 @@ class Failures:
     def often(self, *parts: str) -> bool:
         """True if parts have failed so often that trying again only costs time."""
         return sum(self._counts.get(part, 0) for part in parts) > OFTEN
+
+
+def fenced(part: str) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[Concatenate[Any, P], R | None]]:
+    """Decorate a method that the script's thread runs: what it raises goes to its object's `failed`."""
+
+    def decorate(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R | None]:
+        @functools.wraps(method)
+        def within(self: Any, *args: P.args, **kwargs: P.kwargs) -> R | None:
+            try:
+                return method(self, *args, **kwargs)
+            except Exception as error:
+                self.failed(part, error)
+                return None
+
+        return within
+
+    return decorate

@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from types import FrameType, TracebackType
 from typing import Any, Self
-from weakref import WeakMethod
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gradmedic.probe.assemble import Sheet
 from gradmedic.probe.capture import Look, Pass
-from gradmedic.probe.failures import Failures
+from gradmedic.probe.failures import Failures, fenced
 from gradmedic.probe.forensics import Forensics
 from gradmedic.probe.graph import walk
 from gradmedic.probe.layout import Layout
@@ -20,7 +19,7 @@ from gradmedic.probe.listening import Listening
 from gradmedic.probe.names import Names
 from gradmedic.probe.people import People
 from gradmedic.probe.schedule import Schedule
-from gradmedic.probe.seat import Seat
+from gradmedic.probe.seat import Seat, weakly
 from gradmedic.probe.sites import Sites
 from gradmedic.probe.updates import Hands
 from gradmedic.probe.values import Activity
@@ -51,6 +50,9 @@ class Probe:
         self._listening = Listening()
         self._seat = Seat(self)
         self._window: Window | None = None
+        self._leaving: Window | None = None
+        self._depth = 0
+        self._turning = False
         self._looking: Look | None = None
         self._hands = Hands()
         self._failed = Failures(recorder)
@@ -66,7 +68,7 @@ class Probe:
     def install(self) -> None:
         """Sit down in torch; the first step is read whole."""
         self._seat.take()
-        os.register_at_fork(after_in_child=_weak(self._leave))
+        os.register_at_fork(after_in_child=weakly(self._leave))
         self._open()
 
     def introduce(self, model: nn.Module | None, optimizer: Optimizer | None) -> None:
@@ -74,16 +76,21 @@ class Probe:
         if model is not None:
             self._names.introduce(model)
         if optimizer is not None:
-            self._people.held(optimizer)
+            self._people.held(optimizer, self._vitals.step)
 
     def close(self) -> None:
         """Get up, and hand in what is unfinished."""
         self._leave()
-        for last in (self._hand_in, self._vitals.finish):
-            try:
-                last()
-            except Exception as error:
-                self._failed("close", error, self._vitals.step)
+        for last in (self._close_window, self._hand_in, self._vitals.finish):
+            self._lastly(last)
+
+    @fenced("close")
+    def _lastly(self, last: Callable[[], None]) -> None:
+        last()
+
+    def failed(self, part: str, error: BaseException) -> None:
+        """Note a failure of our own."""
+        self._failed(part, error, self._vitals.step)
 
     def _leave(self) -> None:
         self._seat.rise()
@@ -94,38 +101,32 @@ class Probe:
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
         """Take the loss; arm the hooks where this pass is read whole."""
-        try:
-            if self._looking is not None:
-                return None  # checkpointing recomputes inside of the pass that is being read
-            stream = self._people.stream(frame)
-            self._settle()
-            loss = self._vitals.loss(stream, tensors)
-            if not self._wanted(stream, loss, tensors):
-                return None
-            return self._arm(tensors, inputs, stream, loss, frame)
-        except Exception as error:
-            self._failed("backward", error, self._vitals.step)
-            return None
+        self._depth += 1
+        # Checkpointing recomputes inside of another pass.
+        return self._begin(tensors, inputs, frame) if self._depth == 1 else None
+
+    @fenced("backward")
+    def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
+        self._hand_in()
+        stream = self._people.stream(frame)
+        self._settle()
+        loss = self._vitals.loss(stream, tensors)
+        return self._arm(tensors, inputs, stream, loss, frame) if self._wanted(stream, loss, tensors) else None
 
     def _settle(self) -> None:
         """See what has happened to weights and gradients since the last pass."""
-        for held in self._people.optimizers.values():
-            if held.canary is not None:
-                held.canary.before_backward()
+        self._people.before_backward()
         if not self._people.optimizers and self._hands.moved():
             if self._window is not None:
                 self._window.after_step(self._hands)
-            if self._hands.stale:
-                self._vitals.stale(None)
-            self._vitals.by_hand()
+            self._vitals.by_hand(self._hands.stale)
             self._turn(keep=True)
 
     def _wanted(self, stream: int, loss: float | None, tensors: Any) -> bool:
         if self._failed.often("backward", "capture"):
             return False
-        if self._window is not None and stream not in self._window.streams:
-            return True
-        return self._forensics.suspects(stream, loss, tensors)
+        fresh = self._window is not None and stream not in self._window.streams
+        return fresh or self._forensics.suspects(stream, loss, tensors)
 
     def _arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
         began = perf_counter()
@@ -134,15 +135,13 @@ class Probe:
         if not graph.vertices:
             return None
         leaves = [vertex.leaf for _, vertex in graph.leaves()]
-        held = [p for h in self._people.optimizers.values() for p in h.parameters()]
-        self._names.learn([*leaves, *held], frame)
+        self._names.learn([*leaves, *self._people.moved()], frame)
         layout = Layout(graph)
         sites = self._sites.lay_out(layout, stream, *self._listening.owners())
         self._news |= self._forensics.forward(layout, sites, stream, self._vitals.step, loss)
         passed = Pass(layout, sites, self._activity, self._failed)
         passed.arm()
-        look = Look(stream, loss, passed, leaves, self._vitals.scale_of(roots), inputs)
-        self._looking = look
+        look = self._looking = Look(stream, loss, passed, leaves, self._vitals.scale_of(roots), inputs)
         if self._people.optimizers:
             self._listening.modules.stop()
         self._schedule.paid(perf_counter() - began)
@@ -150,19 +149,22 @@ class Probe:
 
     def end(self, look: Look | None, grads: Any = None) -> None:
         """Collect what the hooks have read."""
-        try:
-            for held in self._people.optimizers.values():
-                if held.canary is not None:
-                    held.canary.after_backward()
-            if look is not None:
-                self._looking = None
-                self._finish(look, grads)
-            if not self._people.optimizers:
-                self._by_hand()
-            self._vitals.after_backward()
-        except Exception as error:
-            self._failed("backward", error, self._vitals.step)
-        self._tell()
+        self._depth = max(0, self._depth - 1)
+        if self._depth == 0:
+            self._end(look, grads)
+            self._tell()
+
+    @fenced("backward")
+    def _end(self, look: Look | None, grads: Any) -> None:
+        self._people.after_backward()
+        if look is not None:
+            self._looking = None
+            self._finish(look, grads)
+        if not self._people.optimizers:
+            self._by_hand()
+        self._vitals.after_backward()
+        if self._turning:
+            self._turn()
 
     def _finish(self, look: Look, grads: Any) -> None:
         began = perf_counter()
@@ -178,74 +180,78 @@ class Probe:
         draft.read_leaves(self._people.id_of)
         draft.read_recurrent(self._listening.recurrent.readings(), self._names.modules, look.scale)
         self._hands.watch(look.leaves)
-        self._window.drafts.append(draft)
-        self._window.streams.add(look.stream)
-        now = perf_counter()
-        self._schedule.paid(now - began, captured=True)
+        self._window.add(draft)
+        self._schedule.paid(perf_counter() - began, captured=True)
 
     def _by_hand(self) -> None:
         """As long as no optimizer has been seen, the script may move the weights itself."""
         self._hands.after_backward()
         if self._window is not None and self._window.drafts:
-            leaves = self._window.drafts[-1].leaves
-            self._window.before_step(self._hands, leaves.items(), None)
+            self._window.before_step(self._hands, self._window.drafts[-1].leaves.items(), None)
 
     # ── the optimizer ───────────────────────────────────────────────────────────────────────
 
+    @fenced("step")
     def before_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer is given."""
-        try:
-            held = self._people.held(optimizer)
-            if held.canary is not None and held.canary.stale:
-                self._vitals.stale(held.id)
-            scale = getattr(optimizer, "grad_scale", None)  # fused optimizers unscale inside of the step
-            if self._window is not None and self._window.drafts:
-                numbered = ((self._people.id_of(p), p) for p in held.parameters())
-                self._window.before_step(optimizer, numbered, scale)
-            self._vitals.before_step(optimizer, scale)
-        except Exception as error:
-            self._failed("step", error, self._vitals.step)
+        held = self._people.held(optimizer, self._vitals.step)
+        if held.canary is not None and held.canary.stale:
+            self._vitals.stale(held.id)
+        scale = getattr(optimizer, "grad_scale", None)  # fused optimizers unscale inside of the step
+        window = self._receiving()
+        if window is not None:
+            window.before_step(optimizer, ((self._people.id_of(p), p) for p in held.parameters()), scale)
+        self._vitals.before_step(optimizer, scale, whole=not self._depth)
+
+    def _receiving(self) -> Window | None:
+        """The window that a step now belongs to: several optimizers may share one backward pass."""
+        if self._window is not None and (self._window.drafts or self._looking is not None):
+            return self._window
+        return self._leaving
 
     def after_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer has made of it; where a step ends, decide on the next."""
-        try:
-            held = self._people.held(optimizer)
-            held.stepped()
-            if self._window is not None:
-                self._window.after_step(optimizer)
-            self._vitals.after_step(optimizer)
-            if held.steps > self._vitals.step:
-                self._vitals.step = held.steps
-                self._turn()
-        except Exception as error:
-            self._failed("step", error, self._vitals.step)
+        self._after_step(optimizer)
         self._tell()
 
-    def clip_norm(self, parameters: Sequence[Tensor], total: Tensor, limit: float, euclidean: bool) -> None:
-        """Note the norm before clipping, which comes for free."""
-        try:
-            scale = self._vitals.clip_norm(parameters, total, limit, euclidean)
-            if self._window is not None:
-                self._window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
-        except Exception as error:
-            self._failed("clip", error, self._vitals.step)
+    @fenced("step")
+    def _after_step(self, optimizer: Optimizer) -> None:
+        window = self._receiving()
+        if window is not None:
+            window.after_step(optimizer, running=self._looking is not None)
+        self._over(optimizer, optimizer)
 
-    def clip_value(self, parameters: Sequence[Tensor], limit: float) -> None:
-        """Now and then see how much a limit on single entries cuts off."""
-        try:
-            scale = self._vitals.clip_value(parameters, limit)
-            if self._window is not None:
-                self._window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
-        except Exception as error:
-            self._failed("clip", error, self._vitals.step)
+    def _over(self, optimizer: Optimizer, moved: Optimizer | None) -> None:
+        held = self._people.held(optimizer, self._vitals.step)
+        held.stepped()
+        self._vitals.after_step(moved)
+        if held.steps > self._vitals.step:
+            self._vitals.step = held.steps
+            self._turning = True
+            if not self._depth:  # else a hook steps while the backward pass runs
+                self._turn()
+
+    @fenced("clip")
+    def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool = False) -> None:
+        """Note the norm before clipping, which comes for free; now and then see what a limit on entries cuts off."""
+        scale = self._vitals.clip(parameters, total, limit, euclidean)
+        window = self._receiving()
+        if window is not None:
+            window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
 
     def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
         """Remember the true loss behind a scaled one."""
         self._vitals.scaled(loss, result, scaler)
 
-    def maybe_skipped(self, optimizer: Optimizer) -> None:
+    @fenced("step")
+    def skipped(self, optimizer: Optimizer) -> None:
         """Note a step that a GradScaler has left out."""
-        self._vitals.maybe_skipped(optimizer)
+        self._over(optimizer, None)
+
+    @fenced("backward")
+    def trains(self, outputs: Any, inputs: Sequence[Any], higher: bool) -> bool:
+        """Tell a gradient that moves weights from one for its own sake."""
+        return self._people.trains(outputs, inputs, higher)
 
     def compiled(self) -> None:
         """Hooks would break a compiled model into pieces: keep none."""
@@ -256,8 +262,8 @@ class Probe:
 
     def _turn(self, keep: bool = False) -> None:
         """A step is over. `keep` what was noted of the forward pass: it belongs to the next one."""
-        if self._window is not None:
-            self._hand_in()
+        self._turning = False
+        self._close_window()
         if self._schedule.wants(self._vitals.step):
             self._open(keep)
         elif not self._people.optimizers:
@@ -265,39 +271,29 @@ class Probe:
         else:
             self._listening.end()
 
+    def _close_window(self) -> None:
+        """Let the window go with the next pass: another optimizer may still step on the same gradients."""
+        if self._window is not None:
+            self._hand_in()
+            self._leaving, self._window = self._window, None
+            self._leaving.called = list(self._listening.modules.called.values())
+
     def _open(self, keep: bool = False) -> None:
         self._window = Window(self._vitals.step)
         self._listening.begin(lines=not self._sites.have_lines, keep=keep)
 
     def _hand_in(self) -> None:
         """Record the captures of the step that is over."""
-        window, self._window = self._window, None
-        if window is None or not window.drafts:
-            return
-        began = perf_counter()
-        leaves = [leaf for draft in window.drafts for leaf in draft.leaves.values()]
-        self._people.announce(leaves, self._listening.modules.called.values())
-        for draft in window.drafts:
-            self._recorder.capture(draft.capture(self._people.name_of))
-            self._vitals.captured()
-        self._news = True
-        self._schedule.paid(perf_counter() - began)
+        window, self._leaving = self._leaving, None
+        if window is not None and window.drafts:
+            began = perf_counter()
+            window.hand_in(self._people, self._recorder)
+            self._vitals.captured(len(window.drafts))
+            self._news = True
+            self._schedule.paid(perf_counter() - began)
 
     def _tell(self) -> None:
         """Call who waits for captures: alone in being allowed to raise, to end the run."""
-        if self._news:
-            self._news = False
-            if self.on_capture is not None:
-                self.on_capture()
-
-
-def _weak(method: Callable[[], None]) -> Callable[[], None]:
-    """A callback that does not keep its object alive: at-fork handlers are never unregistered."""
-    weak = WeakMethod(method)
-
-    def call() -> None:
-        alive = weak()
-        if alive is not None:
-            alive()
-
-    return call
+        news, self._news = self._news, False
+        if news and self.on_capture is not None:
+            self.on_capture()

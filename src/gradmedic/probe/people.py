@@ -9,6 +9,7 @@ from weakref import ref
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gradmedic.probe.graph import walk
 from gradmedic.probe.intervals import user_frame
 from gradmedic.probe.names import Names
 from gradmedic.probe.updates import Canary
@@ -16,7 +17,6 @@ from gradmedic.recorder import Recorder
 from gradmedic.recording import Optimizer as OptimizerFacts
 from gradmedic.recording import Stream
 from gradmedic.site import Parameter
-
 
 TRUSTED = 64
 """Steps after which a script that has always zeroed its gradients is trusted to go on doing so."""
@@ -28,6 +28,8 @@ class Held:
 
     id: int
     optimizer: Any
+    first: Any = None
+    """Its first parameter, by which a later optimizer is known as its successor."""
     steps: int = 0
     canary: Canary | None = field(default_factory=Canary)
     """Dropped once it has seen the gradients zeroed often enough."""
@@ -57,7 +59,9 @@ class People:
         self._streams: dict[tuple[int, int], int] = {}
         self._calls: dict[tuple[int, int], int] = {}
         self.optimizers: dict[int, Held] = {}
+        self._met = 0
         self._ids: dict[int, tuple[Any, int]] = {}
+        self._numbered = 0
         self._known: dict[int, Parameter] = {}
 
     def stream(self, frame: FrameType) -> int:
@@ -76,24 +80,66 @@ class People:
             self._recorder.stream(Stream(known, "loss", user.f_code.co_filename, user.f_lineno))
         return known
 
-    def held(self, optimizer: Optimizer) -> Held:
-        """The entry of an optimizer; a new one is announced."""
+    def held(self, optimizer: Optimizer, step: int) -> Held:
+        """The entry of an optimizer; a new one, which joins at `step`, is announced."""
         held = self.optimizers.get(id(optimizer))
         if held is None or held.optimizer() is not optimizer:
-            held = self.optimizers[id(optimizer)] = Held(len(self.optimizers), ref(optimizer))
+            held = self.optimizers[id(optimizer)] = self._joined(optimizer, step)
             count = sum(1 for _ in held.parameters())
             name = type(optimizer).__name__
             self._recorder.optimizer(OptimizerFacts(held.id, name, _options(optimizer), count))
         return held
+
+    def before_backward(self) -> None:
+        """Let the canaries see what has become of the gradients that were used."""
+        for held in self.optimizers.values():
+            if held.canary is not None:
+                held.canary.before_backward()
+
+    def after_backward(self) -> None:
+        """Let the canaries see whether gradients were added to."""
+        for held in self.optimizers.values():
+            if held.canary is not None:
+                held.canary.after_backward()
+
+    def trains(self, outputs: Any, inputs: Iterable[Any], higher: bool) -> bool:
+        """Whether `autograd.grad` is asked for these in order to move them.
+
+        The gradient of a model's input (a penalty, an attack, a Jacobian) is there for its own sake.
+        """
+        leaves = [t for t in inputs if isinstance(t, Tensor) and t.is_leaf and t.requires_grad]
+        if any(isinstance(leaf, nn.Parameter) for leaf in leaves):
+            return True
+        if higher or not leaves:
+            return False
+        if self.optimizers:
+            return not {id(leaf) for leaf in leaves}.isdisjoint(map(id, self.moved()))
+        graph = walk(t.grad_fn for t in ([outputs] if isinstance(outputs, Tensor) else outputs))
+        return not any(isinstance(vertex.leaf, nn.Parameter) for _, vertex in graph.leaves())
+
+    def moved(self) -> Iterator[Tensor]:
+        """All tensors that any optimizer moves."""
+        return (p for held in self.optimizers.values() for p in held.parameters())
+
+    def _joined(self, optimizer: Optimizer, step: int) -> Held:
+        """A newcomer takes over from one that is gone, or goes along with those that are at work."""
+        gone = {key: held for key, held in self.optimizers.items() if held.optimizer() is None}
+        first = optimizer.param_groups[0]["params"][:1]
+        for key, held in gone.items():
+            if first and held.first is not None and held.first() is first[0]:
+                del self.optimizers[key]
+                return Held(held.id, ref(optimizer), held.first, held.steps)
+        self._met += 1
+        return Held(self._met - 1, ref(optimizer), ref(first[0]) if first else None, max(0, step - 1))
 
     def id_of(self, tensor: Tensor) -> int:
         """The id of a parameter in the recording."""
         known = self._ids.get(id(tensor))
         if known is not None and known[0]() is tensor:
             return known[1]
-        number = len(self._ids) + 1 if known is None else max(n for _, n in self._ids.values()) + 1
-        self._ids[id(tensor)] = (ref(tensor), number)
-        return number
+        self._numbered += 1
+        self._ids[id(tensor)] = (ref(tensor), self._numbered)
+        return self._numbered
 
     def number(self, leaves: Iterable[Tensor]) -> dict[int, Tensor]:
         """The leaves by their ids; whoever has no id yet gets one, modules in order of definition."""
@@ -109,6 +155,7 @@ class People:
 
     def announce(self, leaves: Iterable[Tensor], called: Iterable[nn.Module]) -> None:
         """Tell the recorder of every parameter that is new, or of which something has changed."""
+        leaves = list(leaves)
         took_part = {id(leaf) for leaf in leaves}
         owners = {id(module) for module in called}
         held = {id(p): h.id for h in self.optimizers.values() for p in h.parameters()}

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Protocol
+from weakref import WeakMethod
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ class Watcher(Protocol):
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Any:
         """A backward pass is about to run; what is returned is handed to `end`."""
 
+    def trains(self, outputs: Any, inputs: Sequence[Any], higher: bool) -> bool | None:
+        """Whether gradients that `autograd.grad` is asked for are there to move these inputs."""
+
     def end(self, look: Any, grads: Any = None) -> None:
         """The backward pass has run, or raised."""
 
@@ -34,16 +38,13 @@ class Watcher(Protocol):
     def after_step(self, optimizer: Optimizer) -> None:
         """Weights have moved."""
 
-    def clip_norm(self, parameters: Sequence[Tensor], total: Tensor, limit: float, euclidean: bool) -> None:
-        """The script is about to scale gradients down to a norm."""
-
-    def clip_value(self, parameters: Sequence[Tensor], limit: float) -> None:
-        """The script is about to cut entries of gradients down to a value."""
+    def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool = False) -> None:
+        """The script is about to clip gradients, by a total norm or, if that is None, entry by entry."""
 
     def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
         """A GradScaler has scaled a loss."""
 
-    def maybe_skipped(self, optimizer: Optimizer) -> None:
+    def skipped(self, optimizer: Optimizer) -> None:
         """A GradScaler was asked to step an optimizer and did not."""
 
     def compiled(self) -> None:
@@ -58,6 +59,7 @@ class Seat:
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
         self._handles: list[Any] = []
         self._gone = False
+        self._stepped: object = None
 
     def take(self) -> None:
         """Wrap what has to be wrapped."""
@@ -119,8 +121,7 @@ class Seat:
             if self._away():
                 return original(outputs, inputs, *args, **kwargs)
             inputs = inputs if isinstance(inputs, Tensor) else tuple(inputs)  # a generator can be used once
-            # A gradient for its own sake (a penalty, a Jacobian) is not for training.
-            if not any(isinstance(t, Tensor) and t.is_leaf and t.requires_grad for t in _listed(inputs)):
+            if not self._watcher.trains(outputs, _listed(inputs), bool(kwargs.get("create_graph"))):
                 return original(outputs, inputs, *args, **kwargs)
             look = self._watcher.begin(outputs, inputs, sys._getframe(1))
             found = None
@@ -137,7 +138,7 @@ class Seat:
             if not self._away():
                 parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
                 euclidean = float(sys._getframe(1).f_locals.get("norm_type", 2.0)) == 2.0
-                self._watcher.clip_norm(_listed(parameters), total_norm, float(max_norm), euclidean)
+                self._watcher.clip(_listed(parameters), total_norm, float(max_norm), euclidean)
             return original(parameters, max_norm, total_norm, *args, **kwargs)
 
         return clip
@@ -146,7 +147,7 @@ class Seat:
         def clip(parameters: Any, clip_value: Any, *args: Any, **kwargs: Any) -> Any:
             if not self._away():
                 parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
-                self._watcher.clip_value(_listed(parameters), float(clip_value))
+                self._watcher.clip(_listed(parameters), None, float(clip_value))
             return original(parameters, clip_value, *args, **kwargs)
 
         return clip
@@ -162,9 +163,11 @@ class Seat:
 
     def _scaler_step(self, original: Any) -> Any:
         def step(scaler: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+            self._stepped = None
             result = original(scaler, optimizer, *args, **kwargs)
-            if not self._away():
-                self._watcher.maybe_skipped(optimizer)
+            if not self._away() and self._stepped is not optimizer:
+                self._watcher.skipped(optimizer)
+            self._stepped = None
             return result
 
         return step
@@ -204,8 +207,21 @@ class Seat:
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if not self._gone:
+            self._stepped = optimizer
             self._watcher.after_step(optimizer)
 
 
 def _listed(tensors: Any) -> Sequence[Tensor]:
     return (tensors,) if isinstance(tensors, Tensor) else tensors
+
+
+def weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """A callback that does not keep its object alive: at-fork handlers are never unregistered."""
+    weak = WeakMethod(method)
+
+    def call() -> None:
+        alive = weak()
+        if alive is not None:
+            alive()
+
+    return call

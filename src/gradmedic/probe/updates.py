@@ -129,10 +129,12 @@ class Update:
             self.meter.size((key, "weight"), sample)
             self._before.append((key, tensor, sample.clone()))
 
-    def after(self) -> None:
-        """Read how far the weights have moved."""
+    def after(self, with_twins: bool) -> None:
+        """Read how far the weights have moved, and whether their units are alike."""
         for key, tensor, old in self._before:
             self.meter.size((key, "update"), rows(tensor) - old)
+            if with_twins and (alike := twins(tensor)) is not None:
+                self.meter.put((key, "twins"), alike)
         self._before.clear()
 
     def columns(self) -> dict[int, dict[str, float]]:
@@ -145,8 +147,16 @@ class Update:
                 column["grad"], column["grad_zero"] = 1.0, 1.0 - value / entries
             elif what == "grad":
                 column["clipped_rms"] = value / sqrt(entries)
+                column.setdefault("grad_norm", value)
+            elif what == "unclipped":
+                column["grad_norm"] = value
+            elif what == "twins":
+                column["twins"] = value
             else:
                 column[f"{what}_rms"] = value / sqrt(sampled)
+        for key, column in found.items():
+            if "grad_norm" in column:
+                column["grad_rms"] = column["grad_norm"] / sqrt(self._numel[key][0])
         return {key: _finite(column) for key, column in found.items()}
 
 

@@ -1,6 +1,7 @@
 """What is taken of every step: losses, the global gradient norm, the learning rate."""
 
-from math import isfinite
+from collections.abc import Sequence
+from math import hypot, isfinite
 from time import perf_counter
 from typing import Any
 from weakref import ref
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from gradmedic.probe.clips import Clips
 from gradmedic.probe.meter import norm
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import in_transform
@@ -31,7 +33,19 @@ WAITING = 32
 class Row:
     """A vital in the making; `waiting` is a loss that is still on its device."""
 
-    __slots__ = ("grad_norm", "loss", "lr", "max_norm", "scaler", "skipped", "step", "stream", "time", "waiting")
+    __slots__ = (
+        "grad_norm",
+        "loss",
+        "lr",
+        "max_norm",
+        "norms",
+        "scaler",
+        "skipped",
+        "step",
+        "stream",
+        "time",
+        "waiting",
+    )
 
     def __init__(self, step: int, stream: int, time: float, scaler: Any) -> None:
         self.step = step
@@ -42,22 +56,23 @@ class Row:
         self.grad_norm: Any = None
         self.max_norm: float | None = None
         self.lr: float | None = None
-        self.skipped = False
+        self.norms: list[Tensor] = []
+        self.skipped: Any = False
         self.waiting: Tensor | None = None
 
     def vital(self) -> Vital:
         """The finished row, with what is on a device fetched."""
-        size = self.grad_norm
+        size = hypot(*map(float, self.norms)) if self.norms else self.grad_norm
         return Vital(
             self.step,
             self.stream,
             self.time,
             self.loss,
-            size.item() if isinstance(size, Tensor) else size,
+            None if size is None else float(size),
             self.max_norm,
             self.lr,
             None if self.scaler is None else self.scaler.get_scale(),
-            self.skipped,
+            bool(self.skipped),
         )
 
 
@@ -70,20 +85,24 @@ class Vitals:
         self._schedule = schedule
         self._began = perf_counter()
         self._rows: list[Row] = []
+        self._over = False
+        self._done: list[Row] = []
         self._since_tally = 0
         self._scaled: dict[int, tuple[Any, Tensor, Any]] = {}
         self._means: dict[int, float] = {}
-        self._stepped: set[int] = set()
-        self._norm_due = 0.0
+        self.clips = Clips()
+        self._norm_due = self._value_due = 0.0
         self._stale_told = False
-        self.tallies = dict.fromkeys(
-            ("backwards", "captures", "stale_steps", "skipped_steps", "clip_calls", "clip_bites", "nonfinite_losses"), 0
-        )
+        counted = ("backwards", "captures", "stale_steps", "skipped_steps", "nonfinite_losses")
+        self.tallies = dict.fromkeys(counted, 0)
 
     # ── backward ────────────────────────────────────────────────────────────────────────────
 
     def loss(self, stream: int, tensors: Any) -> float | None:
         """Open a row for a backward pass; its loss, where that can be had without waiting."""
+        if self._over:
+            self._complete()
+        self.clips.clear()
         tensor = tensors if isinstance(tensors, Tensor) else _only(tensors)
         scaler = None
         if self._scaled and tensor is not None:
@@ -123,71 +142,73 @@ class Vitals:
     def after_backward(self) -> None:
         """Let rows go that no optimizer step will complete."""
         if len(self._rows) > 4 * WAITING:
-            self._flush()
+            self._complete()
 
-    def by_hand(self) -> None:
+    def by_hand(self, stale: bool) -> None:
         """Weights have been moved without an optimizer: a step is over."""
+        if stale:
+            self.stale(None)
         self.step += 1
-        self._flush()
+        if self._rows:
+            self._note_clipping(self.clips.total(None))
+        self._complete()
 
     # ── the optimizer ───────────────────────────────────────────────────────────────────────
 
-    def clip_norm(
-        self, parameters: Sequence[Tensor], total: Tensor, limit: float, euclidean: bool, held: Iterable[Held]
-    ) -> float:
-        """Note a norm that the script has computed; the scaler's factor that it still carries."""
-        scale = self._scale_left(held)
-        self.clips.by_norm(parameters, total, limit, scale, euclidean)
-        return scale
-
-    def clip_value(self, parameters: Sequence[Tensor], limit: float, held: Iterable[Held]) -> float:
-        """Look whether a limit on single entries bites, if that is due."""
-        began = perf_counter()
-        if began >= self._value_due:
+    def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool) -> float:
+        """Note what is clipped; the scaler's factor that the gradients still carry."""
+        scale, began = self._scale_left(), perf_counter()
+        if total is not None:
+            self.clips.by_norm(parameters, total, limit, scale, euclidean)
+        elif began >= self._value_due:
             self.clips.by_value(parameters, limit)
             cost = perf_counter() - began
             self._value_due = began + cost / SHARE
             self._schedule.paid(cost)
-        return self._scale_left(held)
+        return scale
 
-    def _scale_left(self, held: Iterable[Held]) -> float:
+    def _scale_left(self) -> float:
         """The factor of gradients that nobody has unscaled yet."""
         scaler = next((row.scaler for row in self._rows if row.scaler is not None), None)
         if scaler is None:
             return 1.0
-        states = [scaler._per_optimizer_states.get(id(h.optimizer()), {}) for h in held]
-        return 1.0 if any(state.get("found_inf_per_device") for state in states) else float(scaler.get_scale())
+        states = scaler._per_optimizer_states.values()
+        return 1.0 if any(state["found_inf_per_device"] for state in states) else float(scaler.get_scale())
 
-    def before_step(self, optimizer: Optimizer, scale: Any) -> None:
-        """Note the learning rate, and now and then the gradient's norm."""
+    def before_step(self, optimizer: Optimizer, scale: Any, whole: bool) -> None:
+        """Note the learning rate, and if gradients are `whole` now and then their norm."""
         lr = optimizer.param_groups[0].get("lr")
         if isinstance(lr, Tensor):
             lr = float(lr) if lr.device.type == "cpu" else None
         for row in self._rows:
             if row.lr is None:
                 row.lr = lr
-        began = perf_counter()
-        if began >= self._norm_due and self._rows and self._rows[-1].grad_norm is None:
-            self._rows[-1].grad_norm = _global_norm(optimizer, scale)
+        if self._rows and whole:
+            self._measure(optimizer, scale)
+
+    def _measure(self, optimizer: Optimizer, scale: Any) -> None:
+        """The norm before clipping; several optimizers that share a pass are measured together or not at all."""
+        if self.clips:
+            self._note_clipping(self.clips.total([p for group in optimizer.param_groups for p in group["params"]]))
+            return
+        row, began = self._rows[-1], perf_counter()
+        if row.norms or (began >= self._norm_due and not self._over):
+            size = _global_norm(optimizer, scale)
+            row.norms += [] if size is None else [size]
             cost = perf_counter() - began
             self._norm_due = began + cost / SHARE
             self._schedule.paid(cost)
 
-    def after_step(self, optimizer: Optimizer) -> None:
-        """Complete the rows of the step."""
-        self._stepped.add(id(optimizer))
-        if self._rows and (self._rows[-1].waiting is None or len(self._rows) >= WAITING):
-            self._flush()
+    def _note_clipping(self, known: tuple[Tensor, float | None] | None) -> None:
+        if known is not None:
+            self._rows[-1].grad_norm, self._rows[-1].max_norm = known
 
-    def maybe_skipped(self, optimizer: Optimizer) -> None:
-        """Count a step that a GradScaler has left out."""
-        if id(optimizer) in self._stepped:
-            self._stepped.discard(id(optimizer))
-            return
-        self.tallies["skipped_steps"] += 1
+    def after_step(self, optimizer: Optimizer | None) -> None:
+        """The step of these rows is over, unless another optimizer shares it; None stands for one left out."""
+        self._over = True
+        skipped = True if optimizer is None else getattr(optimizer, "found_inf", False)
         for row in self._rows:
-            row.skipped = True
-        self._flush()
+            row.skipped = row.skipped + skipped
 
     def stale(self, optimizer: int | None) -> None:
         """Count a step on gradients that nobody has zeroed."""
@@ -198,17 +219,28 @@ class Vitals:
 
     # ── handing in ──────────────────────────────────────────────────────────────────────────
 
-    def captured(self) -> None:
-        """Count a capture."""
-        self.tallies["captures"] += 1
+    def captured(self, count: int) -> None:
+        """Count captures."""
+        self.tallies["captures"] += count
+
+    def _complete(self) -> None:
+        """Nothing will be added to the rows; hand them in as soon as no loss has to be waited for."""
+        self._over = False
+        self._done += self._rows
+        self._rows = []
+        if self._done and (self._done[-1].waiting is None or len(self._done) >= WAITING):
+            self._flush()
 
     def _flush(self) -> None:
-        if any(row.waiting is not None for row in self._rows):
-            self._fetch([row for row in self._rows if row.waiting is not None])
-        for row in self._rows:
-            self._recorder.vital(row.vital())
-        self._since_tally += len(self._rows)
-        self._rows.clear()
+        waiting = [row for row in self._done if row.waiting is not None]
+        if waiting:
+            self._fetch(waiting)
+        vitals = [row.vital() for row in self._done]
+        self.tallies["skipped_steps"] += len({vital.step for vital in vitals if vital.skipped})
+        for vital in vitals:
+            self._recorder.vital(vital)
+        self._since_tally += len(vitals)
+        self._done.clear()
         if self._since_tally >= TALLY:
             self._tally()
 
@@ -221,11 +253,19 @@ class Vitals:
 
     def _tally(self) -> None:
         self._since_tally = 0
-        told = {**self.tallies, "steps": self.step, "spent": self._schedule.spent, "seconds": self._schedule.elapsed}
+        told: dict[str, float] = {
+            **self.tallies,
+            "clip_calls": self.clips.calls,
+            "clip_bites": self.clips.bites,
+            "steps": self.step,
+        }
+        told |= {"spent": self._schedule.spent, "seconds": self._schedule.elapsed}
         self._recorder.event(Event("tallies", self.step, told))
 
     def finish(self) -> None:
         """Hand in what is left."""
+        self._done += self._rows
+        self._rows = []
         self._flush()
         self._tally()
 

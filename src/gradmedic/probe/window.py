@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradmedic.probe.assemble import Sheet
+from gradmedic.probe.meter import norm
+from gradmedic.probe.people import People
 from gradmedic.probe.recurrent import RecurrentReading
-from gradmedic.probe.updates import Update, twins
+from gradmedic.probe.updates import Update
+from gradmedic.recorder import Recorder
 from gradmedic.recording import Capture
 from gradmedic.site import Kind, Site
 
@@ -93,12 +96,24 @@ class Window:
     step: int
     drafts: list[Draft] = field(default_factory=list)
     streams: set[int] = field(default_factory=set)
+    called: list[nn.Module] = field(default_factory=list)
     _updates: dict[int, tuple[Update, dict[int, Tensor]]] = field(default_factory=dict)
-    _clip: float | None = None
+    _early: list[tuple[Update, dict[int, Tensor]]] = field(default_factory=list)
+    _unclipped: dict[int, Tensor] = field(default_factory=dict)
 
-    def clipped(self, factor: float) -> None:
-        """Remember by how much the gradients of the coming step have been scaled down."""
-        self._clip = factor
+    def add(self, draft: Draft) -> None:
+        """Take in a pass that has been read; what was stepped while it ran belongs to it."""
+        self.drafts.append(draft)
+        self.streams.add(draft.stream)
+        for update, parameters in self._early:
+            _enter(draft, update, parameters)
+        self._early.clear()
+
+    def clipping(self, numbered: Iterable[tuple[int, Tensor]], scale: float) -> None:
+        """Read gradients that the script is about to clip; they may still carry a scaler's factor."""
+        for key, tensor in numbered:
+            if tensor.grad is not None and key not in self._unclipped:
+                self._unclipped[key] = norm(tensor.grad) / scale
 
     def before_step(self, optimizer: object, numbered: Iterable[tuple[int, Tensor]], scale: Any) -> None:
         """Read what the optimizer is given."""
@@ -107,29 +122,24 @@ class Window:
         update.before(parameters.items(), scale)
         self._updates[id(optimizer)] = (update, parameters)
 
-    def after_step(self, optimizer: object) -> None:
-        """Read what it has made of it, and hand it to the draft that its gradients came from."""
-        update, parameters = self._updates.pop(id(optimizer), (None, {}))
-        if update is None or not self.drafts:
+    def after_step(self, optimizer: object, running: bool = False) -> None:
+        """Read what it has made of it; if no pass is `running`, its gradients came from one that is over."""
+        if id(optimizer) not in self._updates:
             return
-        update.after()
-        columns = update.columns()
-        draft = self._source(parameters)
-        for key, tensor in parameters.items():
-            column = columns[key]
-            alike = twins(tensor) if draft.step < 3 else None
-            if alike is not None:
-                column["twins"] = float(alike)
-            self._undo_clip(column)
-            known = draft.parameters.get(key, {})
-            # autograd.grad leaves nothing in `.grad`: what arrived counts as well.
-            draft.parameters[key] = {**known, **column, "grad": max(known.get("grad", 0.0), column["grad"])}
-        self._clip = None
+        update, parameters = self._updates.pop(id(optimizer))
+        for key in parameters.keys() & self._unclipped.keys():
+            update.meter.put((key, "unclipped"), self._unclipped.pop(key))
+        update.after(with_twins=self.step < 3)
+        if running:
+            self._early.append((update, parameters))
+        elif self.drafts:
+            _enter(self._source(parameters), update, parameters)
 
-    def _undo_clip(self, column: dict[str, float]) -> None:
-        """The size before clipping, where the script has clipped."""
-        if "clipped_rms" in column:
-            column["grad_rms"] = column["clipped_rms"] / (self._clip or 1.0)
+    def hand_in(self, people: People, recorder: Recorder) -> None:
+        """Record what was read."""
+        people.announce((leaf for draft in self.drafts for leaf in draft.leaves.values()), self.called)
+        for draft in self.drafts:
+            recorder.capture(draft.capture(people.name_of))
 
     def _source(self, parameters: dict[int, Tensor]) -> Draft:
         """The last draft that one of the parameters took part in."""
@@ -137,3 +147,11 @@ class Window:
             if not draft.leaves.keys().isdisjoint(parameters):
                 return draft
         return self.drafts[-1]
+
+
+def _enter(draft: Draft, update: Update, parameters: Iterable[int]) -> None:
+    columns = update.columns()
+    for key in parameters:
+        column, known = columns[key], draft.parameters.get(key, {})
+        # autograd.grad leaves nothing in `.grad`: what arrived counts as well.
+        draft.parameters[key] = {**known, **column, "grad": max(known.get("grad", 0.0), column["grad"])}

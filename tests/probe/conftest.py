@@ -1,0 +1,28 @@
+"""What the tests of the probe share: run a loop under the probe and get the recording."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from gradmedic.probe import Probe
+from gradmedic.recorder import Recorder
+from gradmedic.recording import Recording
+from gradmedic.settings import Settings
+
+
+@pytest.fixture
+def watch() -> Callable[..., Recording]:
+    """Run a training loop with every step read whole; nothing of ours may fail in it."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+    def watched(loop: Callable[[], object], every: int | None = 1) -> Recording:
+        recorder = Recorder({})
+        with Probe(recorder, Settings(every=every)):
+            loop()
+        recording = recorder.recording()
+        assert recording.events_of("failure") == []
+        return recording
+
+    return watched
