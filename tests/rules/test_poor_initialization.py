@@ -1,8 +1,9 @@
 """What looks like a bad start, and what is one."""
 
+from dataclasses import replace
 from math import nan
 
-from gradmedic.recording import Recording
+from gradmedic.recording import Recording, Vital
 from gradmedic.rules.poor_initialization import PoorInitialization
 from gradmedic.sketch import Columns, DrawnSite, parameter, site, sketch
 
@@ -56,3 +57,10 @@ def test_heavy_weights_under_a_bounded_activation_are_saturation() -> None:
 
 def test_normalization_makes_the_size_of_weights_harmless() -> None:
     assert not list(PoorInitialization().check(heavy(site("norm", "batch_norm"), STUCK)))
+
+
+def test_a_single_look_is_believed_only_where_training_fails() -> None:
+    numbers: Columns = {"weight_rms": [0.0], "grad_rms": [0.0]}
+    assert list(PoorInitialization().check(held("fc.weight", numbers)))
+    learns = replace(held("fc.weight", numbers), vitals=[Vital(at, 0, float(at), 2.3 * 0.95**at) for at in range(60)])
+    assert not list(PoorInitialization().check(learns))

@@ -283,7 +283,9 @@ def _stays_zero(recording: Recording, held: Parameter) -> bool:
         return False
     weights = [row for _, row in recording.parameter_series(held.id, "weight_rms")]
     grads = [row for _, row in recording.parameter_series(held.id, "grad_rms")]
-    return len(grads) >= 3 and max(weights, default=1.0) == 0 and max(grads) == 0
+    # One look may come too early: behind a head that starts at zero nothing moves at the first step.
+    enough = len(grads) >= 3 or any(outcome(recording, stream) is Outcome.FAILED for stream in recording.streams)
+    return bool(grads) and max(weights, default=1.0) == 0 and max(grads) == 0 and enough
 
 
 def _place(recording: Recording, held: Parameter) -> Place:
