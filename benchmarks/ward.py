@@ -206,14 +206,17 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Visit every case and print the table; the exit code is 1 if a healthy script raised an alarm."""
+    """Visit every case, print failures and the table; the exit code is 1 if a healthy script raised an alarm."""
     options = options_of(argv)
     passed_on = ["--every", options.every] if options.every else []
     cases = cases_in(options.cases.resolve(), options.only)
+    said = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        said = list(pool.map(lambda case: visit(case, options.seed_shift, passed_on), cases))
-    print("\n".join(table(said)), end="\n\n")
-    print("\n".join(line for line in map(failure, said) if line))
+        for one in pool.map(lambda case: visit(case, options.seed_shift, passed_on), cases):
+            said.append(one)
+            if line := failure(one):
+                print(line, flush=True)
+    print("", *table(said), sep="\n")
     if options.json:
         options.json.write_text(json.dumps([as_json(one) for one in said], indent=1), encoding="utf-8")
     return int(any(one.alarm for one in said if one.case.healthy))
