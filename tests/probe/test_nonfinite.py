@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gradmedic.probe import Probe
 from gradmedic.recorder import Recorder
@@ -229,7 +229,7 @@ def nan_in_the_batch(net: Net, x: Tensor, bad: bool) -> Tensor:
 
 def nan_in_the_target(net: Net, x: Tensor, bad: bool) -> Tensor:
     target = x[:, :4] * (float("nan") if bad else 1.0)
-    loss: Tensor = F.mse_loss(net(x), target)
+    loss: Tensor = functional.mse_loss(net(x), target)
     return loss
 
 
@@ -298,7 +298,7 @@ def test_an_unread_step_knows_the_sites_of_the_one_that_was_read() -> None:
 
 def test_a_mask_that_catches_the_bad_gradient_is_no_fault() -> None:
     def masked(net: Net, x: Tensor, bad: bool) -> Tensor:
-        return torch.sqrt(F.relu(net(x))).sum()
+        return torch.sqrt(functional.relu(net(x))).sum()
 
     assert not run(masked).events_of("non-finite")
 

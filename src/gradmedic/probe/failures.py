@@ -4,7 +4,7 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from gradmedic.errors import GradmedicWarning
 from gradmedic.recorder import Recorder
@@ -17,20 +17,27 @@ OFTEN = 3
 """Failures of one part after which it is no longer tried."""
 
 
+class Clock(Protocol):
+    """Knows the step that the run is at."""
+
+    step: int
+
+
 class Failures:
     """Called with every exception that was caught on our side of the fence."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
         self._recorder = recorder
+        self._clock = clock
         self._counts: dict[str, int] = {}
 
-    def __call__(self, part: str, error: BaseException, step: int = 0) -> None:
+    def __call__(self, part: str, error: BaseException) -> None:
         """Warn and record the first failure of a part; count the others."""
         count = self._counts[part] = self._counts.get(part, 0) + 1
         if count > 1:
             return
         with contextlib.suppress(Exception):  # it may be the recorder that fails
-            self._recorder.event(Event("failure", step, {"part": part, "error": repr(error)}))
+            self._recorder.event(Event("failure", self._clock.step, {"part": part, "error": repr(error)}))
         text = f"gradmedic could not read {part}: {error!r}. Training goes on; the report will lack it."
         with warnings.catch_warnings():  # a script that turns warnings into errors must not stop
             warnings.simplefilter("default")
@@ -45,14 +52,14 @@ def fenced(part: str) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[C
     """Decorate a method that the script's thread runs: what it raises goes to its object's `failed`."""
 
     def decorate(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R | None]:
-        @functools.wraps(method)
-        def within(self: Any, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        def within(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R | None:
             try:
                 return method(self, *args, **kwargs)
             except Exception as error:
                 self.failed(part, error)
                 return None
 
+        functools.update_wrapper(within, method)
         return within
 
     return decorate

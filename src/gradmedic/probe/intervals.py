@@ -20,6 +20,8 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from gradmedic.probe.failures import fenced
+
 current_number: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
 
 _OURS = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
@@ -27,6 +29,10 @@ _OURS = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirna
 PATIENCE = 20_000
 """Torch calls without a backward pass after which lines are no longer noted: at about 2 us each
 this is the most that a script which prepares its data with tensors has to pay."""
+
+
+Failed = Callable[[str, BaseException], None]
+"""Who is told of a part of ours that failed."""
 
 
 class Span(NamedTuple):
@@ -68,6 +74,7 @@ class Owners:
 class Modules:
     """Notes the interval of every module call that runs for the gradient."""
 
+    failed: Failed
     spans: list[Span] = field(default_factory=list)
     called: dict[int, nn.Module] = field(default_factory=dict)
     outputs: dict[int, Any] = field(default_factory=dict)
@@ -96,10 +103,12 @@ class Modules:
         self.spans.clear()
         self.called.clear()
 
+    @fenced("modules")
     def _enter(self, module: nn.Module, _args: object) -> None:
         if torch.is_grad_enabled() and threading.get_ident() == self._thread:
             self._stack.append((module, current_number()))
 
+    @fenced("modules")
     def _leave(self, module: nn.Module, _args: object, _output: object) -> None:
         while self._stack and threading.get_ident() == self._thread:
             top, start = self._stack.pop()
@@ -112,8 +121,9 @@ class Modules:
 class Lines(TorchFunctionMode):
     """Notes which line of the user's code called which torch function."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Failed) -> None:
         super().__init__()
+        self.failed = failed
         self.spans: list[Span] = []
         self.listening = False
         self._left = PATIENCE
@@ -141,16 +151,19 @@ class Lines(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         start = current_number()
         result = func(*args, **(kwargs or {}))
+        self._note(func, start, sys._getframe(1))
+        return result
+
+    @fenced("lines")
+    def _note(self, func: Any, start: int, frame: FrameType) -> None:
         stop = current_number()
-        if stop > start:
-            frame = user_frame(sys._getframe(1))
-            if frame is not None:
-                name = getattr(func, "__name__", str(func)).strip("_")
-                self.spans.append(Span(start, stop, 0, Line(name, frame.f_code.co_filename, frame.f_lineno)))
+        user = user_frame(frame) if stop > start else None
+        if user is not None:
+            name = getattr(func, "__name__", str(func)).strip("_")
+            self.spans.append(Span(start, stop, 0, Line(name, user.f_code.co_filename, user.f_lineno)))
         self._left -= 1
         if self._left < 0:
             self.listening = False
-        return result
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:

@@ -1,16 +1,16 @@
 """All that listens to a forward pass, put on and taken away together."""
 
-from gradmedic.probe.intervals import Lines, Modules, Owners
+from gradmedic.probe.intervals import Failed, Lines, Modules, Owners
 from gradmedic.probe.recurrent import RecurrentTap
 
 
 class Listening:
     """Module calls, lines of the user's code, and recurrent layers of one step that is read whole."""
 
-    def __init__(self) -> None:
-        self.modules = Modules()
+    def __init__(self, failed: Failed) -> None:
+        self.modules = Modules(failed)
         self.recurrent = RecurrentTap()
-        self._lines = Lines()
+        self._lines = Lines(failed)
         self._compiled = False
         self._active = False
 

@@ -13,7 +13,7 @@ from gradmedic.probe.assemble import Sheet
 from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures, fenced
 from gradmedic.probe.forensics import Forensics
-from gradmedic.probe.graph import walk
+from gradmedic.probe.graph import starts, walk
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.listening import Listening
 from gradmedic.probe.names import Names
@@ -47,15 +47,15 @@ class Probe:
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
         self._forensics = Forensics(recorder)
-        self._listening = Listening()
         self._seat = Seat(self)
         self._window: Window | None = None
         self._leaving: Window | None = None
         self._depth = 0
-        self._turning = False
+        self._due = 0
         self._looking: Look | None = None
         self._hands = Hands()
-        self._failed = Failures(recorder)
+        self.failed = Failures(recorder, self._vitals)
+        self._listening = Listening(self.failed)
         self._news = False
 
     def __enter__(self) -> Self:
@@ -80,17 +80,12 @@ class Probe:
 
     def close(self) -> None:
         """Get up, and hand in what is unfinished."""
-        self._leave()
-        for last in (self._close_window, self._hand_in, self._vitals.finish):
+        for last in (self._seat.rise, self._listening.end, self._close_window, self._hand_in, self._vitals.finish):
             self._lastly(last)
 
     @fenced("close")
     def _lastly(self, last: Callable[[], None]) -> None:
         last()
-
-    def failed(self, part: str, error: BaseException) -> None:
-        """Note a failure of our own."""
-        self._failed(part, error, self._vitals.step)
 
     def _leave(self) -> None:
         self._seat.rise()
@@ -123,7 +118,7 @@ class Probe:
             self._turn(keep=True)
 
     def _wanted(self, stream: int, loss: float | None, tensors: Any) -> bool:
-        if self._failed.often("backward", "capture"):
+        if self.failed.often("backward", "capture"):
             return False
         fresh = self._window is not None and stream not in self._window.streams
         return fresh or self._forensics.suspects(stream, loss, tensors)
@@ -131,7 +126,8 @@ class Probe:
     def _arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
         began = perf_counter()
         roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-        graph = walk(root.grad_fn for root in roots)
+        scale = self._vitals.scale_of(roots)
+        graph = walk(starts(roots, scale != 1.0))
         if not graph.vertices:
             return None
         leaves = [vertex.leaf for _, vertex in graph.leaves()]
@@ -139,9 +135,9 @@ class Probe:
         layout = Layout(graph)
         sites = self._sites.lay_out(layout, stream, *self._listening.owners())
         self._news |= self._forensics.forward(layout, sites, stream, self._vitals.step, loss)
-        passed = Pass(layout, sites, self._activity, self._failed)
+        passed = Pass(layout, sites, self._activity, self.failed)
         passed.arm()
-        look = self._looking = Look(stream, loss, passed, leaves, self._vitals.scale_of(roots), inputs)
+        look = self._looking = Look(stream, loss, passed, leaves, scale, inputs)
         if self._people.optimizers:
             self._listening.modules.stop()
         self._schedule.paid(perf_counter() - began)
@@ -163,7 +159,7 @@ class Probe:
         if not self._people.optimizers:
             self._by_hand()
         self._vitals.after_backward()
-        if self._turning:
+        if self._due > self._vitals.step:
             self._turn()
 
     def _finish(self, look: Look, grads: Any) -> None:
@@ -226,8 +222,7 @@ class Probe:
         held.stepped()
         self._vitals.after_step(moved)
         if held.steps > self._vitals.step:
-            self._vitals.step = held.steps
-            self._turning = True
+            self._due = held.steps
             if not self._depth:  # else a hook steps while the backward pass runs
                 self._turn()
 
@@ -239,6 +234,7 @@ class Probe:
         if window is not None:
             window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
 
+    @fenced("scale")
     def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
         """Remember the true loss behind a scaled one."""
         self._vitals.scaled(loss, result, scaler)
@@ -253,6 +249,7 @@ class Probe:
         """Tell a gradient that moves weights from one for its own sake."""
         return self._people.trains(outputs, inputs, higher)
 
+    @fenced("compile")
     def compiled(self) -> None:
         """Hooks would break a compiled model into pieces: keep none."""
         self._listening.give_up()
@@ -262,7 +259,7 @@ class Probe:
 
     def _turn(self, keep: bool = False) -> None:
         """A step is over. `keep` what was noted of the forward pass: it belongs to the next one."""
-        self._turning = False
+        self._vitals.step = max(self._vitals.step, self._due)
         self._close_window()
         if self._schedule.wants(self._vitals.step):
             self._open(keep)
@@ -278,6 +275,7 @@ class Probe:
             self._leaving, self._window = self._window, None
             self._leaving.called = list(self._listening.modules.called.values())
 
+    @fenced("names")
     def _open(self, keep: bool = False) -> None:
         self._window = Window(self._vitals.step)
         self._listening.begin(lines=not self._sites.have_lines, keep=keep)

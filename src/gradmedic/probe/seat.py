@@ -62,7 +62,14 @@ class Seat:
         self._stepped: object = None
 
     def take(self) -> None:
-        """Wrap what has to be wrapped."""
+        """Wrap all that has to be wrapped, or nothing."""
+        try:
+            self._wrap_all()
+        except Exception:
+            self.rise()
+            raise
+
+    def _wrap_all(self) -> None:
         self._wrap(torch.autograd, "backward", self._backward)
         self._wrap(torch.autograd, "grad", self._grad)
         # What clip_grad_norm_ calls itself: a script may have imported that one before.
