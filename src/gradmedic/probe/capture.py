@@ -10,6 +10,7 @@ from torch import Tensor
 from gradmedic.probe.failures import Failures
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.meter import Meter
+from gradmedic.probe.readings import unit_activity
 from gradmedic.probe.values import Activity, read_values, unit_dim
 from gradmedic.site import Kind, Site
 
@@ -103,7 +104,7 @@ class Pass:
         site = self.sites[i]
         if site is None:
             return
-        self.meter.put((i, "numel"), torch.tensor(float(numel)))
+        self.meter.note((i, "numel"), float(numel))
         first = grads[0] if grads else None
         if isinstance(first, Tensor) and not first.is_sparse and self.layout.kinds[i] is not Kind.ARITHMETIC:
             self.meter.put((i, "grad_nonzero"), torch.count_nonzero(first.detach()))
@@ -128,9 +129,8 @@ class Pass:
         if site is None or not isinstance(sent, Tensor) or not isinstance(arrived, Tensor) or sent.dim() < 2:
             return
         dim = unit_dim(self.layout, i, sent.dim())
-        others = [d for d in range(sent.dim()) if d != dim]
-        units = (sent.detach() != 0).any(dim=others)
-        if bool((arrived.detach() != 0).any()):
+        units = unit_activity(sent.detach(), dim)
+        if units is not None and bool((arrived.detach() != 0).any()):
             self.meter.put((i, "silent"), 1.0 - units.double().mean())
             self.meter.put((i, "dead"), self._activity.dead(site.id, units))
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from gradmedic.probe.operations import Operation, operation
 
 Node = Any
@@ -63,6 +65,12 @@ class Graph:
 
 
 LEAF = "torch::autograd::AccumulateGrad"
+
+
+def starts(roots: Iterable[Tensor], scaled: bool) -> Iterable[Node]:
+    """The nodes that the losses come from; a scaler's own product, if they are `scaled`, is none of the script's."""
+    nodes = (root.grad_fn for root in roots)
+    return (node.next_functions[0][0] if scaled and node is not None else node for node in nodes)
 
 
 def walk(starts: Iterable[Node]) -> Graph:

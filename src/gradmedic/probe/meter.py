@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradmedic.probe.readings import grad_reading
+
 
 class Meter:
     """Collects 0-dimensional tensors under keys; nothing waits for the device until `numbers`."""
@@ -13,6 +15,11 @@ class Meter:
     def __init__(self) -> None:
         self._keys: list[Hashable] = []
         self._cells: list[Tensor] = []
+        self._plain: dict[Any, float] = {}
+
+    def note(self, key: Hashable, value: float) -> None:
+        """Keep a number that is on the host already."""
+        self._plain[key] = value
 
     def put(self, key: Hashable, cell: Tensor) -> None:
         """Keep one number."""
@@ -25,7 +32,7 @@ class Meter:
 
     def numbers(self) -> dict[Any, float]:
         """All numbers that were kept, by key."""
-        found: dict[Any, float] = {}
+        found: dict[Any, float] = dict(self._plain)
         devices = {cell.device for cell in self._cells}
         for device in devices:
             chosen = [i for i, cell in enumerate(self._cells) if cell.device == device]
@@ -35,11 +42,6 @@ class Meter:
 
 
 def norm(tensor: Tensor) -> Tensor:
-    """The L2 norm of all entries as a 0-dimensional float64 tensor."""
-    tensor = tensor.detach()
-    if tensor.is_sparse:
-        tensor = tensor.coalesce().values()
-    if tensor.is_complex():
-        tensor = torch.view_as_real(tensor)
-    size: Tensor = torch.linalg.vector_norm(tensor, dtype=torch.float64)
-    return size
+    """The L2 norm of all entries as a 0-dimensional float64 tensor; NaN where nothing can be read."""
+    reading = grad_reading(tensor.detach())
+    return reading[0] if reading is not None else torch.tensor(float("nan"), dtype=torch.float64)

@@ -28,8 +28,9 @@ class Held:
 
     id: int
     optimizer: Any
-    first: Any = None
-    """Its first parameter, by which a later optimizer is known as its successor."""
+    first: Any
+    """Its first parameter: a later optimizer of that and of the same `kind` is its successor."""
+    kind: type
     steps: int = 0
     canary: Canary | None = field(default_factory=Canary)
     """Dropped once it has seen the gradients zeroed often enough."""
@@ -122,15 +123,16 @@ class People:
         return (p for held in self.optimizers.values() for p in held.parameters())
 
     def _joined(self, optimizer: Optimizer, step: int) -> Held:
-        """A newcomer takes over from one that is gone, or goes along with those that are at work."""
-        gone = {key: held for key, held in self.optimizers.items() if held.optimizer() is None}
-        first = optimizer.param_groups[0]["params"][:1]
-        for key, held in gone.items():
-            if first and held.first is not None and held.first() is first[0]:
+        """A newcomer takes over from one of its kind, or goes along with those that are at work."""
+        first = optimizer.param_groups[0]["params"][0]
+        alike = {key: held for key, held in self.optimizers.items() if held.first() is first}
+        for key, held in alike.items():
+            if held.kind is type(optimizer):  # made anew for every step, or for every epoch
                 del self.optimizers[key]
-                return Held(held.id, ref(optimizer), held.first, held.steps)
+                return replace(held, optimizer=ref(optimizer))
         self._met += 1
-        return Held(self._met - 1, ref(optimizer), ref(first[0]) if first else None, max(0, step - 1))
+        steps = max([step - 1, 0, *(held.steps for held in alike.values())])
+        return Held(self._met - 1, ref(optimizer), ref(first), type(optimizer), steps)
 
     def id_of(self, tensor: Tensor) -> int:
         """The id of a parameter in the recording."""

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.layout import Layout
-from gradmedic.probe.meter import Meter, norm
+from gradmedic.probe.meter import Meter
+from gradmedic.probe.readings import unit_activity, value_reading
+from gradmedic.probe.saturation import saturation
 from gradmedic.site import Kind
 
 HAZARDS = {
@@ -27,15 +29,6 @@ HAZARDS = {
     "abs",
 }
 """Operations whose value or slope is infinite somewhere: their operand's range is always read."""
-
-SLOPE = 0.05
-"""Share of its largest slope under which an activation counts as saturated: at the usual gains a
-signal of rms 1 leaves no more than a few percent of a tanh or sigmoid out there."""
-
-ONE_HOT = 0.99
-"""Largest probability from which a softmax row is one-hot: its slope p(1-p) is under 1 %."""
-
-RELUS = {"relu", "clamp", "threshold", "hardtanh", "hardsigmoid"}
 
 
 class Activity:
@@ -71,7 +64,7 @@ def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activ
         _implied_target(meter, layout, i, operand)
     if kind is Kind.ACTIVATION:
         _units(meter, layout, i, site, activity, result, operand)
-    bent = saturation(vertex, result, operand)
+    bent = _saturated(vertex, result, operand)
     if bent is not None:
         meter.put((i, "saturated"), bent)
 
@@ -87,16 +80,11 @@ def _wants_operand(layout: Layout, i: int) -> bool:
 
 
 def _range(meter: Meter, i: int, what: str, tensor: Tensor) -> None:
-    tensor = tensor.detach()
-    if tensor.numel() == 0:
-        return
-    low, high = torch.aminmax(tensor)
-    meter.put((i, f"{what}_norm"), norm(tensor))
-    meter.put((i, f"{what}_min"), low)
-    meter.put((i, f"{what}_max"), high)
-    meter.put((i, f"{what}_sum"), tensor.sum(dtype=torch.float64))
-    meter.put((i, f"{what}_nonzero"), torch.count_nonzero(tensor))
-    meter.put((i, f"{what}_numel"), torch.tensor(float(tensor.numel()), device=tensor.device))
+    reading = value_reading(tensor.detach())
+    if reading is not None:
+        for name, cell in zip(("norm", "sum", "min", "max", "nonzero"), reading, strict=True):
+            meter.put((i, f"{what}_{name}"), cell)
+        meter.note((i, f"{what}_numel"), float(tensor.numel()))
 
 
 def _target(meter: Meter, i: int, vertex: Vertex, attribute: str) -> None:
@@ -128,8 +116,9 @@ def _units(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, 
     if active is None or active.dim() < 2:
         return
     dim = unit_dim(layout, i, active.dim())
-    others = [d for d in range(active.dim()) if d != dim]
-    units = active.any(dim=others)
+    units = unit_activity(active, dim)
+    if units is None:
+        return
     meter.put((i, "silent"), 1.0 - units.double().mean())
     meter.put((i, "dead"), activity.dead(site, units))
 
@@ -141,9 +130,7 @@ def _active(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
         return result.detach() != 0 if isinstance(result, Tensor) else None
     if not isinstance(operand, Tensor):
         return None
-    if op == "hardsigmoid":
-        return operand.detach().abs() < 3
-    if op not in ("clamp", "threshold", "hardtanh"):
+    if op not in ("clamp", "threshold", "hardtanh", "hardsigmoid"):
         return None
     low, high = _bounds(vertex)
     return (operand.detach() > low) & (operand.detach() < high)
@@ -151,6 +138,8 @@ def _active(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
 
 def _bounds(vertex: Vertex) -> tuple[float, float]:
     """The open interval in which a clamp, threshold or hardtanh lets the gradient through."""
+    if vertex.operation.op == "hardsigmoid":
+        return -3.0, 3.0
     low = _constant(vertex, "min_val", "threshold", "min")
     high = _constant(vertex, "max_val", "max")
     return float("-inf") if low is None else low, float("inf") if high is None else high
@@ -169,20 +158,17 @@ def unit_dim(layout: Layout, i: int, dims: int) -> int:
     return 1 if dims >= 4 or (spatial and dims >= 3) else dims - 1
 
 
-def saturation(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
+def _saturated(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
     """The share of entries where the activation is flat; of rows that are one-hot for a softmax."""
     op = vertex.operation.op
     if isinstance(result, Tensor) and result.numel():
-        y = result.detach()
-        if op == "sigmoid":
-            return (4 * y * (1 - y) < SLOPE).double().mean()
-        if op == "tanh":
-            return (1 - y * y < SLOPE).double().mean()
-        if op == "softmax" and y.dim() and y.shape[_softmax_dim(vertex)] > 1:
-            return (y.amax(dim=_softmax_dim(vertex)) > ONE_HOT).double().mean()
+        if op != "softmax":
+            return saturation(op, result)
+        dim = _softmax_dim(vertex)
+        return saturation(op, result, {"dim": dim}) if result.shape[dim] > 1 else None
     if isinstance(operand, Tensor) and operand.numel() and op in ("hardtanh", "hardsigmoid"):
-        active = _active(vertex, result, operand)
-        return None if active is None else 1.0 - active.double().mean()
+        low, high = _bounds(vertex)
+        return saturation(op, operand, {"min": low, "max": high})
     return None
 
 

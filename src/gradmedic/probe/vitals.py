@@ -26,6 +26,9 @@ STRANGE = 4.0
 TALLY = 256
 """Vitals between two tallies: what is lost of the counters if the process is killed."""
 
+PENDING = 16
+"""Scaled losses that may wait for their backward pass."""
+
 WAITING = 32
 """Losses that may wait on a device before they are fetched together."""
 
@@ -103,7 +106,7 @@ class Vitals:
         if self._over:
             self._complete()
         self.clips.clear()
-        tensor = tensors if isinstance(tensors, Tensor) else _only(tensors)
+        tensor = tensors if isinstance(tensors, Tensor) else _sum(tensors)
         scaler = None
         if self._scaled and tensor is not None:
             known = self._scaled.pop(id(tensor), None)
@@ -132,7 +135,9 @@ class Vitals:
 
     def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
         """Remember the true loss behind a scaled one."""
-        self._scaled = {id(result): (ref(result), loss.detach(), scaler)}
+        if len(self._scaled) >= PENDING:
+            self._scaled.clear()
+        self._scaled[id(result)] = (ref(result), loss.detach(), scaler)
 
     def scale_of(self, roots: list[Tensor]) -> float:
         """The factor that the gradients of the pass that is about to run carry."""
@@ -270,10 +275,12 @@ class Vitals:
         self._tally()
 
 
-def _only(tensors: Any) -> Tensor | None:
-    """The tensor of a list of one; several losses have no single value."""
-    found = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
-    return found[0] if len(found) == 1 else None
+def _sum(tensors: Any) -> Tensor | None:
+    """The sum of several losses, the tensor itself if there is only one."""
+    losses = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
+    if len(losses) > 1 and all(loss.numel() == 1 for loss in losses):
+        return torch.stack([loss.detach().flatten()[0] for loss in losses]).sum()
+    return losses[0] if len(losses) == 1 else None
 
 
 def _global_norm(optimizer: Optimizer, scale: Any) -> Any:
