@@ -41,6 +41,8 @@ class Layout:
             edge = vertex.inputs[0] if vertex.inputs else None
             same = edge is not None and self.vertices[edge[0]].shape == vertex.shape
             return Kind.ACTIVATION if same else Kind.OPAQUE
+        if vertex.operation.op == "maximum" and None not in vertex.inputs:
+            return Kind.ARITHMETIC  # of two signals, neither of which is a floor
         return vertex.operation.kind
 
     def _settle_kind(self, i: int) -> None:
@@ -51,11 +53,12 @@ class Layout:
             self.kinds[i] = Kind.RESIDUAL
 
     def own_parameters(self, i: int) -> list[int]:
-        """The leaves that a vertex applies, the one with most dimensions first."""
+        """The leaves that a vertex applies: those of most dimensions first, of two the right factor."""
         if self.parameter[i] >= 0:
             return []
-        leaves = {self.parameter[j] for j in self.sources(i) if self.parameter[j] >= 0}
-        return sorted(leaves, key=lambda leaf: -self.vertices[leaf].leaf.dim())
+        slots = {self.parameter[e[0]]: slot for slot, e in enumerate(self.vertices[i].inputs) if e is not None}
+        leaves = [(leaf, slot) for leaf, slot in slots.items() if leaf >= 0]
+        return [leaf for leaf, slot in sorted(leaves, key=lambda p: (-self.vertices[p[0]].leaf.dim(), -p[1]))]
 
     def is_site(self, i: int) -> bool:
         """True for what is worth a name: not a leaf, not a reshape, not a parameter's own view."""
@@ -143,8 +146,12 @@ class Layout:
         own = self.own_parameters(i)
         if not own or self.kinds[i] is not Kind.WEIGHTS:
             return None
-        shape: tuple[int, ...] = tuple(self.vertices[own[0]].leaf.shape)
-        if len(shape) != 2:
-            return int(self.vertices[own[0]].leaf[0].numel()) if len(shape) > 2 else None
-        direct = own[0] in self.sources(i)
-        return shape[0] if direct and self.vertices[i].operation.op == "matmul" else shape[1]
+        weight = self.vertices[own[0]].leaf
+        if weight.dim() != 2:
+            return int(weight[0].numel()) if weight.dim() > 2 else None
+        # A product sums over the rows of its right factor and over the columns of its left one.
+        edges = [(slot, e[0]) for slot, e in enumerate(self.vertices[i].inputs) if e is not None]
+        slot, source = next((slot, j) for slot, j in edges if self.parameter[j] == own[0])
+        right = slot == len(self.vertices[i].inputs) - 1 and self.vertices[i].name != "LinearBackward0"
+        turned = source != own[0]
+        return int(weight.shape[0 if right != turned else 1])

@@ -65,6 +65,7 @@ _TABLE: dict[str, Operation] = {
         Clamp clamp - self
         ClampMin clamp - self
         ClampMax clamp - self
+        Maximum maximum - self
         Softshrink softshrink - self
         Hardshrink hardshrink - self
         """,

@@ -130,6 +130,9 @@ def _active(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
         return result.detach() != 0 if isinstance(result, Tensor) else None
     if not isinstance(operand, Tensor):
         return None
+    if op == "maximum":
+        other = vertex.tensor("other")
+        return operand.detach() > other.detach() if isinstance(other, Tensor) else None
     if op not in ("clamp", "threshold", "hardtanh", "hardsigmoid"):
         return None
     low, high = _bounds(vertex)
