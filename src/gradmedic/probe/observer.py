@@ -104,6 +104,7 @@ class Probe:
     def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
         self._hand_in()
         stream = self._people.stream(frame)
+        self._schedule.meet(stream)
         self._settle()
         loss = self._vitals.loss(stream, tensors)
         return self._arm(tensors, inputs, stream, loss, frame) if self._wanted(stream, loss, tensors) else None

@@ -6,6 +6,9 @@ from time import perf_counter
 EARLY = 3
 """Steps that are always read: what is wrong from the start shows in them."""
 
+MOST_STREAMS = 8
+"""Places that call backward whose early steps are read; more are a script that was unrolled."""
+
 GRACE = 0.1
 """Seconds that the captures at steps 4, 8, 16, ... may overdraw: a run of a second would else be
 over before the budget has paid for a look at how it went on."""
@@ -32,6 +35,8 @@ class Schedule:
         self._extra = EXTRA
         self._asked = False
         self._next_extra = 0
+        self._met: set[int] = set()
+        self._fresh = 0
         self._step = 0
         self._early = 0.0
         self.spent = 0.0
@@ -59,7 +64,8 @@ class Schedule:
     def _chooses(self, step: int) -> bool:
         if self._every is not None:
             return step % self._every == 0
-        if step < EARLY:
+        if step < EARLY or self._fresh > 0:
+            self._fresh = max(0, self._fresh - 1)
             return True
         if self._asked and self._extra > 0 and step >= self._next_extra:
             self._extra -= 1
@@ -69,6 +75,12 @@ class Schedule:
         if step & (step - 1) == 0:
             return due <= GRACE
         return due <= 0 and step - self._last >= max(1.0, SPREAD * step)
+
+    def meet(self, stream: int) -> None:
+        """A place that calls backward for the first time: its early steps are read as well."""
+        if stream not in self._met and len(self._met) < MOST_STREAMS:
+            self._met.add(stream)
+            self._fresh = EARLY
 
     def ask(self) -> None:
         """Vitals have turned strange: read a step soon."""
