@@ -1,7 +1,7 @@
 """Non-finite values: inf or NaN, and the operation that made the first of them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, nan
 from pathlib import PurePath
 from typing import Any, ClassVar
@@ -136,7 +136,8 @@ def _place(recording: Recording, event: Event) -> Place:
     data = event.data
     found = recording.sites.get(data.get("site", -1))
     if found is not None:
-        return found.place
+        # Where a number did not fit, what it had to fit into belongs to the place.
+        return replace(found.place, name=f"{found.name} ({found.dtype})") if "16" in found.dtype else found.place
     name = str(data.get("parameter") or data.get("name") or data.get("op") or "input")
     phase = str(data.get("phase"))
     return Place(

@@ -185,6 +185,7 @@ class PoorInitialization(Rule):
             tuple(_place(recording, held) for held in zeros),
             {"zero_matrices": len(zeros)},
             Cure(Message("Start all but one of them with small random numbers"), "nn.init.normal_(weight, std=0.02)"),
+            since=recording.parameter_series(zeros[0].id, "weight_rms")[0][0],
         )
 
     def _same(self, recording: Recording, alike: list[Parameter]) -> Finding:
@@ -197,6 +198,7 @@ class PoorInitialization(Rule):
             tuple(_place(recording, held) for held in alike),
             {"twins": share, "layers": len(alike)},
             Cure(Message("Break the symmetry: start with random weights"), HE),
+            since=recording.parameter_series(alike[0].id, "twins")[0][0],
         )
 
     def _small(self, found: list[Layer], capture: Capture) -> Finding:
