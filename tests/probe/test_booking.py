@@ -181,7 +181,7 @@ def test_the_scale_of_a_grad_scaler_is_taken_out() -> None:
             net = nn.Linear(3, 1)
             optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
             scaler = torch.amp.GradScaler("cpu", enabled=scaled, init_scale=1024.0)
-            scaler.scale(net(torch.randn(5, 3)).square().mean()).backward()  # type: ignore[no-untyped-call]
+            scaler.scale(net(torch.randn(5, 3)).square().mean()).backward()
             scaler.step(optimizer)
 
         return run

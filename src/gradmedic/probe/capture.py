@@ -11,6 +11,7 @@ from gradmedic.probe.failures import Failures
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.meter import Meter
 from gradmedic.probe.readings import unit_activity
+from gradmedic.probe.saturation import LEAST
 from gradmedic.probe.values import Activity, read_values, unit_dim
 from gradmedic.site import Kind, Site
 
@@ -27,6 +28,9 @@ _SILENT_SHAPES = {
     "clone",
 }
 """Reshapes through which a gradient passes with its norm unchanged: nothing to measure."""
+
+STEEPEST = {"relu": 1.0, "sigmoid": 0.25, "tanh": 1.0}
+"""The largest slope of activations whose result autograd keeps, and checkpointing packs away."""
 
 MANY_USES = 64
 """Uses of one leaf above which the single contributions are no longer measured: an RNN over a
@@ -82,9 +86,9 @@ class Pass:
         return slots
 
     def _needs_slope(self, i: int) -> bool:
-        """True for a ReLU whose result is packed away, by checkpointing for example."""
+        """True for an activation whose result is packed away, by checkpointing for example."""
         vertex = self.layout.vertices[i]
-        return vertex.operation.op == "relu" and vertex.tensor("result") is None
+        return vertex.operation.op in STEEPEST and vertex.tensor("result") is None
 
     def _arrival(self, i: int) -> Callable[[Any], None]:
         def arrival(grads: Any) -> None:
@@ -124,9 +128,15 @@ class Pass:
         return departure
 
     def _read_slope(self, i: int, sent: Any, arrived: Any) -> None:
-        """A unit that sends nothing back of what arrives is not active, whatever its value was."""
+        """What is sent back of what arrives tells the slope, whatever the value was; a unit without one is dead."""
         site = self.sites[i]
+        op = self.layout.vertices[i].operation.op
         if site is None or not isinstance(sent, Tensor) or not isinstance(arrived, Tensor) or sent.dim() < 2:
+            return
+        if op != "relu":
+            asked = arrived.detach() != 0
+            flat = (sent.detach().abs() < LEAST * STEEPEST[op] * arrived.detach().abs()) & asked
+            self.meter.put((i, "saturated"), flat.double().sum() / asked.double().sum().clamp(min=1))
             return
         dim = unit_dim(self.layout, i, sent.dim())
         units = unit_activity(sent.detach(), dim)

@@ -104,10 +104,11 @@ class RecurrentTap:
 
     def _after_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         # `isinstance` would ask lazy objects for their `__class__`.
-        if not issubclass(type(module), nn.RNNBase) or not _recorded():
+        if not issubclass(type(module), nn.RNNBase):
             return
         try:
-            self._watch(module, args, kwargs, output)  # type: ignore[arg-type]
+            if _recorded():
+                self._watch(module, args, kwargs, output)  # type: ignore[arg-type]
         except Exception as error:
             self._note(f"a call of {type(module).__name__} was not watched: {error}")
 
