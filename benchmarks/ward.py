@@ -142,7 +142,8 @@ def visit(case: Case, seed_shift: int = 0, options: Sequence[str] = ()) -> Said:
         if not report.exists():
             return Said(case, seconds=seconds, trouble=f"no report: {done.stderr.strip()[-300:]}", output=done.stdout)
         findings = json.loads(report.read_text(encoding="utf-8"))["findings"]
-    trouble = f"exit code {done.returncode}: {done.stderr.strip()[-300:]}" if done.returncode else ""
+    ours = [line for line in done.stderr.splitlines() if "gradmedic could not" in line]
+    trouble = f"exit code {done.returncode}: {done.stderr.strip()[-300:]}" if done.returncode else " ".join(ours)
     alarms = tuple(finding for finding in findings if finding["severity"] != "note")
     notes = tuple(finding["rule"] for finding in findings if finding["severity"] == "note")
     return Said(case, alarms, notes, seconds, trouble, done.stdout)
