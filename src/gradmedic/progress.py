@@ -55,7 +55,8 @@ def progress(losses: Sequence[tuple[int, float]]) -> Progress:
     steps = losses[-1][0] + 1 if losses else 0
     finite = [value for value in values if isfinite(value)]
     if len(finite) < FEWEST:
-        return Progress("worse" if len(finite) < len(values) else "unclear", *finite[:1], steps=steps)
+        first = finite[0] if finite else None
+        return Progress("worse" if len(finite) < len(values) else "unclear", first, steps=steps)
     window = max(3, len(finite) // 10)
     typical = [median(finite[i : i + window]) for i in range(0, len(finite) - window + 1, max(1, window // 2))]
     start = median(finite[: max(2, min(window, 5))])

@@ -1,6 +1,7 @@
 """Examining a model: one pass, and everything is as it was."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ def deep(activation: type[nn.Module]) -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(16, 4))
 
 
-def shallow() -> nn.Module:
+def shallow() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(16, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 4))
 
@@ -51,7 +52,7 @@ def test_everything_is_afterwards_what_it_was() -> None:
     model = shallow()
     model.eval()
     model[0].train()
-    F.cross_entropy(model(BATCH[0]), BATCH[1]).backward()
+    F.cross_entropy(model(BATCH[0]), BATCH[1]).backward()  # type: ignore[no-untyped-call]
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     grads = [parameter.grad for parameter in model.parameters()]
     modes = [module.training for module in model.modules()]
@@ -93,6 +94,6 @@ def test_takes_a_batch_of_any_form() -> None:
         (lambda output, target: output.detach().sum(), "does not depend"),
     ],
 )
-def test_says_in_one_sentence_what_is_wrong_with_the_loss(loss_fn: object, told: str) -> None:
+def test_says_in_one_sentence_what_is_wrong_with_the_loss(loss_fn: Callable[..., Tensor], told: str) -> None:
     with pytest.raises(ProbeError, match=told):
-        gm.examine(shallow(), BATCH, loss_fn)  # type: ignore[arg-type]
+        gm.examine(shallow(), BATCH, loss_fn)

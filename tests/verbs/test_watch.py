@@ -19,7 +19,7 @@ def train(activation: type[nn.Module] = nn.ReLU, steps: int = 40, depth: int = 2
     y = (x[:, 0] > 0).long()
     for _ in range(steps):
         optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()
+        F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return model
 
