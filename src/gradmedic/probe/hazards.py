@@ -108,7 +108,7 @@ def _cheap(vertex: Vertex) -> bool:
     """True for a hazard whose saved tensor is at hand and small."""
     test = _TESTS.get(vertex.operation.op)
     saved = vertex.tensor(test[0]) if test is not None and vertex.leaf is None else None
-    if not isinstance(saved, Tensor) or saved.device.type != "cpu" or saved.numel() > LARGEST:
+    if not isinstance(saved, Tensor) or saved.device.type != "cpu" or not 0 < saved.numel() <= LARGEST:
         return False
     return vertex.operation.op != "pow" or _is_root(vertex.node)
 
@@ -123,19 +123,19 @@ def _struck(node: Any) -> bool:
     vertex = Vertex(node, node.name(), operation(node.name()), 0)
     attribute, test = _TESTS[vertex.operation.op]
     saved = vertex.tensor(attribute)
-    return isinstance(saved, Tensor) and bool(test(saved.detach()))
+    return isinstance(saved, Tensor) and saved.numel() > 0 and bool(test(saved.detach()))
 
 
 def _zero(t: Tensor) -> Tensor:
-    return (t == 0).any()
+    return torch.count_nonzero(t) < t.numel()
 
 
 def _inf(t: Tensor) -> Tensor:
-    return torch.isinf(t).any()
+    return torch.isinf(torch.stack(torch.aminmax(t))).any()
 
 
 def _end(t: Tensor) -> Tensor:
-    return (t.abs() >= 1).any()
+    return (torch.stack(torch.aminmax(t)).abs() >= 1).any()
 
 
 _TESTS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
@@ -151,8 +151,8 @@ _TESTS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
     "acos": ("self", _end),
     "asin": ("self", _end),
     "atanh": ("self", _end),
-    "acosh": ("self", lambda t: (t <= 1).any()),
-    "log1p": ("self", lambda t: (t <= -1).any()),
+    "acosh": ("self", lambda t: t.min() <= 1),
+    "log1p": ("self", lambda t: t.min() <= -1),
     "softmax": ("result", lambda t: ~torch.isfinite(t.sum())),
 }
 """The saved tensor to look at, and what it must not hold. A value that is bad itself counts where
