@@ -1,8 +1,10 @@
 """What the user calls the modules and the tensors of a graph."""
 
 import gc
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from inspect import CO_OPTIMIZED
 from itertools import chain
 from types import FrameType
 from typing import Any
@@ -115,10 +117,21 @@ def _variables(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
     """The user's local and global variables, the innermost frame first."""
     frame = user_frame(frame)
     while frame is not None:
-        for name, value in chain(list(frame.f_locals.items()), list(frame.f_globals.items())):
+        for name, value in chain(_locals(frame), list(frame.f_globals.items())):
             if not name.startswith("__"):
                 yield name, value
         frame = user_frame(frame.f_back)
+
+
+def _locals(frame: FrameType) -> list[tuple[str, Any]]:
+    """The variables of a frame, which must not live longer because they were looked at."""
+    local = frame.f_locals
+    items = list(local.items())
+    # Up to Python 3.12 the frame of a function keeps the dictionary that it has given out, and all
+    # that is in it, until it returns. The count says that the script has not asked for it too.
+    if type(local) is dict and frame.f_code.co_flags & CO_OPTIMIZED and sys.getrefcount(local) <= 3:
+        local.clear()
+    return items
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:

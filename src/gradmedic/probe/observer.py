@@ -82,6 +82,7 @@ class Probe:
         """Get up, and hand in what is unfinished."""
         for last in (self._seat.rise, self._listening.end, self._close_window, self._hand_in, self._vitals.finish):
             self._lastly(last)
+        self._listening.forget()
 
     @fenced("close")
     def _lastly(self, last: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook
+from torch.nn.modules import module as hooks
 from torch.utils.hooks import RemovableHandle
 
 from gradmedic.probe.calls import Call, call_of, descends, length, passage, tensors, weights_of
@@ -63,12 +63,13 @@ class RecurrentTap:
     def install(self) -> None:
         """Watch from now on; harmless if it does already."""
         if self._hook is None:
-            self._hook = register_module_forward_hook(self._after_forward, with_kwargs=True)
+            self._hook = hooks.register_module_forward_hook(self._after_forward, with_kwargs=True)
 
     def close(self) -> None:
         """Stop watching, and forget calls that no backward pass has reached."""
         if self._hook is not None:
             self._hook.remove()
+            hooks._global_forward_hooks_with_kwargs.pop(self._hook.id, None)  # which torch forgets
             self._hook = None
         for chain in self._chains:
             _release(chain)
