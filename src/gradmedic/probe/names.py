@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from gradmedic.probe.intervals import user_frame
 
+SCANS = 6
+"""Looks at everything that is alive, at some 50 ms each; after these only variables are looked at."""
+
 
 @dataclass(frozen=True)
 class Owned:
@@ -30,14 +33,15 @@ class Owned:
 class Names:
     """Names of modules and parameters, found by one look at everything that is alive.
 
-    Modules that are nobody's child are roots. Where there is more than one the user's variable
-    name comes first ("G.0.weight"); a root that hangs in another module's plain list is called
-    after that ("layers[0].weight") and is not registered.
+    Modules that are nobody's child are roots. Where the script has more than one, the variable's
+    name comes first ("G.0.weight"), even if only one of them has been seen at work yet; a root that
+    hangs in another module's plain list is called after that ("layers[0].weight"), not registered.
     """
 
     modules: dict[int, str] = field(default_factory=dict)
     parameters: dict[int, Owned] = field(default_factory=dict)
     roots: list[Any] = field(default_factory=list)
+    _labels: dict[int, str] = field(default_factory=dict)
     _strangers: frozenset[int] = frozenset()
     _scans: int = 0
 
@@ -49,40 +53,38 @@ class Names:
     def introduce(self, model: nn.Module) -> None:
         """Take the names of a model as it gives them itself."""
         self.roots.append(ref(model))
+        self._labels[id(model)] = ""
         self._learn_root(model, "", registered=True)
 
     def learn(self, leaves: Iterable[Tensor], frame: FrameType | None) -> bool:
         """Find names for those of `leaves` that have none; True if anything was looked for."""
         unknown = [leaf for leaf in leaves if self.of(leaf) is None]
         strangers = frozenset(map(id, unknown))
-        if not unknown or strangers == self._strangers or self._scans >= 6:
+        if not unknown or strangers == self._strangers:
             return False
-        self._scans += 1
-        self._scan(unknown, frame)
+        if any(isinstance(leaf, nn.Parameter) for leaf in unknown):
+            self._scans += 1
+            self._scan(unknown, frame, _alive() if self._scans <= SCANS else _in_sight(frame))
         unnamed = [leaf for leaf in unknown if self.of(leaf) is None]
         self._name_tensors(unnamed, frame)
         self._strangers = frozenset(id(leaf) for leaf in unknown if self.of(leaf) is None)
         return True
 
-    def _scan(self, wanted: list[Tensor], frame: FrameType | None) -> None:
-        # issubclass(type(...)), because isinstance runs __class__ properties of lazy objects.
-        alive = [obj for obj in gc.get_objects() if issubclass(type(obj), nn.Module)]
+    def _scan(self, wanted: list[Tensor], frame: FrameType | None, alive: list[nn.Module]) -> None:
         children = {id(child) for module in alive for child in module._modules.values() if child is not None}
         ids = {id(tensor) for tensor in wanted}
-        known = {id(module) for module in (root() for root in self.roots) if module is not None}
-        roots = [
-            module
-            for module in alive
-            if id(module) not in children
-            and (id(module) in known or any(id(parameter) in ids for parameter in module.parameters()))
-        ]
+        known = {id(module): module for module in (root() for root in self.roots) if module is not None}
+        heads = [module for module in alive if id(module) not in children]
+        roots = list(known.values())
+        roots += [m for m in heads if id(m) not in known and any(id(parameter) in ids for parameter in m.parameters())]
         hung = _hung_in_lists(roots, alive)
-        self.roots = [ref(root) for root in roots]
-        proper = [root for root in roots if id(root) not in hung]
-        labels = _labels(proper, frame) if len(proper) > 1 else {}
+        labels = {id(root): hung[id(root)] for root in roots if id(root) in hung}
+        labels |= _labels([root for root in roots if id(root) not in hung], heads, frame)
+        labels |= {key: self._labels[key] for key in known}
+        self.roots, self._labels = [ref(root) for root in roots], {id(root): labels.get(id(root), "") for root in roots}
+        self.modules.clear()
         for root in roots:
-            label = hung.get(id(root)) or labels.get(id(root), "")
-            self._learn_root(root, label, registered=id(root) not in hung)
+            self._learn_root(root, self._labels[id(root)], registered=id(root) not in hung)
 
     def _learn_root(self, root: nn.Module, label: str, registered: bool) -> None:
         prefix = f"{label}." if label else ""
@@ -111,6 +113,18 @@ class Names:
                 return
         for key, tensor in wanted.items():
             self.parameters[key] = Owned(ref(tensor), f"tensor{list(tensor.shape)}")
+
+
+def _alive() -> list[nn.Module]:
+    # issubclass(type(...)), because isinstance runs __class__ properties of lazy objects.
+    return [obj for obj in gc.get_objects() if issubclass(type(obj), nn.Module)]
+
+
+def _in_sight(frame: FrameType | None) -> list[nn.Module]:
+    """The modules in the user's variables, which are found faster than all that are alive."""
+    held = (item for name, value in _variables(frame) for _, item in _holders(name, value))
+    roots = [item for item in held if issubclass(type(item), nn.Module)]
+    return list({id(module): module for root in roots for module in root.modules()}.values())
 
 
 def _variables(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
@@ -149,17 +163,24 @@ def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             if type(item) in (list, tuple):
                 yield from _inside(f"{name}[{key!r}]", item)
     elif hasattr(value, "__dict__") and not isinstance(value, (type, nn.Module)) and not callable(value):
-        yield from ((f"{name}.{key}", item) for key, item in vars(value).items() if issubclass(type(item), Tensor))
+        for key, item in list(vars(value).items()):
+            if issubclass(type(item), Tensor) or type(item) in (list, tuple, dict):
+                yield from _inside(f"{name}.{key}", item)
 
 
-def _labels(roots: list[nn.Module], frame: FrameType | None) -> dict[int, str]:
-    """The variable that holds each root, or the name of its class."""
-    wanted = {id(root): root for root in roots}
+def _labels(roots: list[nn.Module], heads: list[nn.Module], frame: FrameType | None) -> dict[int, str]:
+    """The variable that holds each root, or the name of its class; none where there is but one model."""
+    trainable = (head for head in heads if any(parameter.requires_grad for parameter in head.parameters()))
+    wanted = {id(module): module for module in (*roots, *trainable)}
     labels: dict[int, str] = {}
+    if len(wanted) < 2:
+        return labels
     for name, value in _variables(frame):
         for label, item in _holders(name, value):
-            if item is not None and wanted.get(id(item)) is item:
+            if wanted.get(id(item)) is item:
                 labels.setdefault(id(item), label)
+    if len(labels.keys() | {id(root) for root in roots}) < 2:  # the others are out of sight
+        return {}
     taken: dict[str, int] = {}
     for root in roots:
         label = labels.setdefault(id(root), type(root).__name__)

@@ -63,6 +63,7 @@ class Seat:
 
     def take(self) -> None:
         """Wrap all that has to be wrapped, or nothing."""
+        self._gone = False
         try:
             self._wrap_all()
         except Exception:
