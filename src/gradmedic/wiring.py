@@ -48,7 +48,12 @@ class Wiring:
 def wiring(recording: Recording) -> Wiring:
     """Sort the trainable parameters of a recording."""
     everybody = sorted(recording.parameters.values(), key=lambda p: p.id)
-    trainable = [p for p in everybody if p.requires_grad and not _moved_by_hand(recording, p)]
+    modular = any(p.optimizer is not None and p.module_type for p in everybody)
+    trainable = [
+        p
+        for p in everybody
+        if p.requires_grad and not _moved_by_hand(recording, p) and not (modular and _is_input(p))
+    ]
     reached = {p.id for p in trainable if _reached(recording, p)}
     held = [p for p in trainable if p.optimizer is not None]
     return Wiring(
@@ -71,6 +76,14 @@ def modules(parameters: Iterable[Parameter]) -> Sequence[tuple[str, Parameter]]:
     for owned in parameters:
         found.setdefault(owned.name.rpartition(".")[0] or owned.name, owned)
     return list(found.items())
+
+
+def _is_input(parameter: Parameter) -> bool:
+    """True for a tensor of its own that nobody holds: beside a model of modules it is what is put in.
+
+    Physics-informed losses, gradient penalties and adversarial examples ask for its gradient.
+    """
+    return not parameter.module_type and parameter.optimizer is None
 
 
 def _reached(recording: Recording, parameter: Parameter) -> bool:

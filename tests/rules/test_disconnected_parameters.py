@@ -106,3 +106,12 @@ def test_a_gradient_that_is_zeroed_too_late_is_found() -> None:
 
 def test_a_learning_rate_of_zero_is_not_that() -> None:
     assert not judged(parameter("fc.weight", {"grad_rms": [0.1] * 3, "clipped_rms": 0.1, "update_rms": 0.0}))
+
+
+def test_an_input_that_asks_for_its_gradient_is_no_forgotten_parameter() -> None:
+    asked = drawn("t", optimizer=None, module_type="")
+    assert not judged(drawn("net.0.weight", size=4), asked)
+
+
+def test_a_raw_tensor_beside_other_raw_tensors_is_forgotten() -> None:
+    assert judged(drawn("w1", module_type=""), drawn("w2", optimizer=None, module_type=""))
