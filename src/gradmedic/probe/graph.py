@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from gradmedic.probe.intervals import OURS, Line
 from gradmedic.probe.operations import Operation, operation
 
 Node = Any
@@ -40,6 +41,14 @@ class Vertex:
         """The type of the first output, without the `torch.` in front."""
         metadata = self.node._input_metadata
         return str(metadata[0].dtype).removeprefix("torch.") if metadata else ""
+
+    @property
+    def definition(self) -> Line | None:
+        """Where a function of the user's own is defined: `apply` is no torch function that would be heard of."""
+        code = getattr(getattr(getattr(self.node, "_forward_cls", None), "forward", None), "__code__", None)
+        if code is None or code.co_filename.startswith(OURS):
+            return None
+        return Line(self.operation.op, code.co_filename, code.co_firstlineno)
 
     def tensor(self, attribute: str) -> Any:
         """A saved tensor, or None where it is not saved, packed by somebody else, or overwritten."""

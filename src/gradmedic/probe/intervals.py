@@ -24,7 +24,7 @@ from gradmedic.probe.failures import fenced
 
 current_number: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
 
-_OURS = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
+OURS = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
 
 PATIENCE = 20_000
 """Torch calls without a backward pass after which lines are no longer noted: at about 2 us each
@@ -168,6 +168,6 @@ class Lines(TorchFunctionMode):
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
     """The innermost frame from here outward that is neither torch's nor ours."""
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
     return frame

@@ -106,7 +106,7 @@ class Names:
         wanted = {id(tensor): tensor for tensor in tensors}
         for name, value in _variables(frame):
             for label, item in _inside(name, value):
-                if item is not None and wanted.get(id(item)) is item:
+                if id(item) in wanted:
                     self.parameters[id(item)] = Owned(ref(item), label)
                     del wanted[id(item)]
             if not wanted:
@@ -177,7 +177,7 @@ def _labels(roots: list[nn.Module], heads: list[nn.Module], frame: FrameType | N
         return labels
     for name, value in _variables(frame):
         for label, item in _holders(name, value):
-            if wanted.get(id(item)) is item:
+            if id(item) in wanted:
                 labels.setdefault(id(item), label)
     if len(labels.keys() | {id(root) for root in roots}) < 2:  # the others are out of sight
         return {}

@@ -56,7 +56,7 @@ class Sites:
             known = self._anchors.get(anchor) if module is None else None
             key = keys[i] = self._anchors[anchor] = known or self._key(layout, i, stream, module, sites, seen)
             repeats[key] = repeats.get(key, 0) + 1
-            line = lines.of(layout.vertices[i].sequence)
+            line = lines.of(layout.vertices[i].sequence) or layout.vertices[i].definition
             site = self._known.get(key)
             if site is None or (site.line is None and line is not None):
                 inputs = tuple(s.id for j in layout.signals[i] if (s := sites[j]) is not None)
