@@ -94,3 +94,25 @@ def test_recomputation_is_no_step_and_no_stream_of_its_own() -> None:
     recording, _ = watched(reentrant)
     assert len(recording.streams) == 1
     assert [vital.step for vital in recording.vitals] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_sites_inside_of_a_checkpoint_are_read_as_without_it(reentrant: bool) -> None:
+    def run(wrap: bool) -> dict[str, float]:
+        torch.manual_seed(0)
+        first, head = nn.Linear(8, 8), nn.Linear(8, 2)
+        blocks = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.Sigmoid()) for _ in range(4))
+        model = nn.ModuleList([first, blocks, head])
+        recorder = Recorder({})
+        with Probe(recorder, Settings(every=1)) as probe:
+            probe.introduce(model, None)
+            x = first(torch.ones(4, 8))
+            for block in blocks:
+                x = checkpoint(block, x, use_reentrant=reentrant) if wrap else block(x)
+            head(x).square().sum().backward()
+        recording = recorder.recording()
+        sizes = {recording.sites[i].name: row["grad_norm"] for i, row in recording.captures[0].sites.items()}
+        return {name: size for name, size in sizes.items() if name.startswith("1.")}
+
+    assert run(wrap=True) == pytest.approx(run(wrap=False))
+    assert len(run(wrap=True)) == 8

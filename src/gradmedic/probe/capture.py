@@ -1,7 +1,7 @@
 """Read one backward pass whole: hooks on the nodes of its graph, for as long as it runs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -156,3 +156,8 @@ class Look:
     scale: float
     inputs: Any
     """What `autograd.grad` was asked for; None for a plain backward pass."""
+    told: bool = False
+    """True if the pass has told of a value that is not finite before it has run."""
+    inner: list[Pass] = field(default_factory=list)
+    """Passes that checkpointing runs inside of this one."""
+    began: float = 0.0

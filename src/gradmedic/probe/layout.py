@@ -9,16 +9,23 @@ from gradmedic.site import Kind
 
 _LAYERS = {Kind.WEIGHTS, Kind.EMBEDDING, Kind.RECURRENT}
 
+CHECKPOINT = "checkpoint_function"
+"""The one node that reentrant checkpointing leaves of a part of the forward pass."""
+
 RECURS = 4
 """Uses of one weight, each behind the last, from which they count as time steps: two or three
 are as likely a block that is applied again."""
 
 
 class Layout:
-    """The structure of one graph; every list is indexed by vertex position."""
+    """The structure of one graph; every list is indexed by vertex position.
 
-    def __init__(self, graph: Graph) -> None:
+    A graph that lies `within` another one, as a checkpoint's, does not end in the loss.
+    """
+
+    def __init__(self, graph: Graph, within: bool = False) -> None:
         self.graph = graph
+        self._within = within
         self.vertices = graph.vertices
         self.kinds = [self._kind(vertex) for vertex in self.vertices]
         self.parameter = [-1] * len(self.vertices)
@@ -37,6 +44,8 @@ class Layout:
         return (edge[0] for edge in self.vertices[i].inputs if edge is not None)
 
     def _kind(self, vertex: Vertex) -> Kind:
+        if vertex.operation.op == CHECKPOINT:
+            return Kind.OPAQUE
         if vertex.leaf is None and is_user_function(vertex.node):
             edge = vertex.inputs[0] if vertex.inputs else None
             same = edge is not None and self.vertices[edge[0]].shape == vertex.shape
@@ -111,7 +120,8 @@ class Layout:
         tail = [True] * len(self.vertices)
         for i in reversed(range(len(self.vertices))):
             users = self.vertices[i].consumers
-            tail[i] = all(tail[j] and not self.applies_weights(j) for j, _ in users)
+            ends = bool(users) or not self._within
+            tail[i] = ends and all(tail[j] and not self.applies_weights(j) for j, _ in users)
         return tail
 
     @cached_property

@@ -9,22 +9,16 @@ from typing import Any, Self
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gradmedic.probe.assemble import Sheet
 from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures, fenced
-from gradmedic.probe.forensics import Forensics
-from gradmedic.probe.graph import starts, walk
-from gradmedic.probe.layout import Layout
-from gradmedic.probe.listening import Listening
 from gradmedic.probe.names import Names
 from gradmedic.probe.people import People
+from gradmedic.probe.reader import Reader
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat, weakly
-from gradmedic.probe.sites import Sites
 from gradmedic.probe.updates import Hands
-from gradmedic.probe.values import Activity
 from gradmedic.probe.vitals import Vitals
-from gradmedic.probe.window import Draft, Window
+from gradmedic.probe.window import Window
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 from gradmedic.settings import Settings
@@ -42,20 +36,18 @@ class Probe:
         self._recorder = recorder
         self._names = Names()
         self._people = People(recorder, self._names)
-        self._sites = Sites(self._names, recorder.site)
-        self._activity = Activity()
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
-        self._forensics = Forensics(recorder)
         self._seat = Seat(self)
         self._window: Window | None = None
         self._leaving: Window | None = None
         self._depth = 0
         self._due = 0
-        self._looking: Look | None = None
         self._hands = Hands()
         self.failed = Failures(recorder, self._vitals)
-        self._listening = Listening(self.failed)
+        self._reader = Reader(recorder, self._names, self._people, self._vitals, self._schedule, self.failed)
+        self._listening = self._reader.listening
+        self._started: tuple[int, float] | None = None
         self._news = False
 
     def __enter__(self) -> Self:
@@ -91,15 +83,19 @@ class Probe:
     def _leave(self) -> None:
         self._seat.rise()
         self._listening.end()
-        self._looking = None
+        self._reader.looking = None
 
     # ── backward ────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
+    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
         self._depth += 1
         # Checkpointing recomputes inside of another pass.
-        return self._begin(tensors, inputs, frame) if self._depth == 1 else None
+        return self._begin(tensors, inputs, frame) if self._depth == 1 else self._nest(tensors)
+
+    @fenced("checkpoint")
+    def _nest(self, tensors: Any) -> Pass | None:
+        return self._reader.nest(tensors) if self._reader.looking is not None else None
 
     @fenced("backward")
     def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
@@ -108,7 +104,13 @@ class Probe:
         self._schedule.meet(stream)
         self._settle()
         loss = self._vitals.loss(stream, tensors)
-        return self._arm(tensors, inputs, stream, loss, frame) if self._wanted(stream, loss, tensors) else None
+        if not self._wanted(stream, loss, tensors):
+            self._started = (stream, perf_counter())
+            return None
+        self._started = None
+        look = self._reader.arm(tensors, inputs, stream, loss, frame)
+        self._news |= look is not None and look.told
+        return look
 
     def _settle(self) -> None:
         """See what has happened to weights and gradients since the last pass."""
@@ -123,63 +125,32 @@ class Probe:
         if self.failed.often("backward", "capture"):
             return False
         fresh = self._window is not None and stream not in self._window.streams
-        return fresh or self._forensics.suspects(stream, loss, tensors)
+        return fresh or self._reader.forensics.suspects(stream, loss, tensors)
 
-    def _arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
-        began = perf_counter()
-        roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-        scale = self._vitals.scale_of(roots)
-        graph = walk(starts(roots, scale != 1.0))
-        if not graph.vertices:
-            return None
-        leaves = [vertex.leaf for _, vertex in graph.leaves()]
-        self._names.learn([*leaves, *self._people.moved()], frame)
-        layout = Layout(graph)
-        sites = self._sites.lay_out(layout, stream, *self._listening.owners())
-        self._news |= self._forensics.forward(layout, sites, stream, self._vitals.step, loss)
-        passed = Pass(layout, sites, self._activity, self.failed)
-        passed.arm()
-        look = self._looking = Look(stream, loss, passed, leaves, scale, inputs)
-        if self._people.optimizers:
-            self._listening.modules.stop()
-        self._schedule.paid(perf_counter() - began)
-        return look
-
-    def end(self, look: Look | None, grads: Any = None) -> None:
+    def end(self, look: Look | Pass | None, grads: Any = None) -> None:
         """Collect what the hooks have read."""
         self._depth = max(0, self._depth - 1)
-        if self._depth == 0:
+        if isinstance(look, Pass):
+            look.disarm()
+        elif self._depth == 0:
             self._end(look, grads)
             self._tell()
 
     @fenced("backward")
     def _end(self, look: Look | None, grads: Any) -> None:
+        if self._started is not None:
+            self._reader.timed(self._started[0], perf_counter() - self._started[1])
         self._people.after_backward()
         if look is not None:
-            self._looking = None
-            self._finish(look, grads)
+            draft = self._reader.finish(look, grads)
+            self._hands.watch(look.leaves)
+            self._window = self._window or Window(self._vitals.step)
+            self._window.add(draft)
         if not self._people.optimizers:
             self._by_hand()
         self._vitals.after_backward()
         if self._due > self._vitals.step:
             self._turn()
-
-    def _finish(self, look: Look, grads: Any) -> None:
-        began = perf_counter()
-        look.passed.disarm()
-        if grads is not None:
-            look.passed.returned(look.inputs, grads)
-        sheet = Sheet(look.passed.layout, look.passed.sites, look.passed.meter.numbers(), look.scale)
-        self._forensics.backward(sheet, look.stream, self._vitals.step)
-        if self._window is None:
-            self._window = Window(self._vitals.step)
-        leaves = self._people.number(look.leaves)
-        draft = Draft(self._vitals.step, look.stream, self._schedule.elapsed, look.loss, sheet, leaves)
-        draft.read_leaves(self._people.id_of)
-        draft.read_recurrent(self._listening.recurrent.readings(), self._names.modules, look.scale)
-        self._hands.watch(look.leaves)
-        self._window.add(draft)
-        self._schedule.paid(perf_counter() - began, captured=True)
 
     def _by_hand(self) -> None:
         """As long as no optimizer has been seen, the script may move the weights itself."""
@@ -198,12 +169,14 @@ class Probe:
         scale = getattr(optimizer, "grad_scale", None)  # fused optimizers unscale inside of the step
         window = self._receiving()
         if window is not None:
+            began = perf_counter()
             window.before_step(optimizer, ((self._people.id_of(p), p) for p in held.parameters()), scale)
+            self._schedule.paid(2 * (perf_counter() - began))  # and as much again to look what has become of it
         self._vitals.before_step(optimizer, scale, whole=not self._depth)
 
     def _receiving(self) -> Window | None:
         """The window that a step now belongs to: several optimizers may share one backward pass."""
-        if self._window is not None and (self._window.drafts or self._looking is not None):
+        if self._window is not None and (self._window.drafts or self._reader.looking is not None):
             return self._window
         return self._leaving
 
@@ -216,7 +189,7 @@ class Probe:
     def _after_step(self, optimizer: Optimizer) -> None:
         window = self._receiving()
         if window is not None:
-            window.after_step(optimizer, running=self._looking is not None)
+            window.after_step(optimizer, running=self._reader.looking is not None)
         self._over(optimizer, optimizer)
 
     def _over(self, optimizer: Optimizer, moved: Optimizer | None) -> None:
@@ -280,7 +253,7 @@ class Probe:
     @fenced("names")
     def _open(self, keep: bool = False) -> None:
         self._window = Window(self._vitals.step)
-        self._listening.begin(lines=not self._sites.have_lines, keep=keep)
+        self._listening.begin(lines=not self._reader.sites.have_lines, keep=keep)
 
     def _hand_in(self) -> None:
         """Record the captures of the step that is over."""

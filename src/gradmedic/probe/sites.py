@@ -42,8 +42,10 @@ class Sites:
         """True if every site has its line, or if looking again has not helped."""
         return self._looks >= LOOKS or (bool(self._known) and all(site.line for site in self._known.values()))
 
-    def lay_out(self, layout: Layout, stream: int, modules: Owners, lines: Owners) -> list[Site | None]:
-        """The site of every vertex; None for leaves and reshapes."""
+    def lay_out(
+        self, layout: Layout, stream: int, modules: Owners, lines: Owners, within: Site | None = None
+    ) -> list[Site | None]:
+        """The site of every vertex; None for leaves and reshapes. `within` is the one that stands for them all."""
         self._looks += 1
         sites: list[Site | None] = [None] * len(layout.vertices)
         seen: dict[tuple[Any, ...], int] = {}
@@ -60,7 +62,8 @@ class Sites:
             site = self._known.get(key)
             if site is None or (site.line is None and line is not None):
                 inputs = tuple(s.id for j in layout.signals[i] if (s := sites[j]) is not None)
-                site = self._make(key, layout, i, order, module, line, inputs, site)
+                place = order if within is None else within.order
+                site = self._make(key, layout, i, place, module, line, inputs, site)
             sites[i] = site
         self._tell(keys, repeats, sites)
         return sites

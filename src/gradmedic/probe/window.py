@@ -1,6 +1,6 @@
 """A step that is read whole: its backward passes and its updates, until weights have moved."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
@@ -28,6 +28,8 @@ class Draft:
     sheet: Sheet
     leaves: dict[int, Tensor]
     """The parameters that took part, by their id in the recording."""
+    inner: Sequence[Sheet] = ()
+    """What was read of passes inside of this one."""
     parameters: dict[int, dict[str, float]] = field(default_factory=dict)
     extra_sites: dict[int, dict[str, float]] = field(default_factory=dict)
     extra_profiles: dict[int, list[float]] = field(default_factory=dict)
@@ -35,9 +37,14 @@ class Draft:
 
     def read_leaves(self, id_of: Callable[[Tensor], int]) -> None:
         """Take the gradient of every leaf from what has arrived there."""
-        for i, vertex in self.sheet.layout.graph.leaves():
-            size = self.sheet.arrivals.get(i)
-            if size is None:
+        for sheet in (*self.inner, self.sheet):
+            self._read_leaves(sheet, id_of)
+
+    def _read_leaves(self, sheet: Sheet, id_of: Callable[[Tensor], int]) -> None:
+        known = {id(leaf) for leaf in self.leaves.values()}
+        for i, vertex in sheet.layout.graph.leaves():
+            size = sheet.arrivals.get(i)
+            if size is None or id(vertex.leaf) not in known:
                 continue
             column: dict[str, float] = {"grad": 1.0}
             if size - size != 0:
@@ -72,6 +79,8 @@ class Draft:
     def capture(self, name_of: Callable[[int], str]) -> Capture:
         """The finished capture."""
         sites = self.sheet.sites_columns()
+        for sheet in self.inner:
+            sites.update(sheet.sites_columns())
         for site, columns in self.extra_sites.items():
             sites[site] = {**sites.get(site, {}), **columns}
         profiles, times = self.sheet.profiles()
