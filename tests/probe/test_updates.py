@@ -297,12 +297,29 @@ def test_accumulation_by_hand_is_one_step(watch: Watch) -> None:
     assert recording.tallies["stale_steps"] == 0
 
 
+@pytest.mark.parametrize("every", [1, None])
+def test_weights_that_are_replaced_by_hand(watch: Watch, every: int | None) -> None:
+    def loop() -> None:
+        w = torch.zeros(3, 1, requires_grad=True)
+        for _ in range(40):
+            loss = (torch.randn(5, 3) @ w - 1).square().mean()
+            loss.backward()
+            assert w.grad is not None
+            w = (w - 0.1 * w.grad).detach().requires_grad_()
+
+    recording = watch(loop, every)
+    assert [v.step for v in recording.vitals] == list(range(40))
+    assert recording.tallies["stale_steps"] == 0
+    assert {p.name for p in recording.parameters.values()} == {"w"}
+    assert len(recording.captures) >= 5
+
+
 def test_a_parameter_that_never_moves_does_not_hide_the_others(watch: Watch) -> None:
     def loop() -> None:
         model = small()
-        scale = torch.ones((), requires_grad=True)
+        scale = torch.ones((), requires_grad=True)  # the smallest of all
         for _ in range(5):
-            (loss_of(model) + 0 * scale).backward()
+            (0 * scale + loss_of(model)).backward()
             for p in model.parameters():
                 behind_the_back(p)
                 p.grad = None

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures, fenced
+from gradmedic.probe.graph import starts, walk
 from gradmedic.probe.names import Names
 from gradmedic.probe.people import People
 from gradmedic.probe.reader import Reader
@@ -102,7 +103,7 @@ class Probe:
         self._hand_in()
         stream = self._people.stream(frame)
         self._schedule.meet(stream)
-        self._settle()
+        self._settle(stream, tensors)
         loss = self._vitals.loss(stream, tensors)
         if not self._wanted(stream, loss, tensors):
             self._started = (stream, perf_counter())
@@ -112,14 +113,24 @@ class Probe:
         self._news |= look is not None and look.told
         return look
 
-    def _settle(self) -> None:
+    def _settle(self, stream: int, tensors: Any) -> None:
         """See what has happened to weights and gradients since the last pass."""
         self._people.before_backward()
-        if not self._people.optimizers and self._hands.moved():
-            if self._window is not None:
-                self._window.after_step(self._hands)
+        if self._people.optimizers:
+            return
+        moved = self._hands.moved()
+        if moved and self._window is not None:
+            self._window.after_step(self._hands)
+        if moved or self._replaced(stream, tensors):
             self._vitals.by_hand(self._hands.stale)
             self._turn(keep=True)
+
+    def _replaced(self, stream: int, tensors: Any) -> bool:
+        """Whether a pass that was read comes again through other tensors."""
+        if self._window is None or stream not in self._window.streams:
+            return False
+        graph = walk(starts([tensors] if isinstance(tensors, Tensor) else tensors, scaled=False))
+        return self._hands.replaced_in(vertex.leaf for _, vertex in graph.leaves())
 
     def _wanted(self, stream: int, loss: float | None, tensors: Any) -> bool:
         if self.failed.often("backward", "capture"):

@@ -6,6 +6,7 @@ from types import FrameType
 from typing import Any
 from weakref import ref
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -62,6 +63,7 @@ class People:
         self.optimizers: dict[int, Held] = {}
         self._met = 0
         self._ids: dict[int, tuple[Any, int]] = {}
+        self._raw: dict[tuple[str, torch.Size], int] = {}
         self._numbered = 0
         self._known: dict[int, Parameter] = {}
 
@@ -146,9 +148,26 @@ class People:
     def number(self, leaves: Iterable[Tensor]) -> dict[int, Tensor]:
         """The leaves by their ids; whoever has no id yet gets one, modules in order of definition."""
         leaves = list(leaves)
+        self._adopt(leaves)
         for tensor in self._everybody(leaves):
             self.id_of(tensor)
         return {self.id_of(leaf): leaf for leaf in leaves}
+
+    def _adopt(self, leaves: list[Tensor]) -> None:
+        """Give a new raw tensor the id of the one that bore its name before, unless both are at work."""
+        at_work = {self._ids[id(t)][1] for t in leaves if self._has_id(t)}
+        for tensor in leaves:
+            owned = None if self._has_id(tensor) else self._names.of(tensor)
+            if owned is not None and owned.module is None:
+                heir = self._raw.get((owned.name, tensor.shape))
+                if heir is not None and heir not in at_work:
+                    self._ids[id(tensor)] = (ref(tensor), heir)
+                self._raw[owned.name, tensor.shape] = number = self.id_of(tensor)
+                at_work.add(number)
+
+    def _has_id(self, tensor: Tensor) -> bool:
+        known = self._ids.get(id(tensor))
+        return known is not None and known[0]() is tensor
 
     def name_of(self, key: int) -> str:
         """The name of a tensor by its `id()`."""

@@ -15,6 +15,10 @@ SAMPLE = 2**16
 """Entries of a parameter that are copied to measure its update: evenly spread rows of a large one."""
 
 
+WATCHED = 3
+"""Parameters that are looked at to notice updates by hand."""
+
+
 @dataclass
 class Canary:
     """Tells whether anybody zeroes the gradients of an optimizer between two of its steps.
@@ -62,35 +66,56 @@ class Canary:
 
 
 @dataclass
-class Hands:
-    """Notices updates that no optimizer makes: `p -= lr * p.grad`, or an optimizer that is not torch's."""
+class _Watched:
+    """A parameter as the last backward pass has left it."""
 
-    tensor: Any = None
-    _weights: tuple[int, float] | None = None
-    _grad: tuple[int, int] | None = None
+    tensor: Any
+    weights: tuple[int, float] | None = None
+    grad: tuple[int, int] | None = None
 
-    def watch(self, leaves: Iterable[Tensor]) -> None:
-        """Choose the smallest of the parameters to look at."""
-        if self.tensor is None or self.tensor() is None:
-            smallest = min(leaves, key=lambda leaf: leaf.numel(), default=None)
-            self.tensor = None if smallest is None else ref(smallest)
-
-    def after_backward(self) -> None:
-        """Remember the parameter and its gradient."""
-        tensor = self.tensor() if self.tensor is not None else None
-        if tensor is not None:
-            self._weights = _fingerprint(tensor)
-            self._grad = _state(tensor)
-
+    @property
     def moved(self) -> bool:
-        """True if the parameter has changed since the last backward pass."""
-        tensor = self.tensor() if self.tensor is not None else None
-        return tensor is not None and self._weights is not None and _fingerprint(tensor) != self._weights
+        tensor = self.tensor()
+        return self.weights is not None and (tensor is None or _fingerprint(tensor) != self.weights)
 
     @property
     def stale(self) -> bool:
-        """True if the gradient that has been used is still there, for the next pass to add to."""
-        return self._grad is not None and _state(self.tensor()) == self._grad
+        return self.grad is not None and _state(self.tensor()) == self.grad
+
+
+@dataclass
+class Hands:
+    """Notices updates that no optimizer makes: `p -= lr * p.grad`, or an optimizer that is not torch's."""
+
+    _watched: list[_Watched] = field(default_factory=list)
+
+    def watch(self, leaves: Iterable[Tensor]) -> None:
+        """Choose the smallest of the parameters to look at; one alone might never move."""
+        if not self._watched or any(watched.tensor() is None for watched in self._watched):
+            smallest = sorted(leaves, key=lambda leaf: leaf.numel())[:WATCHED]
+            self._watched = [_Watched(ref(leaf)) for leaf in smallest]
+
+    def after_backward(self) -> None:
+        """Remember the parameters and their gradients."""
+        for watched in self._watched:
+            tensor = watched.tensor()
+            if tensor is not None:
+                watched.weights, watched.grad = _fingerprint(tensor), _state(tensor)
+
+    def moved(self) -> bool:
+        """True if a parameter has changed, or is gone, since the last backward pass."""
+        return any(watched.moved for watched in self._watched)
+
+    def replaced_in(self, leaves: Iterable[Tensor]) -> bool:
+        """True if the next pass goes through other tensors: `w = (w - lr * w.grad).requires_grad_()`."""
+        here = {id(leaf) for leaf in leaves}
+        return bool(self._watched) and here.isdisjoint(id(watched.tensor()) for watched in self._watched)
+
+    @property
+    def stale(self) -> bool:
+        """True if the gradients that have been used are still there, for the next pass to add to."""
+        moved = [watched for watched in self._watched if watched.moved]
+        return bool(moved) and all(watched.stale for watched in moved)
 
 
 def _fingerprint(tensor: Tensor) -> tuple[int, float]:
