@@ -73,9 +73,15 @@ class Probe:
 
     def close(self) -> None:
         """Get up, and hand in what is unfinished."""
-        for last in (self._seat.rise, self._listening.end, self._close_window, self._hand_in, self._vitals.finish):
+        for last in (
+            self._seat.rise,
+            self._listening.end,
+            self._close_window,
+            self._hand_in,
+            self._vitals.finish,
+            self._listening.forget,
+        ):
             self._lastly(last)
-        self._listening.forget()
 
     @fenced("close")
     def _lastly(self, last: Callable[[], None]) -> None:
