@@ -34,6 +34,10 @@ class Forensics:
             return True
         return isinstance(tensors, Tensor) and self._hazards.show(stream, tensors)
 
+    def watches(self, stream: int) -> bool:
+        """True if a stream has operations that are looked at before every pass."""
+        return self._hazards.has(stream)
+
     def forward(self, layout: Layout, sites: Sites, stream: int, step: int, loss: float | None) -> bool:
         """Where the loss is not finite search the graph while its saved tensors live; True if that told anything."""
         self._hazards.learn(stream, layout)

@@ -118,3 +118,9 @@ def _inputs_first(starts: list[Node]) -> list[Node]:
                 stack.pop()
                 done[node] = None
     return list(done)
+
+
+def leaves_of(tensors: Any) -> Iterable[Any]:
+    """The tensors that a pass from one or several losses would reach."""
+    graph = walk(starts([tensors] if isinstance(tensors, Tensor) else tensors, scaled=False))
+    return (vertex.leaf for _, vertex in graph.leaves())

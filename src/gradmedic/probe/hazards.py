@@ -68,6 +68,10 @@ class Hazards:
         found = [_Spot(way, layout.vertices[i].name, before.get(way, 0)) for i, way in ways.items()]
         self.spots[stream] = sorted(found, key=lambda spot: len(spot.way))[:MOST]
 
+    def has(self, stream: int) -> bool:
+        """True if there is anything to look at."""
+        return bool(self.spots.get(stream))
+
     def show(self, stream: int, root: Tensor) -> bool:
         """True if the pass that is about to run will divide by zero, or the like."""
         spots = self.spots.get(stream)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from gradmedic.probe.readings import grad_reading
 
@@ -45,3 +46,16 @@ def norm(tensor: Tensor) -> Tensor:
     """The L2 norm of all entries as a 0-dimensional float64 tensor; NaN where nothing can be read."""
     reading = grad_reading(tensor.detach())
     return reading[0] if reading is not None else torch.tensor(float("nan"), dtype=torch.float64)
+
+
+def global_norm(optimizer: Optimizer, scale: Any) -> Tensor | None:
+    """The L2 norm of all gradients, as a tensor on their device."""
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if not grads:
+        return None
+    if any(grad.is_sparse for grad in grads):
+        sizes = [norm(grad) for grad in grads]
+    else:
+        sizes = list(torch._foreach_norm([grad.detach() for grad in grads], 2, torch.float64))
+    total: Tensor = torch.linalg.vector_norm(torch.stack([size.to(sizes[0].device) for size in sizes]))
+    return total if scale is None else total / scale

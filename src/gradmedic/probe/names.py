@@ -125,6 +125,7 @@ def _alive() -> list[nn.Module]:
 def _kinds(kind: type) -> set[type]:
     """A class and all that are derived from it."""
     found, waiting = {kind}, [kind]
+    fresh: set[type]
     while waiting:
         fresh = set(type.__subclasses__(waiting.pop())) - found
         found |= fresh

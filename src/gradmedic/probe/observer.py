@@ -11,15 +11,16 @@ from torch.optim import Optimizer
 
 from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures, fenced
-from gradmedic.probe.graph import starts, walk
+from gradmedic.probe.graph import leaves_of
 from gradmedic.probe.names import Names
 from gradmedic.probe.people import People
+from gradmedic.probe.quiet import Quiet
 from gradmedic.probe.reader import Reader
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat, weakly
 from gradmedic.probe.updates import Hands
 from gradmedic.probe.vitals import Vitals
-from gradmedic.probe.window import Window
+from gradmedic.probe.windows import Windows
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 from gradmedic.settings import Settings
@@ -40,8 +41,7 @@ class Probe:
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
         self._seat = Seat(self)
-        self._window: Window | None = None
-        self._leaving: Window | None = None
+        self._windows = Windows(recorder, self._people)
         self._depth = 0
         self._due = 0
         self._hands = Hands()
@@ -49,6 +49,8 @@ class Probe:
         self._reader = Reader(recorder, self._names, self._people, self._vitals, self._schedule, self.failed)
         self._listening = self._reader.listening
         self._started: tuple[int, float] | None = None
+        self._quiet = Quiet(self._vitals, self._schedule, self._people, self.failed)
+        self._never_quiet = settings.every is not None
         self._news = False
 
     def __enter__(self) -> Self:
@@ -75,6 +77,7 @@ class Probe:
         """Get up, and hand in what is unfinished."""
         for last in (
             self._seat.rise,
+            self.flush,
             self._listening.end,
             self._close_window,
             self._hand_in,
@@ -87,16 +90,24 @@ class Probe:
     def _lastly(self, last: Callable[[], None]) -> None:
         last()
 
+    def flush(self) -> None:
+        """Hand over what the fast lane has kept back."""
+        self._quiet.close()
+
     def _leave(self) -> None:
         self._seat.rise()
         self._listening.end()
         self._reader.looking = None
 
-    # ── backward ────────────────────────────────────────────────────────────────────────────
+    def quick(self, tensors: Any, frame: FrameType) -> bool:
+        """Take the loss of an ordinary pass; False if there is more to do."""
+        return self._quiet.open and bool(self._quiet.passes(tensors, frame))
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
         self._depth += 1
+        if self._quiet.open:
+            self.flush()
         # Checkpointing recomputes inside of another pass.
         return self._begin(tensors, inputs, frame) if self._depth == 1 else self._nest(tensors)
 
@@ -125,24 +136,17 @@ class Probe:
         if self._people.optimizers:
             return
         moved = self._hands.moved()
-        if moved and self._window is not None:
-            self._window.after_step(self._hands)
-        if moved or self._replaced(stream, tensors):
+        if moved and self._windows.open is not None:
+            self._windows.open.after_step(self._hands)
+        again = self._windows.open is not None and not self._windows.is_new(stream)
+        if moved or (again and self._hands.replaced_in(leaves_of(tensors))):
             self._vitals.by_hand(self._hands.stale)
             self._turn(keep=True)
-
-    def _replaced(self, stream: int, tensors: Any) -> bool:
-        """Whether a pass that was read comes again through other tensors."""
-        if self._window is None or stream not in self._window.streams:
-            return False
-        graph = walk(starts([tensors] if isinstance(tensors, Tensor) else tensors, scaled=False))
-        return self._hands.replaced_in(vertex.leaf for _, vertex in graph.leaves())
 
     def _wanted(self, stream: int, loss: float | None, tensors: Any) -> bool:
         if self.failed.often("backward", "capture"):
             return False
-        fresh = self._window is not None and stream not in self._window.streams
-        return fresh or self._reader.forensics.suspects(stream, loss, tensors)
+        return self._windows.is_new(stream) or self._reader.forensics.suspects(stream, loss, tensors)
 
     def end(self, look: Look | Pass | None, grads: Any = None) -> None:
         """Collect what the hooks have read."""
@@ -161,8 +165,7 @@ class Probe:
         if look is not None:
             draft = self._reader.finish(look, grads)
             self._hands.watch(look.leaves)
-            self._window = self._window or Window(self._vitals.step)
-            self._window.add(draft)
+            self._windows.add(draft)
         if not self._people.optimizers:
             self._by_hand()
         self._vitals.after_backward()
@@ -172,39 +175,42 @@ class Probe:
     def _by_hand(self) -> None:
         """As long as no optimizer has been seen, the script may move the weights itself."""
         self._hands.after_backward()
-        if self._window is not None and self._window.drafts:
-            self._window.before_step(self._hands, self._window.drafts[-1].leaves.items(), None)
+        window = self._windows.open
+        if window is not None and window.drafts:
+            window.before_step(self._hands, window.drafts[-1].leaves.items(), None)
 
     # ── the optimizer ───────────────────────────────────────────────────────────────────────
 
-    @fenced("step")
     def before_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer is given."""
+        if not self._quiet.open:
+            self._before_step(optimizer)
+
+    @fenced("step")
+    def _before_step(self, optimizer: Optimizer) -> None:
         held = self._people.held(optimizer, self._vitals.step)
         if held.canary is not None and held.canary.stale:
             self._vitals.stale(held.id)
         scale = getattr(optimizer, "grad_scale", None)  # fused optimizers unscale inside of the step
-        window = self._receiving()
+        window = self._windows.receiving(self._reader.looking is not None)
         if window is not None:
             began = perf_counter()
             window.before_step(optimizer, ((self._people.id_of(p), p) for p in held.parameters()), scale)
             self._schedule.paid(2 * (perf_counter() - began))  # and as much again to look what has become of it
         self._vitals.before_step(optimizer, scale, whole=not self._depth)
 
-    def _receiving(self) -> Window | None:
-        """The window that a step now belongs to: several optimizers may share one backward pass."""
-        if self._window is not None and (self._window.drafts or self._reader.looking is not None):
-            return self._window
-        return self._leaving
-
     def after_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer has made of it; where a step ends, decide on the next."""
+        if self._quiet.open and (wanted := self._quiet.steps(optimizer)) is not None:
+            if wanted:
+                self._open()
+            return
         self._after_step(optimizer)
         self._tell()
 
     @fenced("step")
     def _after_step(self, optimizer: Optimizer) -> None:
-        window = self._receiving()
+        window = self._windows.receiving(self._reader.looking is not None)
         if window is not None:
             window.after_step(optimizer, running=self._reader.looking is not None)
         self._over(optimizer, optimizer)
@@ -215,20 +221,24 @@ class Probe:
         self._vitals.after_step(moved)
         if held.steps > self._vitals.step:
             self._due = held.steps
-            if not self._depth:  # else a hook steps while the backward pass runs
+            if self._depth:  # a hook steps while the backward pass runs
+                self._never_quiet = True
+            else:
                 self._turn()
 
     @fenced("clip")
     def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool = False) -> None:
         """Note the norm before clipping, which comes for free; now and then see what a limit on entries cuts off."""
+        self.flush()
         scale = self._vitals.clip(parameters, total, limit, euclidean)
-        window = self._receiving()
+        window = self._windows.receiving(self._reader.looking is not None)
         if window is not None:
             window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
 
     @fenced("scale")
     def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
         """Remember the true loss behind a scaled one."""
+        self.flush()
         self._vitals.scaled(loss, result, scaler)
 
     @fenced("step")
@@ -247,8 +257,6 @@ class Probe:
         self._listening.give_up()
         self._recorder.event(Event("compiled", self._vitals.step))
 
-    # ── the turn of a step ──────────────────────────────────────────────────────────────────
-
     def _turn(self, keep: bool = False) -> None:
         """A step is over. `keep` what was noted of the forward pass: it belongs to the next one."""
         self._vitals.step = max(self._vitals.step, self._due)
@@ -259,26 +267,29 @@ class Probe:
             self._listening.forget()
         else:
             self._listening.end()
+            self._quieten()
+
+    def _quieten(self) -> None:
+        """Take the fast lane until something happens, where all that is known has become ordinary."""
+        waiting = self._never_quiet or self._windows.leaving is not None or not self._people.trusted
+        if not waiting and self._vitals.settle():
+            self._quiet.allow(self._people.calls(self._reader.plain))
 
     def _close_window(self) -> None:
-        """Let the window go with the next pass: another optimizer may still step on the same gradients."""
-        if self._window is not None:
+        if self._windows.open is not None:
             self._hand_in()
-            self._leaving, self._window = self._window, None
-            self._leaving.called = list(self._listening.modules.called.values())
+            self._windows.close(self._listening.modules.called.values())
 
     @fenced("names")
     def _open(self, keep: bool = False) -> None:
-        self._window = Window(self._vitals.step)
+        self._windows.begin(self._vitals.step)
         self._listening.begin(lines=not self._reader.sites.have_lines, keep=keep)
 
     def _hand_in(self) -> None:
         """Record the captures of the step that is over."""
-        window, self._leaving = self._leaving, None
-        if window is not None and window.drafts:
+        if self._windows.leaving is not None:
             began = perf_counter()
-            window.hand_in(self._people, self._recorder)
-            self._vitals.captured(len(window.drafts))
+            self._vitals.captured(self._windows.hand_in())
             self._news = True
             self._schedule.paid(perf_counter() - began)
 

@@ -67,6 +67,15 @@ class People:
         self._numbered = 0
         self._known: dict[int, Parameter] = {}
 
+    def calls(self, streams: set[int]) -> dict[tuple[int, int], int]:
+        """Where the script itself calls backward, for some streams: (code, instruction) -> stream."""
+        return {call: stream for call, stream in self._calls.items() if stream in streams}
+
+    @property
+    def trusted(self) -> bool:
+        """True where every optimizer has been seen to find its gradients zeroed often enough."""
+        return bool(self.optimizers) and all(held.canary is None for held in self.optimizers.values())
+
     def stream(self, frame: FrameType) -> int:
         """The stream of a backward call, told apart by the line of the caller."""
         call = (id(frame.f_code), frame.f_lasti)

@@ -52,6 +52,8 @@ class Reader:
         self._activity = Activity()
         self._told: set[str] = set()
         self._usual: dict[int, float] = {}
+        self.plain: set[int] = set()
+        """Streams whose passes may go unwatched: nothing recomputes in them, and no hazard has to be looked at."""
 
     def arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
         """Put the hooks on the graph of a pass that is about to run."""
@@ -69,7 +71,11 @@ class Reader:
         passed = Pass(layout, sites, self._activity, self._failed)
         passed.arm()
         self.looking = look = Look(stream, loss, passed, leaves, scale, inputs, told)
-        if self._people.optimizers and not _recomputes(layout):
+        recomputes = _recomputes(layout)
+        self.plain.discard(stream)
+        if not recomputes and not self.forensics.watches(stream):
+            self.plain.add(stream)
+        if self._people.optimizers and not recomputes:
             self.listening.modules.stop()
         look.began = perf_counter()
         self._schedule.paid(look.began - began + self.listening.cost())

@@ -39,6 +39,7 @@ class Schedule:
         self._fresh = 0
         self._step = 0
         self._early = 0.0
+        self._poor_until = 0.0
         self.spent = 0.0
         self._cost = 0.0
 
@@ -56,6 +57,11 @@ class Schedule:
             self._asked = False
         return chosen
 
+    def idle(self, step: int, now: float) -> bool:
+        """True if nothing can be wanted yet, by the schedule's clock: the cheap question of an ordinary step."""
+        soon = step - self._last < max(1.0, SPREAD * step)
+        return step & (step - 1) != 0 and (soon or now < self._poor_until) and not self._asked and not self._fresh
+
     def _steps_paid(self, step: int) -> None:
         """Steps that are not read whole take their share of the budget too."""
         self.spent += max(0, step - self._step) * STEP
@@ -72,6 +78,7 @@ class Schedule:
             self._next_extra = step + 2 ** (EXTRA - self._extra)
             return True
         due = self.spent - self._early + self._cost - self._budget * self.elapsed
+        self._poor_until = self._clock() + due / self._budget if self._budget > 0 else float("inf")
         if step & (step - 1) == 0:
             return due <= GRACE
         return due <= 0 and step - self._last >= max(1.0, SPREAD * step)

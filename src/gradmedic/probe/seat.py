@@ -23,6 +23,9 @@ in_transform: Callable[[], object | None] = torch._C._functorch.peek_interpreter
 class Watcher(Protocol):
     """What the seat reports to. Nothing but a deliberate stop may be raised from it."""
 
+    def quick(self, tensors: Any, frame: FrameType) -> bool:
+        """An ordinary pass is about to run, and nobody needs to hear of its end."""
+
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Any:
         """A backward pass is about to run; what is returned is handed to `end`."""
 
@@ -116,6 +119,8 @@ class Seat:
             frame = sys._getframe(1)
             if frame.f_code is tensor_backward and frame.f_back is not None:
                 frame = frame.f_back
+            if self._watcher.quick(tensors, frame):
+                return original(tensors, *args, **kwargs)
             look = self._watcher.begin(tensors, kwargs.get("inputs"), frame)
             try:
                 return original(tensors, *args, **kwargs)

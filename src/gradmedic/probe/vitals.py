@@ -1,7 +1,7 @@
 """What is taken of every step: losses, the global gradient norm, the learning rate."""
 
 from collections.abc import Sequence
-from math import hypot, isfinite
+from math import isfinite
 from time import perf_counter
 from typing import Any
 from weakref import ref
@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradmedic.probe.clips import Clips
-from gradmedic.probe.meter import norm
+from gradmedic.probe.meter import global_norm
+from gradmedic.probe.row import Row
 from gradmedic.probe.schedule import Schedule
-from gradmedic.probe.seat import in_transform
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event, Vital
 
@@ -33,52 +33,6 @@ WAITING = 32
 """Losses that may wait on a device before they are fetched together."""
 
 
-class Row:
-    """A vital in the making; `waiting` is a loss that is still on its device."""
-
-    __slots__ = (
-        "grad_norm",
-        "loss",
-        "lr",
-        "max_norm",
-        "norms",
-        "scaler",
-        "skipped",
-        "step",
-        "stream",
-        "time",
-        "waiting",
-    )
-
-    def __init__(self, step: int, stream: int, time: float, scaler: Any) -> None:
-        self.step = step
-        self.stream = stream
-        self.time = time
-        self.scaler = scaler
-        self.loss: float | None = None
-        self.grad_norm: Any = None
-        self.max_norm: float | None = None
-        self.lr: float | None = None
-        self.norms: list[Tensor] = []
-        self.skipped: Any = False
-        self.waiting: Tensor | None = None
-
-    def vital(self) -> Vital:
-        """The finished row, with what is on a device fetched."""
-        size = hypot(*map(float, self.norms)) if self.norms else self.grad_norm
-        return Vital(
-            self.step,
-            self.stream,
-            self.time,
-            self.loss,
-            None if size is None else float(size),
-            self.max_norm,
-            self.lr,
-            None if self.scaler is None else self.scaler.get_scale(),
-            bool(self.skipped),
-        )
-
-
 class Vitals:
     """Rows that wait for their optimizer step, and the counters of the run."""
 
@@ -94,7 +48,7 @@ class Vitals:
         self._scaled: dict[int, tuple[Any, Tensor, Any]] = {}
         self._means: dict[int, float] = {}
         self.clips = Clips()
-        self._norm_due = self._value_due = 0.0
+        self.norm_due = self._value_due = 0.0
         self._stale_told = False
         counted = ("backwards", "captures", "stale_steps", "skipped_steps", "nonfinite_losses")
         self.tallies = dict.fromkeys(counted, 0)
@@ -196,13 +150,19 @@ class Vitals:
         if self.clips:
             self._note_clipping(self.clips.total([p for group in optimizer.param_groups for p in group["params"]]))
             return
-        row, began = self._rows[-1], perf_counter()
-        if row.norms or (began >= self._norm_due and not self._over):
-            size = _global_norm(optimizer, scale)
+        row = self._rows[-1]
+        if row.norms or (perf_counter() >= self.norm_due and not self._over):
+            size = self.norm(optimizer, scale)
             row.norms += [] if size is None else [size]
-            cost = perf_counter() - began
-            self._norm_due = began + cost / SHARE
-            self._schedule.paid(cost)
+
+    def norm(self, optimizer: Optimizer, scale: Any = None) -> Tensor | None:
+        """The L2 norm of an optimizer's gradients; the next one is due when the time for it has been earned."""
+        began = perf_counter()
+        size = global_norm(optimizer, scale)
+        cost = perf_counter() - began
+        self.norm_due = began + cost / SHARE
+        self._schedule.paid(cost)
+        return size
 
     def _note_clipping(self, known: tuple[Tensor, float | None] | None) -> None:
         if known is not None:
@@ -221,6 +181,30 @@ class Vitals:
         if not self._stale_told and self.tallies["stale_steps"] >= 3:
             self._stale_told = True
             self._recorder.event(Event("stale-gradients", self.step, {"optimizer": optimizer}))
+
+    # ── the fast lane ───────────────────────────────────────────────────────────────────────
+
+    def settle(self) -> bool:
+        """Hand in what is complete; True where no scaler, no clipping and no unfinished row asks for attention."""
+        if self._over:
+            self._complete()
+        return not (self._scaled or self._rows or self._done or self.clips.calls)
+
+    def limits(self) -> dict[int, float]:
+        """The size of a loss, by stream, from which it is strange."""
+        return {stream: STRANGE * mean for stream, mean in self._means.items() if mean > 0}
+
+    def absorb(self, pile: list[list[Any]]) -> None:
+        """Take over rows of step, stream, time, loss, learning rate and gradient norm."""
+        for step, stream, time, loss, lr, size in pile:
+            self._notice(stream, loss)
+            norm = None if size is None else float(size)
+            rate = float(lr) if isinstance(lr, Tensor) else lr
+            self._recorder.vital(Vital(step, stream, time - self._began, loss, norm, None, rate))
+        self.tallies["backwards"] += len(pile)
+        self._since_tally += len(pile)
+        if self._since_tally >= TALLY:
+            self._tally()
 
     # ── handing in ──────────────────────────────────────────────────────────────────────────
 
@@ -281,16 +265,3 @@ def _sum(tensors: Any) -> Tensor | None:
     if len(losses) > 1 and all(loss.numel() == 1 for loss in losses):
         return torch.stack([loss.detach().flatten()[0] for loss in losses]).sum()
     return losses[0] if len(losses) == 1 else None
-
-
-def _global_norm(optimizer: Optimizer, scale: Any) -> Any:
-    """The L2 norm of all gradients, as a tensor on their device."""
-    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    if not grads or in_transform() is not None:
-        return None
-    if any(grad.is_sparse for grad in grads):
-        sizes = [norm(grad) for grad in grads]
-    else:
-        sizes = list(torch._foreach_norm([grad.detach() for grad in grads], 2, torch.float64))
-    total = torch.linalg.vector_norm(torch.stack([size.to(sizes[0].device) for size in sizes]))
-    return total if scale is None else total / scale

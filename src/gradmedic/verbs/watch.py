@@ -56,6 +56,7 @@ class Watch:
     @property
     def report(self) -> Report:
         """The diagnosis of all that has been seen so far."""
+        self._probe.flush()
         return judge(self._recorder.recording(), self._settings)
 
     def __str__(self) -> str:

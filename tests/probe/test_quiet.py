@@ -1,0 +1,62 @@
+"""The fast lane records what the slow one would."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gradmedic.probe import Probe
+from gradmedic.recorder import Recorder
+from gradmedic.recording import Recording
+from gradmedic.settings import Settings
+
+
+def watched(steps: int, every: int | None, **options: Any) -> Recording:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 50, 0.5)
+    x = torch.randn(16, 4)
+    recorder = Recorder({})
+    with Probe(recorder, Settings(budget=0.0, every=every)):
+        for step in range(steps):
+            optimizer.zero_grad()
+            loss = F.mse_loss(model(x), x.sum(1, keepdim=True))
+            (loss * options.get("factor", lambda _: 1.0)(step)).backward()
+            optimizer.step()
+            schedule.step()
+    return recorder.recording()
+
+
+def test_losses_steps_and_rates_are_those_of_the_slow_lane() -> None:
+    fast, slow = watched(300, every=None), watched(300, every=1)
+    assert len(fast.captures) < 30
+    for mine, theirs in zip(fast.vitals, slow.vitals, strict=True):
+        assert (mine.step, mine.stream, mine.loss, mine.lr) == (theirs.step, theirs.stream, theirs.loss, theirs.lr)
+
+
+def test_counters_are_those_of_the_slow_lane() -> None:
+    fast, slow = watched(300, every=None), watched(300, every=1)
+    assert fast.tallies["backwards"] == slow.tallies["backwards"] == 300
+    assert fast.tallies["steps"] == slow.tallies["steps"] == 300
+
+
+def test_a_loss_that_is_not_finite_is_seen_at_its_step() -> None:
+    recording = watched(250, every=None, factor=lambda step: float("nan") if step == 200 else 1.0)
+    assert recording.events_of("non-finite")[0].step == 200
+
+
+def test_a_strange_loss_asks_for_a_capture() -> None:
+    recording = watched(250, every=None, factor=lambda step: 1e3 if step == 200 else 1.0)
+    assert 201 in [capture.step for capture in recording.captures]
+
+
+def test_gradient_norms_are_taken_now_and_then() -> None:
+    norms = [vital.grad_norm for vital in watched(2000, every=None).vitals[200:]]
+    assert any(norm is not None and norm >= 0 for norm in norms)
+
+
+def test_times_only_grow() -> None:
+    times = [vital.time for vital in watched(300, every=None).vitals]
+    assert times == sorted(times)
