@@ -1,15 +1,33 @@
 """The fast lane records what the slow one would."""
 
+import warnings
 from typing import Any
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gradmedic.errors import GradmedicWarning
 from gradmedic.probe import Probe
+from gradmedic.probe.people import People
+from gradmedic.probe.quiet import Quiet
+from gradmedic.probe.schedule import Schedule
+from gradmedic.probe.vitals import Vitals
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Recording
 from gradmedic.settings import Settings
+
+
+def trained(steps: int) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.randn(8, 4)).square().mean().backward()
+        optimizer.step()
+    return [parameter.detach().clone() for parameter in model.parameters()]
 
 
 def watched(steps: int, every: int | None, **options: Any) -> Recording:
@@ -60,3 +78,27 @@ def test_gradient_norms_are_taken_now_and_then() -> None:
 def test_times_only_grow() -> None:
     times = [vital.time for vital in watched(300, every=None).vitals]
     assert times == sorted(times)
+
+
+PARTS = [
+    *((Quiet, name) for name in ("allow", "_complete", "close", "_hand_over")),
+    *((Vitals, name) for name in ("absorb", "limits", "settle")),
+    (Schedule, "idle"),
+    (People, "calls"),
+]
+
+
+@pytest.mark.parametrize(("owner", "name"), PARTS, ids=[f"{owner.__name__}.{name}" for owner, name in PARTS])
+def test_a_broken_lane_changes_nothing(owner: type, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    untouched = trained(200)
+    monkeypatch.setattr(owner, name, broken)
+    recorder = Recorder({})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GradmedicWarning)
+        with Probe(recorder, Settings(budget=0.0)):
+            weights = trained(200)
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(weights, untouched, strict=True))
+    assert recorder.recording().events_of("failure")
