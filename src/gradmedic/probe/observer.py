@@ -29,8 +29,7 @@ from gradmedic.settings import Settings
 class Probe:
     """Watches every training step of this process from `install` until `close`.
 
-    Between captures a step costs one loss, a few comparisons and no hook. Nothing raised in here
-    reaches the script: a failure is warned of once, recorded, and its part is left out.
+    Nothing raised in here reaches the script: a failure is warned of once, recorded, and its part left out.
     """
 
     def __init__(self, recorder: Recorder, settings: Settings) -> None:
@@ -40,7 +39,6 @@ class Probe:
         self._people = People(recorder, self._names)
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
-        self._seat = Seat(self)
         self._windows = Windows(recorder, self._people)
         self._depth = 0
         self._due = 0
@@ -50,6 +48,7 @@ class Probe:
         self._listening = self._reader.listening
         self._started: tuple[int, float] | None = None
         self._quiet = Quiet(self._vitals, self._schedule, self._people, self.failed)
+        self._seat = Seat(self, self._quiet)
         self._never_quiet = settings.every is not None
         self._news = False
 
@@ -101,7 +100,11 @@ class Probe:
 
     def quick(self, tensors: Any, frame: FrameType) -> bool:
         """Take the loss of an ordinary pass; False if there is more to do."""
-        return self._quiet.open and bool(self._quiet.passes(tensors, frame))
+        try:
+            return self._quiet.open and self._quiet.passes(tensors, frame)
+        except Exception as error:
+            self.failed("backward", error)
+        return False
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
@@ -179,15 +182,9 @@ class Probe:
         if window is not None and window.drafts:
             window.before_step(self._hands, window.drafts[-1].leaves.items(), None)
 
-    # ── the optimizer ───────────────────────────────────────────────────────────────────────
-
+    @fenced("step")
     def before_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer is given."""
-        if not self._quiet.open:
-            self._before_step(optimizer)
-
-    @fenced("step")
-    def _before_step(self, optimizer: Optimizer) -> None:
         held = self._people.held(optimizer, self._vitals.step)
         if held.canary is not None and held.canary.stale:
             self._vitals.stale(held.id)
@@ -201,12 +198,16 @@ class Probe:
 
     def after_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer has made of it; where a step ends, decide on the next."""
-        if self._quiet.open and (wanted := self._quiet.steps(optimizer)) is not None:
-            if wanted:
-                self._open()
-            return
-        self._after_step(optimizer)
-        self._tell()
+        if not self._quiet.open or self._ordinary(optimizer) is None:
+            self._after_step(optimizer)
+            self._tell()
+
+    @fenced("step")
+    def _ordinary(self, optimizer: Optimizer) -> bool | None:
+        wanted = self._quiet.steps(optimizer)
+        if wanted:
+            self._open()
+        return wanted
 
     @fenced("step")
     def _after_step(self, optimizer: Optimizer) -> None:
@@ -271,8 +272,8 @@ class Probe:
 
     def _quieten(self) -> None:
         """Take the fast lane until something happens, where all that is known has become ordinary."""
-        waiting = self._never_quiet or self._windows.leaving is not None or not self._people.trusted
-        if not waiting and self._vitals.settle():
+        busy = self._never_quiet or self._windows.leaving or not self._people.trusted
+        if not busy and self._vitals.settle():
             self._quiet.allow(self._people.calls(self._reader.plain))
 
     def _close_window(self) -> None:
@@ -286,7 +287,6 @@ class Probe:
         self._listening.begin(lines=not self._reader.sites.have_lines, keep=keep)
 
     def _hand_in(self) -> None:
-        """Record the captures of the step that is over."""
         if self._windows.leaving is not None:
             began = perf_counter()
             self._vitals.captured(self._windows.hand_in())

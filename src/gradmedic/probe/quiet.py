@@ -46,7 +46,6 @@ class Quiet:
         self._limits = self._vitals.limits()
         self.open = bool(calls)
 
-    @fenced("backward")
     def passes(self, tensors: Any, frame: FrameType) -> bool:
         """Take the loss of a pass; False if it is not an ordinary one."""
         stream = self._calls.get((id(frame.f_code), frame.f_lasti))
@@ -60,7 +59,6 @@ class Quiet:
         self._pile.append([self._vitals.step, stream, self._now, loss, None, None])
         return True
 
-    @fenced("step")
     def steps(self, optimizer: Optimizer) -> bool | None:
         """Count the step of an optimizer; True if the next one is to be read whole, None if it is not ours."""
         held = self._people.optimizers.get(id(optimizer))
@@ -68,7 +66,12 @@ class Quiet:
             self.close()
             return None
         held.steps += 1
-        self._complete(optimizer)
+        lr = optimizer.param_groups[0].get("lr")
+        for row in self._pile[self._stepped :]:
+            row[4] = lr
+        self._stepped = len(self._pile)
+        if self._stepped >= PILE or self._now >= self._vitals.norm_due or self._now - self._flushed > LONGEST:
+            self._complete(optimizer)
         if held.steps <= self._vitals.step:
             return False
         self._vitals.step = held.steps
@@ -78,13 +81,9 @@ class Quiet:
         return True
 
     def _complete(self, optimizer: Optimizer) -> None:
-        """Add to the rows of a step what only its optimizer knows."""
-        lr = optimizer.param_groups[0].get("lr")
-        for row in self._pile[self._stepped :]:
-            row[4] = lr
+        """Now and then measure the gradient's norm, and hand over what was taken."""
         if self._pile and self._now >= self._vitals.norm_due:
             self._pile[-1][5] = self._vitals.norm(optimizer)
-        self._stepped = len(self._pile)
         if self._stepped >= PILE or self._now - self._flushed > LONGEST:
             self._hand_over()
 
