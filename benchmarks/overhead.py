@@ -1,12 +1,13 @@
 """Time training steps with and without gradmedic.
 
-    python benchmarks/overhead.py [--quick] [--rounds N] [--seconds S] [--clock cpu] [--only NAME ...]
+    python benchmarks/overhead.py [--quick] [--starts N] [--rounds N] [--seconds S] [--clock cpu] [--only NAME ...]
 
-Each workload trains in three processes: bare, watched with the default budget, and watched at
-every step (`--every 1`). Only one of them runs at a time: they take turns, a block of steps each,
-in changing order, so that a slow moment of the machine hits all of them alike. While a process
-waits, its clock stands still; the budget is not paid out for idling. The first blocks, with the
-captures of the first steps, warm up and are not counted.
+Each workload trains in four processes: bare, bare once more (`again`, which shows the noise),
+watched with the default budget, and watched at every step (`--every 1`). All are started anew
+several times, as one process is faster than its twin by chance. Only one of them runs at a time:
+they take turns, a block of steps each, in changing order, so that a slow moment of the machine
+hits all of them alike. While a process waits, its clock stands still; the budget is not paid out
+for idling. The first blocks, with the captures of the first steps, warm up and are not counted.
 
 `ratio` is the median over rounds of watched to bare block time, `whole` the same of the sums: it
 misses no capture, but is less safe from noise. `own` is the share that gradmedic itself booked.
@@ -20,12 +21,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
 
-VARIANTS: dict[str, dict[str, Any] | None] = {"bare": None, "budget": {}, "every": {"every": 1}}
+VARIANTS: dict[str, dict[str, Any] | None] = {"bare": None, "again": None, "budget": {}, "every": {"every": 1}}
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -111,14 +112,13 @@ class Worker:
         return dict(self._pipe.recv())
 
 
-@dataclass(frozen=True)
+@dataclass
 class Timing:
-    """What one workload costs in each variant."""
+    """What one workload costs in each variant: seconds per step, block by block."""
 
     name: str
-    step: float
-    blocks: dict[str, list[float]]
-    tallies: dict[str, dict[str, float]]
+    blocks: dict[str, list[float]] = field(default_factory=lambda: {variant: [] for variant in VARIANTS})
+    tallies: list[dict[str, float]] = field(default_factory=list)
 
     def ratio(self, variant: str) -> float:
         """The median over rounds of watched to bare."""
@@ -128,56 +128,63 @@ class Timing:
         """All blocks together, watched to bare."""
         return sum(self.blocks[variant]) / sum(self.blocks["bare"])
 
-    def own(self, variant: str) -> float:
-        """The share of the time that gradmedic booked on itself."""
-        tallies = self.tallies[variant]
-        return tallies.get("spent", 0.0) / (tallies.get("seconds", 0.0) or 1.0)
+    def total(self, tally: str) -> float:
+        """The sum of a counter over all starts of the process with the default budget."""
+        return sum(tallies.get(tally, 0.0) for tallies in self.tallies)
 
     def row(self) -> str:
         """One line of the table."""
-        budget = f"{self.ratio('budget'):8.3f}{self.whole('budget'):8.3f}{self.own('budget'):8.1%}"
-        captures = f"{self.tallies['budget'].get('captures', 0):9.0f}"
-        return f"{self.name:26}{self.step * 1e3:9.2f}{budget}{captures}{self.ratio('every'):9.2f}"
+        own = self.total("spent") / self.total("seconds")
+        watched = f"{self.ratio('budget'):8.3f}{self.whole('budget'):8.3f}{own:8.1%}{self.total('captures'):10.0f}"
+        step = median(self.blocks["bare"]) * 1e3
+        return f"{self.name:26}{step:9.2f}{self.ratio('again'):8.3f}{watched}{self.ratio('every'):9.2f}"
 
 
-HEADER = f"{'workload':26}{'ms/step':>9}{'ratio':>8}{'whole':>8}{'own':>8}{'captures':>9}{'every 1':>9}"
+HEADER = f"{'workload':26}{'ms/step':>9}{'again':>8}{'ratio':>8}{'whole':>8}{'own':>8}{'captures':>10}{'every 1':>9}"
 
 
-def measure(number: int, name: str, rounds: int, seconds: float, clock: str) -> Timing:
-    """Let the three processes take turns."""
-    blocks: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    with ExitStack() as stack:
-        workers = {v: stack.enter_context(Worker(number, options, clock)) for v, options in VARIANTS.items()}
-        for worker in workers.values():
-            worker.block(5)
-        once = workers["bare"].block(5) / 5
-        steps = max(4, int(seconds / once))
-        workers["budget"].block(steps)
-        for _ in range(rounds):
-            for variant in random.sample(list(workers), len(workers)):
-                # every step read whole is slow; fewer steps tell as much
-                share = 4 if variant == "every" else 1
-                blocks[variant].append(workers[variant].block(max(2, steps // share)) * steps / max(2, steps // share))
-        tallies = {variant: worker.finish() for variant, worker in workers.items()}
-    return Timing(name, median(blocks["bare"]) / steps, blocks, tallies)
+def take_turns(timing: Timing, workers: dict[str, Worker], rounds: int, seconds: float) -> None:
+    """Warm up, then let every process run a block of the same length, round by round."""
+    for worker in workers.values():
+        worker.block(5)
+    steps = max(4, int(seconds / (workers["bare"].block(5) / 5)))
+    workers["budget"].block(steps)
+    for _ in range(rounds):
+        for variant in random.sample(list(workers), len(workers)):
+            # a process that reads every step is slow; fewer of its steps tell as much
+            block = max(2, steps // 4) if variant == "every" else steps
+            timing.blocks[variant].append(workers[variant].block(block) / block)
+    tallies = {variant: worker.finish() for variant, worker in workers.items()}
+    timing.tallies.append(tallies["budget"])
+
+
+def measure(number: int, name: str, starts: int, rounds: int, seconds: float, clock: str) -> Timing:
+    """Start the processes several times and let them take turns."""
+    timing = Timing(name)
+    for _ in range(starts):
+        with ExitStack() as stack:
+            workers = {v: stack.enter_context(Worker(number, options, clock)) for v, options in VARIANTS.items()}
+            take_turns(timing, workers, rounds, seconds)
+    return timing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure the workloads one after the other and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few short blocks: seconds, not minutes")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--starts", type=int, default=5, help="how often the processes are started anew")
+    parser.add_argument("--rounds", type=int, default=4, help="blocks per start")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a block")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="parts of workload names")
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     options = parser.parse_args(argv)
     from workloads import WORKLOADS
 
-    rounds, seconds = (4, 0.4) if options.quick else (options.rounds, options.seconds)
+    starts, rounds, seconds = (1, 4, 0.4) if options.quick else (options.starts, options.rounds, options.seconds)
     print(HEADER)
     for number, workload in enumerate(WORKLOADS):
         if not options.only or any(part.lower() in workload.name.lower() for part in options.only):
-            print(measure(number, workload.name, rounds, seconds, options.clock).row(), flush=True)
+            print(measure(number, workload.name, starts, rounds, seconds, options.clock).row(), flush=True)
     return 0
 
 
