@@ -50,9 +50,7 @@ def wiring(recording: Recording) -> Wiring:
     everybody = sorted(recording.parameters.values(), key=lambda p: p.id)
     modular = any(p.optimizer is not None and p.module_type for p in everybody)
     trainable = [
-        p
-        for p in everybody
-        if p.requires_grad and not _moved_by_hand(recording, p) and not (modular and _is_input(p))
+        p for p in everybody if p.requires_grad and not _moved_by_hand(recording, p) and not (modular and _is_input(p))
     ]
     reached = {p.id for p in trainable if _reached(recording, p)}
     held = [p for p in trainable if p.optimizer is not None]
