@@ -47,8 +47,8 @@ class Probe:
         self._reader = Reader(recorder, self._names, self._people, self._vitals, self._schedule, self.failed)
         self._listening = self._reader.listening
         self._started: tuple[int, float] | None = None
-        self._quiet = Quiet(self._vitals, self._schedule, self._people, self.failed)
-        self._seat = Seat(self, self._quiet)
+        self._seat = Seat(self)
+        self._quiet = Quiet(self._vitals, self._schedule, self._people, self.failed, self._seat)
         self._never_quiet = settings.every is not None
         self._news = False
 

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from gradmedic.probe.failures import Failures, fenced
 from gradmedic.probe.people import People
 from gradmedic.probe.schedule import Schedule
+from gradmedic.probe.seat import Seat
 from gradmedic.probe.vitals import Vitals
 
 PILE = 64
@@ -28,8 +29,9 @@ LONGEST = 0.25
 class Quiet:
     """Takes losses while it is `open`; whatever needs a closer look it leaves to the others."""
 
-    def __init__(self, vitals: Vitals, schedule: Schedule, people: People, failed: Failures) -> None:
+    def __init__(self, vitals: Vitals, schedule: Schedule, people: People, failed: Failures, seat: Seat) -> None:
         self.open = False
+        self._seat = seat
         self.failed = failed
         self._vitals = vitals
         self._schedule = schedule
@@ -45,6 +47,8 @@ class Quiet:
         self._calls = calls
         self._limits = self._vitals.limits()
         self.open = bool(calls)
+        if self.open:
+            self._seat.doze()
 
     def passes(self, tensors: Any, frame: FrameType) -> bool:
         """Take the loss of a pass; False if it is not an ordinary one."""
@@ -91,6 +95,7 @@ class Quiet:
     def close(self) -> None:
         """Leave the lane, and hand over what was taken."""
         self.open = False
+        self._seat.wake()
         self._hand_over()
 
     def _hand_over(self) -> None:

@@ -54,18 +54,12 @@ class Watcher(Protocol):
         """The script has called torch.compile."""
 
 
-class Lane(Protocol):
-    """Tells by `open` that nobody needs to hear of a step before it is made."""
-
-    open: bool
-
-
 class Seat:
     """Wraps torch for one watcher; `rise` puts everything back."""
 
-    def __init__(self, watcher: Watcher, lane: Lane) -> None:
+    def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._lane = lane
+        self._before: Any = None
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
         self._handles: list[Any] = []
         self._gone = False
@@ -91,13 +85,23 @@ class Seat:
         self._wrap(torch.amp.GradScaler, "scale", self._scale)
         self._wrap(torch.amp.GradScaler, "step", self._scaler_step)
         self._wrap(torch, "compile", self._compile)
-        self._handles = [
-            hooks.register_optimizer_step_pre_hook(self._before_step),
-            hooks.register_optimizer_step_post_hook(self._after_step),
-        ]
+        self._handles = [hooks.register_optimizer_step_post_hook(self._after_step)]
+        self.wake()
+
+    def wake(self) -> None:
+        """Hear of every step before it is made; harmless where that is so already."""
+        if self._before is None and not self._gone:
+            self._before = hooks.register_optimizer_step_pre_hook(self._before_step)
+
+    def doze(self) -> None:
+        """Hear of no step before it is made: of all that sits in torch this hook costs most."""
+        if self._before is not None:
+            self._before.remove()
+            self._before = None
 
     def rise(self) -> None:
         """Put every original back, unless somebody has wrapped it again since."""
+        self.doze()
         for handle in self._handles:
             handle.remove()
         for owner, name, original, ours in reversed(self._wrapped):
@@ -201,7 +205,7 @@ class Seat:
         return compile
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-        if self._gone or self._lane.open:
+        if self._gone:
             return None
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
