@@ -14,7 +14,7 @@ GRACE = 0.1
 over before the budget has paid for a look at how it went on."""
 
 STEP = 1.2e-5
-"""Seconds that a step costs which is not read whole, measured on one core of a server of 2023."""
+"""Seconds that a step costs which is not read whole, about what was measured on one core."""
 
 SPREAD = 0.04
 """Least gap between captures as a share of the steps so far, so that they spread over the run."""
