@@ -48,7 +48,7 @@ class Probe:
         self._listening = self._reader.listening
         self._started: tuple[int, float] | None = None
         self._seat = Seat(self)
-        self._quiet = Quiet(self._vitals, self._schedule, self._people, self.failed, self._seat)
+        self._quiet = Quiet(self._seat, self._vitals, self._schedule, self._people, self.failed, self._open)
         self._never_quiet = settings.every is not None
         self._news = False
 
@@ -97,14 +97,6 @@ class Probe:
         self._seat.rise()
         self._listening.end()
         self._reader.looking = None
-
-    def quick(self, tensors: Any, frame: FrameType) -> bool:
-        """Take the loss of an ordinary pass; False if there is more to do."""
-        try:
-            return self._quiet.open and self._quiet.passes(tensors, frame)
-        except Exception as error:
-            self.failed("backward", error)
-        return False
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
@@ -198,16 +190,8 @@ class Probe:
 
     def after_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer has made of it; where a step ends, decide on the next."""
-        if not self._quiet.open or self._ordinary(optimizer) is None:
-            self._after_step(optimizer)
-            self._tell()
-
-    @fenced("step")
-    def _ordinary(self, optimizer: Optimizer) -> bool | None:
-        wanted = self._quiet.steps(optimizer)
-        if wanted:
-            self._open()
-        return wanted
+        self._after_step(optimizer)
+        self._tell()
 
     @fenced("step")
     def _after_step(self, optimizer: Optimizer) -> None:

@@ -13,7 +13,7 @@ GRACE = 0.1
 """Seconds that the captures at steps 4, 8, 16, ... may overdraw: a run of a second would else be
 over before the budget has paid for a look at how it went on."""
 
-STEP = 1.2e-5
+STEP = 1.0e-5
 """Seconds that a step costs which is not read whole, about what was measured on one core."""
 
 SPREAD = 0.04

@@ -23,9 +23,6 @@ in_transform: Callable[[], object | None] = torch._C._functorch.peek_interpreter
 class Watcher(Protocol):
     """What the seat reports to. Nothing but a deliberate stop may be raised from it."""
 
-    def quick(self, tensors: Any, frame: FrameType) -> bool:
-        """An ordinary pass is about to run, and nobody needs to hear of its end."""
-
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Any:
         """A backward pass is about to run; what is returned is handed to `end`."""
 
@@ -54,12 +51,23 @@ class Watcher(Protocol):
         """The script has called torch.compile."""
 
 
+class Lane(Protocol):
+    """Who is asked first as long as steps are ordinary; it must not raise."""
+
+    def passes(self, loss: Any) -> bool:
+        """Take note of a pass that is about to run; False if the watcher has to hear of it."""
+
+    def steps(self, optimizer: Optimizer) -> bool:
+        """Take note of a step; False if the watcher has to hear of it."""
+
+
 class Seat:
     """Wraps torch for one watcher; `rise` puts everything back."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._before: Any = None
+        self._lane: Lane | None = None
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
         self._handles: list[Any] = []
         self._gone = False
@@ -90,11 +98,13 @@ class Seat:
 
     def wake(self) -> None:
         """Hear of every step before it is made; harmless where that is so already."""
+        self._lane = None
         if self._before is None and not self._gone:
             self._before = hooks.register_optimizer_step_pre_hook(self._before_step)
 
-    def doze(self) -> None:
-        """Hear of no step before it is made: of all that sits in torch this hook costs most."""
+    def doze(self, lane: Lane | None = None) -> None:
+        """Hear of no step before it is made, of all that sits in torch what costs most; ask a `lane` first."""
+        self._lane = lane
         if self._before is not None:
             self._before.remove()
             self._before = None
@@ -125,13 +135,12 @@ class Seat:
         tensor_backward = Tensor.backward.__code__
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._away():
+            lane = self._lane
+            if (lane is not None and lane.passes(tensors)) or self._away():
                 return original(tensors, *args, **kwargs)
             frame = sys._getframe(1)
             if frame.f_code is tensor_backward and frame.f_back is not None:
                 frame = frame.f_back
-            if self._watcher.quick(tensors, frame):
-                return original(tensors, *args, **kwargs)
             look = self._watcher.begin(tensors, kwargs.get("inputs"), frame)
             try:
                 return original(tensors, *args, **kwargs)
@@ -230,8 +239,9 @@ class Seat:
         return args, {**kwargs, "closure": watched}
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not self._gone:
-            self._stepped = optimizer
+        self._stepped = optimizer
+        lane = self._lane
+        if not self._gone and (lane is None or not lane.steps(optimizer)):
             self._watcher.after_step(optimizer)
 
 

@@ -17,7 +17,7 @@ from gradmedic.probe.schedule import Schedule
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event, Vital
 
-SHARE = 0.003
+SHARE = 0.001
 """Share of a step's time that measuring the gradient norm may take on average."""
 
 STRANGE = 4.0
