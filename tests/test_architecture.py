@@ -18,11 +18,11 @@ SOURCE = Path(gradmedic.__file__).parent
 # From the ground up. A part may import parts of lower lines, and those left of it in its own.
 FLOORS = {
     "ground": "errors plugins settings",
-    "facts": "site ledger recording finding progress report sketch",
+    "facts": "site ledger recording finding progress report sketch prescription",
     "store": "chains shelf rows journal recorder merging archive",
-    "judges": "layers depth growth through_time outcome origins misfit wiring locale rules judge",
+    "judges": "layers depth growth through_time outcome origins misfit wiring norms rates locale rules judge",
     "voices": "renderers explain sinks",
-    "body": "activations theory probe patient remedies",
+    "body": "activations theory probe patient starts clip remedies",
     "start": "arrival sigterm delivery lookout session launch runners",
     "verbs": "verbs",
     "doors": "cli integrations",

@@ -10,13 +10,18 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "clip": "clip",
     "assert_healthy": "verbs.examine",
     "diagnose": "verbs.diagnose",
     "examine": "verbs.examine",
     "watch": "verbs.watch",
+    "Alters": "remedies",
     "Finding": "finding",
     "GradmedicError": "errors",
+    "Patient": "patient",
+    "Prescription": "prescription",
     "Recording": "recording",
+    "Remedy": "remedies",
     "Report": "report",
     "Rule": "rules",
     "Settings": "settings",
@@ -29,7 +34,8 @@ __all__ = ["__version__", *sorted(_HOME)]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'gradmedic' has no attribute {name!r}")
-    return getattr(import_module(f"gradmedic.{_HOME[name]}"), name)
+    home = import_module(f"gradmedic.{_HOME[name]}")
+    return home if name == _HOME[name] else getattr(home, name)
 
 
 def __dir__() -> list[str]:

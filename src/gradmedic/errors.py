@@ -5,6 +5,7 @@
   - RecordingError   not a recording, or of a version that cannot be read
   - LaunchError      the script could not be found or started
   - ProbeError       nothing to see: no backward pass, no step
+  - RemedyError      a treatment that cannot be given to this patient: the message says why
   - PluginError      a rule, renderer or sink broke its contract
 """
 
@@ -27,6 +28,10 @@ class LaunchError(GradmedicError):
 
 class ProbeError(GradmedicError):
     """There was nothing to see: no backward pass, no parameter."""
+
+
+class RemedyError(GradmedicError):
+    """A treatment that cannot be given to this patient; the message says why."""
 
 
 class PluginError(GradmedicError):

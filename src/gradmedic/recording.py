@@ -93,6 +93,8 @@ EVENTS = {
     "tallies": "counters so far; the last one counts: steps, backwards, captures, stale_steps, skipped_steps, "
     "clip_calls, clip_bites, nonfinite_losses, spent, seconds",
     "failure": "something of gradmedic's own failed and was left out: part, error",
+    "remedy": "a remedy that the run was under: remedy, dose",
+    "refused": "a remedy that could not be given, or not to the end: remedy, reason",
     "note": "a remark for the report: text",
 }
 

@@ -5,7 +5,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from platform import python_version
 from time import time
@@ -15,6 +15,7 @@ from gradmedic import __version__, delivery
 from gradmedic.arrival import after_import
 from gradmedic.errors import LaunchError
 from gradmedic.lookout import Lookout, Ticker
+from gradmedic.prescription import Prescription
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 from gradmedic.settings import Settings
@@ -29,7 +30,10 @@ class Session:
     def __init__(self, settings: Settings, script: str, argv: list[str]) -> None:
         # The script may change directory and put another stream in the place of stderr.
         outputs = tuple(os.path.abspath(output) for output in settings.outputs)
-        self.settings = replace(settings, outputs=outputs)
+        prescribed = os.path.abspath(settings.prescription) if settings.prescription else None
+        self.settings = replace(settings, outputs=outputs, prescription=prescribed)
+        self.prescription = Prescription.load(settings.prescription) if settings.prescription else None
+        self.treatment = ExitStack()
         self.stream = sys.stderr
         self.pid = os.getpid()
         self.rank = int(os.environ.get("RANK", "0"))
@@ -58,10 +62,28 @@ class Session:
         with self.contained("watch this run"):
             from gradmedic.probe import Probe
 
+            self.treat()  # before the probe sits down: it is to see what the remedies have made of the run
             probe = Probe(self.recorder, self.settings)
             probe.on_capture = self.captured
             probe.install()
             self.probe = probe
+
+    def treat(self) -> None:
+        """Give the remedies that were prescribed; those that cannot be given are told, and the others still are."""
+        if self.prescription is None:
+            return
+        with self.contained("treat this run"):
+            from gradmedic.patient import Patient
+            from gradmedic.remedies import treated
+
+            for item in self.prescription.items:
+                self.recorder.event(Event("remedy", 0, {"remedy": item.remedy, "dose": dict(item.dose)}))
+            self.treatment.enter_context(treated(self.prescription, Patient(tell=self.refused)))
+
+    def refused(self, remedy: str, reason: str) -> None:
+        """Note that a remedy could not be given, or not any longer."""
+        self.recorder.event(Event("refused", 0, {"remedy": remedy, "reason": reason}))
+        print(f"gradmedic could not give {remedy}: {reason}", file=self.stream)
 
     def captured(self) -> None:
         """Look at what was recorded; called by the probe on the training thread."""
@@ -85,6 +107,8 @@ class Session:
         with self.contained("write the report"), undisturbed(self.path):
             if self.probe is not None:
                 self.probe.close()
+            with self.contained("end the treatment"):
+                self.treatment.close()
             self.recorder.close(ending=ending, exit_code=status, ended=time())
             found = self.deliver() if self.is_asked() else 0
         return status or found

@@ -84,6 +84,8 @@ class Settings:
     """Files to write the report to; the suffix chooses the format."""
     record: str | None = option(None, _text)
     """The folder to keep the recording in."""
+    prescription: str | None = option(None, _text)
+    """The prescription file to train under."""
     fail_on: str | None = option(None, _one_of("note", "warning", "critical"))
     """The severity from which the exit code is 3."""
     stop_on: str | None = option(None, _one_of("note", "warning", "critical"))

@@ -129,10 +129,11 @@ class Lines(TorchFunctionMode):
         self._left = PATIENCE
 
     def start(self) -> None:
-        """Listen from now on, if no other mode is entered: modes must be left in the order of entering."""
+        """Listen from now on, if no mode of the script's is entered: modes must be left in the order of entering."""
         self.listening = True
         self._left = PATIENCE
-        if torch._C._len_torch_function_stack() == 0:
+        entered = map(torch._C._get_function_stack_at, range(torch._C._len_torch_function_stack()))
+        if all(getattr(mode, "stays_below", False) for mode in entered):
             self.__enter__()  # type: ignore[no-untyped-call]
 
     def stop(self) -> None:

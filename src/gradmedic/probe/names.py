@@ -104,8 +104,8 @@ class Names:
 
     def _name_tensors(self, tensors: list[Tensor], frame: FrameType | None) -> None:
         wanted = {id(tensor): tensor for tensor in tensors}
-        for name, value in _variables(frame):
-            for label, item in _inside(name, value):
+        for name, value in variables(frame):
+            for label, item in inside(name, value):
                 if id(item) in wanted:
                     self.parameters[id(item)] = Owned(ref(item), label)
                     del wanted[id(item)]
@@ -135,12 +135,12 @@ def _kinds(kind: type) -> set[type]:
 
 def _in_sight(frame: FrameType | None) -> list[nn.Module]:
     """The modules in the user's variables, which are found faster than all that are alive."""
-    held = (item for name, value in _variables(frame) for _, item in _holders(name, value))
+    held = (item for name, value in variables(frame) for _, item in _holders(name, value))
     roots = [item for item in held if issubclass(type(item), nn.Module)]
     return list({id(module): module for root in roots for module in root.modules()}.values())
 
 
-def _variables(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
+def variables(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
     """The user's local and global variables, the innermost frame first."""
     frame = user_frame(frame)
     while frame is not None:
@@ -161,7 +161,7 @@ def _locals(frame: FrameType) -> list[tuple[str, Any]]:
     return items
 
 
-def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """A variable, and what hangs in it one level down, with their names."""
     if issubclass(type(value), Tensor):
         yield name, value
@@ -169,16 +169,16 @@ def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{name}[{i}]", item) for i, item in enumerate(value))
         for i, item in enumerate(value):
             if type(item) in (list, tuple, dict):
-                yield from _inside(f"{name}[{i}]", item)
+                yield from inside(f"{name}[{i}]", item)
     elif type(value) is dict and len(value) <= 10_000:
         yield from ((f"{name}[{key!r}]", item) for key, item in value.items())
         for key, item in list(value.items()):
             if type(item) in (list, tuple):
-                yield from _inside(f"{name}[{key!r}]", item)
+                yield from inside(f"{name}[{key!r}]", item)
     elif hasattr(value, "__dict__") and not isinstance(value, (type, nn.Module)) and not callable(value):
         for key, item in list(vars(value).items()):
             if issubclass(type(item), Tensor) or type(item) in (list, tuple, dict):
-                yield from _inside(f"{name}.{key}", item)
+                yield from inside(f"{name}.{key}", item)
 
 
 def _labels(roots: list[nn.Module], heads: list[nn.Module], frame: FrameType | None) -> dict[int, str]:
@@ -188,7 +188,7 @@ def _labels(roots: list[nn.Module], heads: list[nn.Module], frame: FrameType | N
     labels: dict[int, str] = {}
     if len(wanted) < 2:
         return labels
-    for name, value in _variables(frame):
+    for name, value in variables(frame):
         for label, item in _holders(name, value):
             if id(item) in wanted:
                 labels.setdefault(id(item), label)

@@ -1,0 +1,143 @@
+"""A live handle on a script in training: what a remedy may touch, and when.
+
+Neither the model nor an optimizer needs to exist when a remedy is given. It waits for a moment,
+and each moment is a context manager: `with patient.on_gradients(act): yield` is a whole remedy.
+torch is touched only while somebody waits, and is afterwards what it was.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+from torch import nn
+from torch.optim import LBFGS, Optimizer
+
+from gradmedic.errors import RemedyError
+from gradmedic.patient.backward import Backward, Pass
+from gradmedic.patient.births import Births, Weight
+from gradmedic.patient.course import Course, Tell
+from gradmedic.patient.hands import Hands
+from gradmedic.patient.lens import ANY, Call, Lens
+from gradmedic.patient.loads import Loads
+from gradmedic.patient.modules import Modules
+from gradmedic.patient.spots import Spot
+from gradmedic.patient.steps import Steps
+from gradmedic.probe.names import Names
+
+__all__ = ["Call", "Pass", "Patient", "Spot", "Weight"]
+
+
+class Patient:
+    """A script, or a model and its optimizer, in treatment.
+
+    `tell` is called with a remedy's name and the reason where it cannot be given; without it the
+    reason is raised.
+    """
+
+    def __init__(
+        self, model: nn.Module | None = None, optimizer: Optimizer | None = None, tell: Tell | None = None
+    ) -> None:
+        self.names = Names()
+        self.modules = Modules(self.names)
+        self.lens = Lens(self.modules)
+        self.steps = Steps()
+        self.backward = Backward()
+        self.loads = Loads()
+        self.hands = Hands(optimizer)
+        self._births = Births(self.lens, self.steps, self.backward, self.names, self.loads)
+        self._optimizer = optimizer
+        self._tell = tell
+        self._course = Course("", None)
+        if model is not None:
+            self.names.introduce(model)
+
+    @contextmanager
+    def course(self, name: str, give: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+        """Give one remedy of several; where it cannot be given the others still are."""
+        course, outer = Course(name, self._tell), self._course
+        self._course = course
+        try:
+            course.begin(give)
+        finally:
+            self._course = outer
+        try:
+            yield
+        finally:
+            course.settle()
+            self.steps.rest()
+
+    @contextmanager
+    def around_steps(self, act: Callable[[Optimizer], Callable[[], None] | None]) -> Iterator[None]:
+        """Call `act` before each step of an optimizer, and what it returns after it."""
+        with self.steps.around(self._course.guarded(act)):
+            yield
+
+    @contextmanager
+    def on_gradients(self, act: Callable[[Optimizer], object]) -> Iterator[None]:
+        """Call `act` with an optimizer when its gradients are complete and its weights have not moved.
+
+        LBFGS is refused: it compares the gradients of several points, and has to see them as they are.
+        """
+
+        def but_for_lbfgs(optimizer: Optimizer) -> object:
+            if isinstance(optimizer, LBFGS):
+                raise RemedyError("LBFGS compares the gradients of several points and has to see them as they are")
+            return act(optimizer)
+
+        with self.steps.ready(self._course.guarded(but_for_lbfgs)):
+            yield
+
+    @contextmanager
+    def after_steps(self, act: Callable[[Optimizer], object]) -> Iterator[None]:
+        """Call `act` with an optimizer when its weights have moved."""
+        with self.steps.moved(self._course.guarded(act)):
+            yield
+
+    @contextmanager
+    def on_first_use(self, act: Callable[[Weight], bool], names: Sequence[str] = ()) -> Iterator[None]:
+        """Call `act` with each weight before anything is computed with it; True says that it was given a new start.
+
+        `names` are those of the weights that are wanted, with `*` for anything; none means all.
+        """
+        if self._optimizer is not None and self._optimizer.state:
+            raise RemedyError("it has been trained already: a new start would throw away what it has learned")
+        with self.loads.noted(), self._births.awaited(act, names, self._course.guarded):
+            yield
+
+    @contextmanager
+    def around_calls(self, spots: Sequence[str], make: Callable[[Call], Any]) -> Iterator[None]:
+        """Have `make` make the calls that `spots` name, such as "body.1/relu"; it returns their result."""
+        with self._looking([(spot, spot.op) for spot in map(Spot.parse, spots)], make):
+            yield
+
+    @contextmanager
+    def around_operations(self, operations: Sequence[str], make: Callable[[Call], Any]) -> Iterator[None]:
+        """Have `make` make all calls of some operations, wherever they are; none means every operation."""
+        with self._looking([(None, op) for op in operations or (ANY,)], make):
+            yield
+
+    @contextmanager
+    def _looking(self, wanted: Sequence[tuple[Spot | None, str]], make: Callable[[Call], Any]) -> Iterator[None]:
+        guarded = self._course.guarded_maker(make)
+        with ExitStack() as looks:
+            for spot, op in wanted:
+                looks.enter_context(self.lens.around(spot, op, guarded))
+            yield
+
+    @contextmanager
+    def scaled_by_hand(self, factor: float) -> Iterator[None]:
+        """Multiply the gradients of a script that has no optimizer, as long as it has none."""
+
+        def make(one: Pass) -> Any:
+            if self.hands.optimizers() or one.higher:
+                return one.proceed()
+            return one.scaled(factor)
+
+        with self.hands.noted(), self.backward.around(self._course.guarded_maker(make)):
+            yield
+
+    @contextmanager
+    def around_backward(self, make: Callable[[Pass], Any]) -> Iterator[None]:
+        """Have `make` make every backward pass that is not inside of another one."""
+        with self.backward.around(self._course.guarded_maker(make)):
+            yield

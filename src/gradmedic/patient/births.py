@@ -1,0 +1,184 @@
+"""The first use of a weight: nothing has been computed with it yet.
+
+Weights can be given a start then, whatever they are: a module's, those of a layer in a plain
+list, or raw tensors; and the call that uses one tells its fan-in. The script's random state is
+left alone, so that the order of its data stays the same.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+from weakref import ref
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from gradmedic.errors import RemedyError
+from gradmedic.patient.backward import Backward, Pass
+from gradmedic.patient.labels import fits, labels_of, owner_of
+from gradmedic.patient.lens import ANY, Call, Lens
+from gradmedic.patient.loads import Loads
+from gradmedic.patient.roles import fan_in, role
+from gradmedic.patient.steps import Steps
+from gradmedic.probe.names import Names
+
+QUIET = 3
+"""Steps without a first use after which nobody looks any longer, until a module gets a new parameter."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight before its first use; `labels` are the names that it may go by, `call` will use it."""
+
+    tensor: Tensor
+    labels: frozenset[str]
+    owner: nn.Module | None
+    call: Call = field(repr=False)
+
+    @property
+    def role(self) -> str:
+        """What it is to the call: matrix, recurrent, bias, table, scale, or other."""
+        return role(self.tensor, self.call)
+
+    @property
+    def fan_in(self) -> int:
+        """How many of its entries are added up to one output."""
+        return fan_in(self.tensor, self.call)
+
+    def is_one_of(self, names: Sequence[str]) -> bool:
+        """True if one of these names, in which `*` stands for anything, is its own."""
+        return fits(names, self.labels)
+
+
+Start = Callable[[Weight], bool]
+"""Gives a weight its start; False if that is none of its business."""
+Guard = Callable[[Callable[..., bool]], Callable[..., Any]]
+"""Makes an act safe for the script that runs it."""
+
+
+@dataclass
+class Started:
+    """What a weight was, and its version since it has been given its start."""
+
+    tensor: Any  # weak reference
+    before: Tensor
+    version: int
+
+
+class Births:
+    """Gives weights their start; those that nobody has moved since are put back in the end."""
+
+    def __init__(self, lens: Lens, steps: Steps, backward: Backward, names: Names, loads: Loads) -> None:
+        self._lens, self._steps, self._backward, self._names, self._loads = lens, steps, backward, names, loads
+
+    @contextmanager
+    def awaited(self, act: Start, wants: Sequence[str], guarded: Guard) -> Iterator[None]:
+        """Call `act` with each weight that goes by one of the names `wants` (with every one, if there are none)."""
+        watch = Watch(act, tuple(wants), self._lens, self._names, self._loads, guarded)
+        hook = register_module_parameter_registration_hook(watch.wake)
+        try:
+            with self._backward.around(watch.passed), self._steps.moved(watch.moved):
+                watch.wake()
+                yield
+        finally:
+            hook.remove()
+            watch.close()
+
+
+class Watch:
+    """Looks for the first uses of some weights."""
+
+    def __init__(
+        self, act: Start, wants: Sequence[str], lens: Lens, names: Names, loads: Loads, guarded: Guard
+    ) -> None:
+        self._act, self._wants, self._lens, self._names, self._loads = act, wants, lens, names, loads
+        self._meet_guarded = guarded(self._meet)
+        self._awake = ExitStack()
+        self._is_awake = self._began = self._checked = False
+        self._quiet = 0
+        self._met: dict[int, Any] = {}
+        self._started: dict[int, Started] = {}
+        self._taken: set[str] = set()
+
+    def wake(self, *_: object) -> None:
+        """Look from now on; new parameters may be used for the first time."""
+        self._quiet = 0
+        if not self._is_awake:
+            self._is_awake = True
+            self._awake.enter_context(self._lens.around(None, ANY, self._look))
+
+    def passed(self, one: Pass) -> Any:
+        """Training has begun: what is written into a weight from now on is what was learned."""
+        self._began = True
+        return one.proceed()
+
+    def moved(self, _: object) -> None:
+        """A step was made: look no longer if nothing new has come up for some of them."""
+        self._quiet += 1
+        if self._quiet >= QUIET and self._is_awake:
+            self._is_awake = False
+            self._awake.close()
+
+    def close(self) -> None:
+        """Put back what nobody has moved."""
+        self._awake.close()
+        for one in self._started.values():
+            tensor = one.tensor()
+            if tensor is not None and tensor._version == one.version:
+                tensor.data.copy_(one.before)  # by .data: a graph that holds it may still be run
+
+    def _look(self, call: Call) -> Any:
+        if torch.is_grad_enabled():
+            for tensor in _leaves(call):
+                if self._is_new(tensor):
+                    self._meet_guarded(tensor, call, sys._getframe(1))
+        return call.proceed()
+
+    def _is_new(self, tensor: Tensor) -> bool:
+        met = self._met.get(id(tensor))
+        if met is None or met() is not tensor:
+            return True
+        started = self._started.get(id(tensor))
+        return not self._began and started is not None and tensor._version != started.version
+
+    def _meet(self, tensor: Tensor, call: Call, frame: FrameType) -> bool:
+        self._quiet = 0
+        if isinstance(tensor, nn.Parameter):
+            self._names.learn([tensor], frame)
+        self._met[id(tensor)] = ref(tensor)
+        labels = labels_of(tensor, self._names, frame)
+        # A tensor that bears the name of another one may be that one after a step that was made by hand.
+        if (self._wants and not fits(self._wants, labels)) or (self._began and self._taken & labels):
+            return False
+        weight = Weight(tensor, labels, owner_of(tensor, self._names), call)
+        self._refuse_what_was_loaded(tensor)
+        before = tensor.detach().clone()
+        with torch.no_grad():
+            acted = self._act(weight)
+        if acted:
+            self._started[id(tensor)] = Started(ref(tensor), before, tensor._version)
+            self._taken |= labels
+        return acted
+
+    def _refuse_what_was_loaded(self, tensor: Tensor) -> None:
+        """Look at all weights before the first one is touched: a network is not to be treated by halves."""
+        everybody = [tensor]
+        if not self._checked:
+            self._checked = True
+            roots = (root() for root in self._names.roots)
+            named = ((p, self._names.of(p)) for root in roots if root is not None for p in root.parameters())
+            everybody += [p for p, o in named if not self._wants or (o and fits(self._wants, (o.name, *o.aliases)))]
+        if any(map(self._loads.has, everybody)):
+            raise RemedyError("its weights were loaded: a new start would throw away what they have learned")
+
+
+def _leaves(call: Call) -> Iterator[Tensor]:
+    """The weights among the arguments of a call; fused recurrent layers take theirs in a list."""
+    for value in (*call.args, *call.kwargs.values()):
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, Tensor) and one.requires_grad and one.is_leaf and one.is_floating_point():
+                yield one

@@ -1,0 +1,75 @@
+"""He initialization: weights whose size suits ReLU."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar, Self
+
+from torch import Generator
+
+from gradmedic.finding import Finding
+from gradmedic.patient import Patient, Weight
+from gradmedic.recording import Recording
+from gradmedic.remedies import Alters, Remedy
+from gradmedic.starts import normal, started
+
+
+@dataclass(frozen=True)
+class InitHe(Remedy):
+    """
+    ## What it does
+    Draws weight matrices from N(0, gain² / fan-in) before they are used for the first time, and sets the
+    biases beside them to zero. With a gain of √2 a ReLU layer hands on signals, and gradients, at the size
+    that they came with.
+
+    ## When it helps
+    When weights start too small or too large for ReLU and its relatives, all alike, or with biases that
+    keep units silent. PyTorch's default has a gain of 0.58, with which each ReLU layer passes on 0.41 of
+    the gradient. It does not help weights that were trained: loaded ones are refused.
+
+    ## How the dose is chosen
+    The layers that the finding names, else all weight matrices. The gain is √2, which is right for ReLU.
+
+    ## References
+    - He et al., [Delving Deep into Rectifiers](https://arxiv.org/abs/1502.01852), 2015
+    """
+
+    name: ClassVar[str] = "init-he"
+    cures: ClassVar[tuple[str, ...]] = (
+        "poor-initialization",
+        "vanishing-gradient",
+        "dead-relu",
+        "exploding-gradient",
+        "saturated-activation",
+    )
+    alters: ClassVar[Alters] = Alters.WEIGHTS
+
+    weights: tuple[str, ...] = ()
+    """Names of weights, as recordings have them; a `*` stands for anything. Empty: all of them."""
+
+    gain: float = sqrt(2.0)
+    """Standard deviation x root of the fan-in."""
+
+    @classmethod
+    def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        yield cls()
+
+    @contextmanager
+    def given_to(self, patient: Patient) -> Iterator[None]:
+        def draw(weight: Weight, generator: Generator) -> None:
+            normal(weight.tensor, self.gain, weight.fan_in, generator)
+
+        with started(patient, self.weights, draw):
+            yield
+
+    def code(self) -> str:
+        return (
+            "# behind the line that makes the model\n"
+            "for module in model.modules():\n"
+            "    if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):\n"
+            f"        fan_in = module.weight[0].numel()\n"
+            f"        torch.nn.init.normal_(module.weight, std={self.gain:.4g} / fan_in**0.5)\n"
+            "        if module.bias is not None:\n"
+            "            torch.nn.init.zeros_(module.bias)"
+        )
