@@ -7,6 +7,8 @@
   - ProbeError       nothing to see: no backward pass, no step
   - RemedyError      a treatment that cannot be given to this patient: the message says why
   - PluginError      a rule, renderer or sink broke its contract
+  - ActivationError  no such activation, or none with such parameters (also a ValueError)
+  - TheoryError      what was asked has no answer: a critical gain where none exists
 """
 
 
@@ -36,6 +38,14 @@ class RemedyError(GradmedicError):
 
 class PluginError(GradmedicError):
     """A rule, renderer or sink broke its contract; the message names it."""
+
+
+class ActivationError(GradmedicError, ValueError):
+    """Nobody knows that activation, or it is none, or it has no such parameter."""
+
+
+class TheoryError(GradmedicError, ValueError):
+    """What was asked has no answer; the message names a better way."""
 
 
 class GradmedicWarning(UserWarning):
