@@ -312,6 +312,15 @@ def test_a_where_that_hides_the_bad_value_does_not_hide_the_gradient() -> None:
     assert (event.step, event.data["phase"], event.data["op"]) == (BAD_AT, "backward", "log")
 
 
+def test_of_a_product_that_a_mask_hides_the_factor_is_named_that_was_infinite() -> None:
+    def entropy(net: Net, x: Tensor, bad: bool) -> Tensor:
+        p = net(x).sigmoid() * (0.0 if bad else 1.0)
+        return torch.where(p > 0, p * torch.log(p), 0.0).sum()
+
+    event = only_event(run(entropy))
+    assert (event.step, event.data["op"], event.data["reason"]) == (BAD_AT, "log", "log-of-zero")
+
+
 def test_a_gradient_that_leaves_float16_is_found_in_the_backward_pass() -> None:
     def steep(net: Net, x: Tensor, bad: bool) -> Tensor:
         y = net(x).half() * 1e-3

@@ -9,7 +9,7 @@ from torch import Tensor
 from gradmedic.probe.assemble import Sheet
 from gradmedic.probe.hazards import Hazards
 from gradmedic.probe.layout import Layout
-from gradmedic.probe.nonfinite import Culprit, find_backward, find_forward
+from gradmedic.probe.nonfinite import Culprit, find_backward, find_forward, masked
 from gradmedic.probe.reasons import describe
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
@@ -52,6 +52,7 @@ class Forensics:
             return
         culprit = find_backward(sheet.layout, sheet.arrivals)
         if culprit is not None:
+            culprit = masked(sheet.layout, culprit, sheet.numbers)
             self._tell(sheet.layout, sheet.sites, culprit, sheet.numbers, stream, step)
 
     def _tell(self, layout: Layout, sites: Sites, culprit: Culprit, numbers: Any, stream: int, step: int) -> None:

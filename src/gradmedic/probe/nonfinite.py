@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
+from typing import Any
 
 from torch import Tensor
 
@@ -139,6 +140,20 @@ def find_backward(layout: Layout, arrivals: Mapping[int, float]) -> Culprit | No
             givers = [j for j in consumers if layout.is_site(j)] or [_giver(layout, here)]
             return Culprit("backward", max(givers, key=lambda j: layout.vertices[j].sequence))
         here = max(onward, key=lambda j: layout.vertices[j].sequence)
+
+
+def masked(layout: Layout, culprit: Culprit, numbers: Mapping[Any, float]) -> Culprit:
+    """What a product was given by a forward operation whose infinity a mask has kept from the loss.
+
+    `torch.where(x > 0, x * x.log(), 0)` is finite, but 0 times the log's infinite value is the gradient.
+    """
+    for j in layout.signals[culprit.vertex]:
+        op = layout.vertices[j].operation.op
+        low = numbers.get((j, "input_min"), inf)
+        zeros = numbers.get((j, "input_nonzero"), 0.0) < numbers.get((j, "input_numel"), 0.0)
+        if (op in ("log", "log2", "log10") and low <= 0) or (op in ("div", "reciprocal", "rsqrt") and zeros):
+            return Culprit("forward", j)
+    return culprit
 
 
 def _badness(layout: Layout, arrivals: Mapping[int, float]) -> Callable[[int], bool]:
