@@ -18,17 +18,21 @@ SOURCE = Path(gradmedic.__file__).parent
 # From the ground up. A part may import parts of lower lines, and those left of it in its own.
 FLOORS = {
     "ground": "errors plugins settings",
-    "facts": "site ledger recording finding progress report sketch prescription",
+    "facts": "site ledger recording finding progress report sketch prescription trial",
+    "accounts": "scoring pairs treatment budget length results",
     "store": "chains shelf rows journal recorder merging archive",
     "judges": "layers depth growth through_time outcome origins misfit wiring norms rates locale rules judge",
     "voices": "renderers explain sinks",
     "body": "activations theory probe patient starts clip remedies",
-    "start": "arrival sigterm delivery lookout session launch runners",
+    "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners",
+    "proof": "candidates search",
     "verbs": "verbs",
     "doors": "cli integrations",
 }
 RANK = {name: rank for rank, name in enumerate(" ".join(FLOORS.values()).split())}
-WITHOUT_TORCH = {name for floor in ("ground", "facts", "store", "judges", "voices") for name in FLOORS[floor].split()}
+WITHOUT_TORCH = {
+    name for floor in ("ground", "facts", "accounts", "store", "judges", "voices") for name in FLOORS[floor].split()
+}
 
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40

@@ -39,9 +39,12 @@ class Arrival(MetaPathFinder):
     def wrap(self, loader: object) -> None:
         """Have `loader` call us once it has run the module."""
         load: Callable[[ModuleType], None] = loader.exec_module  # type: ignore[attr-defined]
+        another = vars(loader).get("exec_module")  # of one who waits for the same module
 
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module  # type: ignore[attr-defined]  # a reload or a second look finds nothing of ours
+            if another is not None:
+                loader.exec_module = another  # type: ignore[attr-defined]
             load(module)
             self.call()
 

@@ -1,13 +1,16 @@
 """Look at a run while it goes on: end it when that is asked for, and tell a terminal how it is doing."""
 
 from time import perf_counter
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gradmedic.delivery import FOUND, severe
 from gradmedic.finding import Severity
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Recording
 from gradmedic.settings import Settings
+
+if TYPE_CHECKING:
+    from gradmedic.probe import Probe
 
 PATIENCE = 10
 """Steps for which a finding must hold, at the least, before the run is ended for it."""
@@ -86,3 +89,29 @@ class Ticker:
             parts.insert(1, f"step {last.step}")
             parts += [f"loss {last.loss:.4g}"] if last.loss is not None else []
         return " · ".join(parts)
+
+
+class Limited:
+    """Hears everything in the probe's place, passes it on, and ends the run once enough steps are over."""
+
+    def __init__(self, probe: "Probe", steps: int) -> None:
+        self.probe = probe
+        self.steps = steps
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.probe, name)
+
+    def end(self, look: Any, grads: Any = None) -> None:
+        """Weights that are moved without an optimizer are seen to have moved when the next pass begins."""
+        self.probe.end(look, grads)
+        self.count()
+
+    def after_step(self, optimizer: Any) -> None:
+        """Pass on that weights have moved, and count."""
+        self.probe.after_step(optimizer)
+        self.count()
+
+    def count(self) -> None:
+        """Raise `Stopped` between two steps."""
+        if self.probe.step >= self.steps:
+            raise Stopped(0)

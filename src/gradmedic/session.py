@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from gradmedic import __version__, delivery
 from gradmedic.arrival import after_import
 from gradmedic.errors import LaunchError
-from gradmedic.lookout import Lookout, Ticker
+from gradmedic.lookout import Limited, Lookout, Ticker
 from gradmedic.prescription import Prescription
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
+from gradmedic.seeds import shift_seeds
 from gradmedic.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Session:
 
     def open(self) -> None:
         """Be there when the script imports torch, and be gone in the processes that it forks."""
+        if self.settings.seed_shift is not None:
+            shift_seeds(self.settings.seed_shift)
         after_import("torch", self.arm)
         in_forked_children(self.abandon)
 
@@ -65,7 +68,8 @@ class Session:
             self.treat()  # before the probe sits down: it is to see what the remedies have made of the run
             probe = Probe(self.recorder, self.settings)
             probe.on_capture = self.captured
-            probe.install()
+            steps = self.settings.steps
+            probe.install(None if steps is None else Limited(probe, steps))
             self.probe = probe
 
     def treat(self) -> None:

@@ -29,6 +29,12 @@ def _count(value: object) -> int:
     return int(value)
 
 
+def _number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be a whole number")
+    return int(value)
+
+
 def _words(value: object) -> tuple[str, ...]:
     words = value.split(",") if isinstance(value, str) else value
     if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
@@ -98,6 +104,10 @@ class Settings:
     """The language of screens and reports: "en" or "zh"."""
     rules: Mapping[str, Mapping[str, object]] = option({}, _tables)
     """Thresholds by rule name."""
+    steps: int | None = option(None, _count)
+    """The step after which the run is ended."""
+    seed_shift: int | None = option(None, _number)
+    """What is added to every seed that the script sets; None leaves seeds alone."""
 
 
 READ: Mapping[str, Callable[[object], object]] = {f.name: f.metadata["read"] for f in fields(Settings)}

@@ -10,6 +10,7 @@ from gradmedic import __version__
 from gradmedic.cli.diagnose import diagnose
 from gradmedic.cli.explain import explain
 from gradmedic.cli.run import run
+from gradmedic.cli.treat import treat
 from gradmedic.errors import GradmedicError
 
 MISUSED = 2
@@ -25,6 +26,7 @@ def commands() -> None:
 commands.add_command(run)
 commands.add_command(diagnose)
 commands.add_command(explain)
+commands.add_command(treat)
 
 
 def main() -> NoReturn:

@@ -17,7 +17,7 @@ from gradmedic.probe.people import People
 from gradmedic.probe.quiet import Quiet
 from gradmedic.probe.reader import Reader
 from gradmedic.probe.schedule import Schedule
-from gradmedic.probe.seat import Seat, weakly
+from gradmedic.probe.seat import Seat, Watcher, weakly
 from gradmedic.probe.updates import Hands
 from gradmedic.probe.vitals import Vitals
 from gradmedic.probe.windows import Windows
@@ -49,8 +49,13 @@ class Probe:
         self._started: tuple[int, float] | None = None
         self._seat = Seat(self)
         self._quiet = Quiet(self._seat, self._vitals, self._schedule, self._people, self.failed, self._open)
-        self._never_quiet = settings.every is not None
+        self._never_quiet = settings.every is not None or settings.steps is not None
         self._news = False
+
+    @property
+    def step(self) -> int:
+        """The number of steps that are over."""
+        return self._vitals.step
 
     def __enter__(self) -> Self:
         self.install()
@@ -59,9 +64,9 @@ class Probe:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def install(self) -> None:
-        """Sit down in torch; the first step is read whole."""
-        self._seat.take()
+    def install(self, watcher: Watcher | None = None) -> None:
+        """Sit down in torch, or have a `watcher` sit there that passes on what it hears."""
+        self._seat.take(watcher)
         os.register_at_fork(after_in_child=weakly(self._leave))
         self._open()
 

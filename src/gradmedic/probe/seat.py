@@ -73,9 +73,10 @@ class Seat:
         self._gone = False
         self._stepped: object = None
 
-    def take(self) -> None:
+    def take(self, watcher: Watcher | None = None) -> None:
         """Wrap all that has to be wrapped, or nothing."""
         self._gone = False
+        self._watcher = watcher or self._watcher
         try:
             self._wrap_all()
         except Exception:

@@ -1,0 +1,76 @@
+"""`gradmedic treat`: find the remedy that helps a script, and prove it."""
+
+import sys
+from shutil import get_terminal_size
+from typing import Any, TextIO
+
+import click
+
+from gradmedic.cli.options import LANGUAGE, settings_from
+
+
+# Whatever stands behind the script's name belongs to the script, its own --help and -- included.
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as for python -m.")
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="Time for everything together.")
+@click.option("--trials", type=int, metavar="N", help="Runs of the script, controls included. [as time allows]")
+@click.option("--jobs", type=int, default=0, metavar="J", help="Trials at a time. [one per core]")
+@click.option("--seeds", type=int, default=3, show_default=True, metavar="K", help="Fresh seeds that confirm the best.")
+@click.option("--metric", metavar="REGEX", help="Judge by the number that group 1 last finds on stdout.")
+@click.option("--metric-goal", type=click.Choice(["max", "min"]), default="max", show_default=True)
+@click.option("--runner", default="local", show_default=True, help="Where trials run: local, ray.")
+@click.option("--force", is_flag=True, help="Treat a script that seems healthy, too.")
+@click.option(
+    "-o", "--output", default="prescription.toml", show_default=True, metavar="FILE", help="Where to write the remedy."
+)
+@click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="As rules.dead-relu.share=0.5")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out.")
+@LANGUAGE
+@click.argument("target")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def treat(
+    target: str, args: tuple[str, ...], assigned: tuple[str, ...], ignore: tuple[str, ...], lang: str | None, **how: Any
+) -> int:
+    """Try remedies on a PyTorch script, unchanged, and keep the one that is proved to help.
+
+    Each trial runs the script in a fresh process, in this folder: files that it writes are written
+    again. Outcomes are kept beside the prescription; the same command resumes where it was ended.
+    """
+    from rich.console import Console
+
+    from gradmedic.launch import refuse_what_is_no_script
+    from gradmedic.renderers.treatment import show
+    from gradmedic.verbs.treat import treat as verb
+
+    settings = settings_from(assigned, ignore=ignore, lang=lang)
+    if not how["as_module"]:
+        refuse_what_is_no_script(target)
+    ticker = Ticker(sys.stderr, settings.lang)
+    found = verb(target, args, settings=settings, told=ticker.tick, **how)
+    ticker.clear()
+    show(found, settings.lang, Console(), how["output"] if found.prescription else None)
+    return 130 if found.interrupted else 0
+
+
+class Ticker:
+    """One line that tells a terminal how the search is doing."""
+
+    def __init__(self, stream: TextIO, lang: str) -> None:
+        self.stream = stream
+        self.lang = lang
+
+    def tick(self, search: Any) -> None:
+        """Draw the line anew."""
+        from gradmedic.renderers.prose import cropped
+        from gradmedic.renderers.treatment import told
+
+        if self.stream.isatty():
+            width = get_terminal_size().columns - 1
+            self.stream.write(f"\r\x1b[K{cropped(told(search, self.lang), width)}")
+            self.stream.flush()
+
+    def clear(self) -> None:
+        """Wipe the line away."""
+        if self.stream.isatty():
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()

@@ -1,0 +1,137 @@
+"""How well a run ended: one number, the lower the better, that runs of one script can be compared by.
+
+What is compared is the loss that the script itself gives to backward, over the tail of the run, by
+its median: one spike decides nothing. Which scale is fair depends on the loss, and is settled once
+for all runs that are to be compared (`scale_of`).
+
+* A loss that is positive in every run is compared by its logarithm, in decades.
+* A loss that goes below zero (a likelihood, a policy's surrogate) has no zero of its own. It is
+  compared in units of how far it moved and spread in the controls.
+* Where two networks play against each other (GAN) a lower loss of one is a worse one of the other;
+  what can be compared is whether losses and gradients stay within bounds: decades that they grew.
+* A metric that the user names stands above all of these.
+
+A run that crashed, or whose loss is not finite at its end, is worst: `inf`. So is one whose loss runs
+to minus infinity: what falls without end is not being minimized, it is broken.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from math import inf, isfinite, isnan, log10
+from statistics import fmean, median
+
+from gradmedic.trial import Outcome, Series
+
+TAIL = 0.15
+"""Share of the run, at its end, that is scored."""
+FEWEST = 5
+"""Passes that are scored at the least, where there are as many."""
+FLOOR = 1e-6
+"""A loss below this share of that of the untrained network, or of the control's end, is done: less is no better."""
+LEAST = 1e-12
+"""A loss below this is done in any case."""
+RUNAWAY = 10.0
+"""A negative loss of this many times the largest size that it had in the first half of any control is a runaway."""
+ROOM = 1.0
+"""Decades that losses and gradients of a contest may grow without being called unstable."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the runs of one script are compared: a unit for each stream, and what the metric is for.
+
+    `kinds` says for each stream "log", "linear" or "contest"; `units` holds the floor of a "log"
+    stream and the unit of a "linear" one. `goal` is "min" or "max" where a metric is given.
+    """
+
+    kinds: dict[str, str] = field(default_factory=dict)
+    units: dict[str, float] = field(default_factory=dict)
+    goal: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """What one unit of a score is, in words."""
+        if self.goal is not None:
+            return "metric"
+        kinds = set(self.kinds.values())
+        if kinds == {"contest"}:
+            return "decades of growth"
+        return "decades of loss" if kinds == {"log"} else "spreads of loss"
+
+
+def scale_of(controls: Sequence[Outcome], runs: Iterable[Outcome] = (), goal: str | None = None) -> Scale:
+    """The scale that is fair to all of these runs of one script."""
+    everybody = [*controls, *runs]
+    scale = Scale(goal=goal)
+    for name in dict.fromkeys(chain.from_iterable(run.series for run in controls)):
+        seen = [run.series[name] for run in everybody if name in run.series]
+        own = [run.series[name] for run in controls if name in run.series]
+        scale.kinds[name], scale.units[name] = _kind(seen, own)
+    return scale
+
+
+def _kind(seen: Sequence[Series], own: Sequence[Series]) -> tuple[str, float]:
+    if any(one.contends for one in own):
+        return "contest", 1.0
+    if all(loss >= 0 for one in seen for loss in one.losses if isfinite(loss)):
+        return "log", max(LEAST, min((FLOOR * loss for loss in _sizes(seen, own)), default=0.0))
+    return "linear", max(_spread([x for one in own for x in one.losses if isfinite(x)]), 1e-12)
+
+
+def _sizes(seen: Sequence[Series], own: Sequence[Series]) -> Iterator[float]:
+    """What a loss of this script is like: that of each untrained network, and where the controls end."""
+    ends = [median(tail(one)) for one in own if one.losses]
+    yield from (x for x in (*ends, *(one.losses[0] for one in seen if one.losses)) if isfinite(x) and x > 0)
+
+
+def _spread(values: Sequence[float]) -> float:
+    """A robust measure of how far values lie apart: their 10 % to 90 % range."""
+    ordered = sorted(values)
+    if not ordered:
+        return 0.0
+    return ordered[int(0.9 * (len(ordered) - 1))] - ordered[int(0.1 * (len(ordered) - 1))]
+
+
+def score(run: Outcome, scale: Scale, steps: int | None = None) -> float:
+    """How badly a run ended, or how badly it stood after some steps."""
+    if not run.ended.well:
+        return inf
+    if scale.goal is not None:
+        return inf if run.metric is None or isnan(run.metric) else run.metric * (1 if scale.goal == "min" else -1)
+    levels = [_level(run.series[name], scale, name, steps) for name in scale.kinds if name in run.series]
+    missing = len(scale.kinds) - len(levels)  # it ended well, but never came to that part of the script
+    return inf if missing or not levels else fmean(levels)
+
+
+def _level(series: Series, scale: Scale, name: str, steps: int | None) -> float:
+    kind, unit = scale.kinds[name], scale.units[name]
+    if kind == "contest":
+        return _growth(series)
+    losses = tail(series, steps)
+    if not losses or not all(isfinite(loss) for loss in losses[-FEWEST:]):
+        return inf
+    typical = median(losses)
+    if kind == "log":
+        return log10(max(typical, unit)) if isfinite(typical) else inf
+    return typical / unit if typical > -RUNAWAY * unit else inf
+
+
+def tail(series: Series, steps: int | None = None) -> Sequence[float]:
+    """The losses of the last part of a run, or of its first `steps` steps."""
+    losses = [loss for step, loss in zip(series.steps, series.losses, strict=True) if steps is None or step < steps]
+    return losses[-max(FEWEST, round(TAIL * len(losses))) :]
+
+
+def _growth(series: Series) -> float:
+    """Decades by which losses and gradients outgrew what they were in the first tenth of the run."""
+    sizes = ([abs(loss) for loss in series.losses], [norm for _, norm in series.norms])
+    return sum(max(0.0, _climb(size) - ROOM) for size in sizes)
+
+
+def _climb(sizes: Sequence[float]) -> float:
+    if any(not isfinite(size) for size in sizes):
+        return inf
+    early = [size for size in sizes[: max(FEWEST, len(sizes) // 10)] if size > 0]
+    late = [size for size in sizes[-max(FEWEST, round(TAIL * len(sizes))) :] if size > 0]
+    return log10(median(late) / median(early)) if early and late else 0.0

@@ -1,0 +1,243 @@
+"""Find the prescription that helps: screen, combine, confirm, and then prefer the simplest.
+
+1. *Screen.* Each candidate is run once, with the script's own seeds, against the control. Where time
+   is short, over the first part of the run only; the better third then runs its whole length.
+2. *Combine.* The best remedies are tried in twos, the best two in threes.
+3. *Confirm.* The best few are run with fresh seeds, each against a control with the same seeds. What
+   won the screening by luck loses it here: the interval that is reported comes from these pairs.
+4. *Choose.* Of those that are as good as the best, the simplest and mildest.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import combinations
+
+from gradmedic.budget import Budget
+from gradmedic.candidates import Candidate
+from gradmedic.length import SHORTEST
+from gradmedic.pairs import Arm, as_good, effect, gain
+from gradmedic.prescription import Prescription
+from gradmedic.results import Results
+from gradmedic.runners import Runner
+from gradmedic.scoring import Scale, scale_of
+from gradmedic.trial import Outcome, Trial, identity
+
+NOTHING = Prescription()
+SHARES = (1.0, 0.5, 0.25)
+"""Parts of the run that candidates may be screened over."""
+ENOUGH = 16
+"""Candidates that should be screened, even if that means over a part of the run only."""
+PARTNERS = 4
+"""Remedies that are tried in combination with one another."""
+FINALISTS = 3
+"""Prescriptions that are confirmed with fresh seeds."""
+
+
+class Search:
+    """The arms of one treatment. `steps` is the full length of a trial, None for the script's own end."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        budget: Budget,
+        *,
+        seeds: int = 3,
+        goal: str | None = None,
+        told: Callable[["Search"], None] = lambda _: None,
+    ) -> None:
+        self.runner = runner
+        self.budget = budget
+        self.seeds = seeds
+        self.goal = goal
+        self.told = told
+        self.candidates: dict[str, Candidate] = {}
+        self.arms: dict[str, Arm] = {}
+        self.finalists: list[Candidate] = []
+
+    def begin(self, control: Outcome, candidates: Iterable[Candidate], results: Results) -> None:
+        """Take up what is known: the control with the script's own seeds, and what may help."""
+        self.first = control
+        self.steps = control.trial.steps
+        self.results = results
+        self.candidates = {one.key: one for one in candidates}
+        self.arms = {identity(NOTHING): Arm(NOTHING, {0: control})}
+        self.budget.paid(control, whole=True)
+
+    # ── what is known ───────────────────────────────────────────────────────────────────────
+
+    @property
+    def control(self) -> Arm:
+        """The script as it is."""
+        return self.arms[identity(NOTHING)]
+
+    @property
+    def scale(self) -> Scale:
+        """The scale that is fair to all that has been run."""
+        runs = [run for arm in self.arms.values() for run in arm.runs.values()]
+        return scale_of([*self.control.runs.values()], runs, self.goal)
+
+    def arm(self, candidate: Candidate) -> Arm:
+        """What is known of a candidate."""
+        return self.arms.get(candidate.key, Arm(candidate.prescription))
+
+    @property
+    def best(self) -> Arm | None:
+        """The arm that looks best so far."""
+        ranked = self.ranked(self.steps)
+        return self.arm(ranked[0]) if ranked else None
+
+    def ranked(self, steps: int | None = None, seeds: Iterable[int] = (0,)) -> list[Candidate]:
+        """The candidates that were run for that long with these seeds, the best first."""
+        scale, seeds = self.scale, [*seeds]
+        levels = {}
+        for candidate in self.candidates.values():
+            runs = {seed: run for seed, run in self.arm(candidate).runs.items() if seed in seeds}
+            if len(runs) == len(seeds) and all(_reached(run, steps) for run in runs.values()):
+                levels[candidate] = Arm(candidate.prescription, runs).level(scale, steps)
+        return sorted(levels, key=lambda one: (levels[one], one.simplicity))
+
+    # ── what is done ────────────────────────────────────────────────────────────────────────
+
+    def run(self, trials: Iterable[Trial], reserve: float = 0.0, share: float = 1.0) -> None:
+        """Run trials as long as that leaves `reserve` seconds; what the store knows is not run again."""
+        for outcome in self.runner.run(self._affordable(trials, reserve, share)):
+            self.budget.paid(outcome, whole=outcome.trial.steps == self.steps)
+            self.results.add(outcome)
+            self._note(outcome)
+
+    def _affordable(self, trials: Iterable[Trial], reserve: float, share: float) -> Iterator[Trial]:
+        for trial in trials:
+            known = self.results.known(trial)
+            if known is not None:
+                self._note(known)
+            elif self.budget.affords(reserve, share=share):
+                limit = self.budget.longest(self.first)
+                yield replace(trial, seconds=limit, memory=self.memory)
+
+    @property
+    def memory(self) -> float:
+        """Bytes that a trial may hold: twice what the control held, and a gigabyte for what remedies keep."""
+        return 2 * self.first.memory + 1e9
+
+    def _note(self, outcome: Outcome) -> None:
+        trial = outcome.trial
+        key = identity(trial.prescription)
+        arm = self.arms.get(key, Arm(trial.prescription))
+        self.arms[key] = replace(arm, runs={**arm.runs, trial.seed_shift: outcome})
+        self.told(self)
+
+    def find(self) -> Candidate | None:
+        """Do all of it."""
+        self.screen()
+        self.combine()
+        self.confirm()
+        return self.choice()
+
+    def last_look(self, candidate: Candidate) -> Trial:
+        """The trial in which a chosen candidate is looked at with all that gradmedic can see."""
+        self.budget.used += 1
+        limit = self.budget.longest(self.first)
+        return Trial(candidate.prescription, 0, self.steps, observed=True, seconds=limit, memory=self.memory)
+
+    def screen(self) -> None:
+        """Run every candidate once, as long as there is time for what comes after."""
+        reserve = self.reserve + 0.25 * self.budget.left
+        share = self._share(reserve)
+        steps = self._part(share)
+        self.run((Trial(one, 0, steps) for one in self._prescriptions()), reserve, share)
+        if steps != self.steps:
+            best = self.ranked(steps)[: max(PARTNERS, len(self.candidates) // 3)]
+            self.run((Trial(one.prescription, 0, self.steps) for one in best), self.reserve)
+
+    def combine(self) -> None:
+        """Run the best remedies together, and the best two with a third."""
+        partners = self._partners()
+        pairs = [a.joined(b) for a, b in combinations(partners, 2)]
+        self._try(pairs)
+        best = next(iter(self.ranked(self.steps)), None)
+        if best is not None and len(best.prescription.items) == 2:
+            self._try([best.joined(one) for one in partners if not one.remedies & best.remedies])
+
+    def confirm(self) -> None:
+        """Run the best few with fresh seeds, each against its control."""
+        self.finalists = self._finalists()
+        for seed in range(1, self.seeds + 1):
+            prescriptions = [NOTHING, *(one.prescription for one in self.finalists)]
+            if seed > 2 and self.budget.left < self.budget.cost(len(prescriptions) + self.budget.jobs):
+                break
+            self.run(Trial(one, seed, self.steps) for one in prescriptions)
+
+    def choice(self) -> Candidate | None:
+        """The simplest of those that are as good as the best, if that is better than nothing."""
+        fresh = [seed for seed in self.control.runs if seed > 0]
+        for seeds in (fresh, [0]):
+            ranked = [one for one in self.ranked(self.steps, seeds) if seeds and self._helps(one, seeds)]
+            if ranked:
+                best, scale = self.arm(ranked[0]), self.scale
+                good = [one for one in ranked if as_good(self.arm(one), best, self.control, scale)]
+                return min(good or ranked[:1], key=_simplicity)
+            if seeds and self.finalists and all(self._ran(one, seeds) for one in self.finalists):
+                return None  # they were tried with fresh seeds, and did not hold
+        return None
+
+    # ── how ─────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def reserve(self) -> float:
+        """Seconds that confirmation and a last look at the treated run will take."""
+        trials = (FINALISTS + 1) * min(self.seeds, 2) + 2 * self.budget.jobs
+        return min(self.budget.cost(trials), 0.4 * self.budget.seconds)
+
+    def _share(self, reserve: float) -> float:
+        """The part of the run over which enough candidates can be screened."""
+        wanted = min(len(self.candidates), ENOUGH)
+        room = self.budget.left - reserve
+        fits = [share for share in SHARES if self.budget.cost(wanted, share) <= room]
+        share = fits[0] if fits else SHARES[-1]
+        return share if self.budget.cost(1, share) < 0.7 * self.budget.cost(1) else 1.0
+
+    def _part(self, share: float) -> int | None:
+        steps = round(share * (self.steps or self.first.steps))
+        return steps if share < 1 and steps >= SHORTEST else self.steps
+
+    def _prescriptions(self) -> list[Prescription]:
+        return [one.prescription for one in self.candidates.values()]
+
+    def _partners(self) -> list[Candidate]:
+        """The best dose of each of the best remedies that help at all."""
+        best: dict[frozenset[str], Candidate] = {}
+        for one in self.ranked(self.steps):
+            if len(one.remedies) == 1 and gain(self.arm(one), self.control, self.scale) > 0:
+                best.setdefault(one.remedies, one)
+        return [*best.values()][:PARTNERS]
+
+    def _try(self, joined: Iterable[Candidate]) -> None:
+        new = [one for one in joined if one.key not in self.candidates]
+        self.candidates |= {one.key: one for one in new}
+        self.run((Trial(one.prescription, 0, self.steps) for one in new), self.reserve)
+
+    def _finalists(self) -> list[Candidate]:
+        """The best, the simplest that seem as good, and the next best."""
+        ranked = [one for one in self.ranked(self.steps) if self._helps(one, [0])]
+        if not ranked:
+            return []
+        best, scale = self.arm(ranked[0]), self.scale
+        good = sorted((one for one in ranked if as_good(self.arm(one), best, self.control, scale)), key=_simplicity)
+        return [*dict.fromkeys([ranked[0], *good[:2], *ranked])][:FINALISTS]
+
+    def _helps(self, candidate: Candidate, seeds: list[int]) -> bool:
+        """True if a candidate is better than nothing by more than chance, or at least each time."""
+        found = effect(self.arm(candidate), self.control, self.scale, seeds)
+        return found.likely or found.proved
+
+    def _ran(self, candidate: Candidate, seeds: list[int]) -> bool:
+        return all(seed in self.arm(candidate).runs for seed in seeds)
+
+
+def _simplicity(candidate: Candidate) -> tuple[int, int, int]:
+    return candidate.simplicity
+
+
+def _reached(run: Outcome, steps: int | None) -> bool:
+    """True if a run was meant to be at least that long."""
+    return run.trial.steps is None or (steps is not None and run.trial.steps >= steps)

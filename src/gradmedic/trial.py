@@ -1,0 +1,129 @@
+"""A trial: one run of the user's script under a prescription, and what came of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from gradmedic.prescription import Prescription
+from gradmedic.recording import Recording
+
+
+@dataclass(frozen=True)
+class Script:
+    """What is run, and where: the words behind `python`, and the folder that they are said in."""
+
+    target: str
+    args: tuple[str, ...] = ()
+    as_module: bool = False
+    folder: str = "."
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run: a prescription (none in a control), what is added to every seed, and how many steps.
+
+    `observed` asks for a full recording; without it only what is needed for scoring is taken.
+    `seconds` and `memory` (in bytes) are what the run may take; they are no part of its identity.
+    """
+
+    prescription: Prescription = field(default_factory=Prescription)
+    seed_shift: int = 0
+    steps: int | None = None
+    observed: bool = False
+    seconds: float | None = field(default=None, compare=False)
+    memory: float | None = field(default=None, compare=False)
+
+    @property
+    def is_control(self) -> bool:
+        """True where the script runs as it is."""
+        return not self.prescription.items
+
+    @property
+    def control(self) -> "Trial":
+        """The paired control: the same seeds, the same steps, nothing given."""
+        return replace(self, prescription=Prescription())
+
+    @property
+    def key(self) -> str:
+        """The same for two trials that are to come out the same."""
+        words = json.dumps([identity(self.prescription), self.seed_shift, self.steps, self.observed])
+        return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def identity(prescription: Prescription) -> str:
+    """The same for two prescriptions that give the same remedies at the same doses in the same order."""
+    return json.dumps([[item.remedy, dict(item.dose)] for item in prescription.items], sort_keys=True, default=list)
+
+
+class Ended(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    """After the steps that it was asked for."""
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+    OUT_OF_MEMORY = "out-of-memory"
+    KILLED = "killed"
+    REFUSED = "refused"
+    """A remedy said that it cannot be given to this script."""
+
+    @property
+    def well(self) -> bool:
+        """True if the run came to the end that was meant for it."""
+        return self in (Ended.FINISHED, Ended.STOPPED)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The losses of one stream, pass by pass, with the step of each.
+
+    `norms` are the gradient norms that were taken, each with its step. A stream `contends` where
+    another one's steps lie between its own, as in a GAN: its loss may rise and fall for good reason.
+    """
+
+    steps: tuple[int, ...] = ()
+    losses: tuple[float, ...] = ()
+    norms: tuple[tuple[int, float], ...] = ()
+    contends: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial. `error` is the last line of what a run that crashed had to say.
+
+    `series` holds the losses by stream, `metric` what the user's expression last found in the
+    output, `startup` the seconds before the first step and `memory` the most bytes it held.
+    """
+
+    trial: Trial
+    ended: Ended
+    series: Mapping[str, Series] = field(default_factory=dict)
+    metric: float | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    startup: float = 0.0
+    memory: float = 0.0
+    error: str = ""
+    recording: Recording | None = field(default=None, compare=False, repr=False)
+
+    def row(self) -> dict[str, Any]:
+        """The outcome as plain values, without its recording."""
+        told = {f: getattr(self, f) for f in ("metric", "steps", "seconds", "startup", "memory", "error")}
+        series = {name: asdict(one) for name, one in self.series.items()}
+        return {"key": self.trial.key, "ended": self.ended.value, **told, "series": series}
+
+    @classmethod
+    def from_row(cls, trial: Trial, row: Mapping[str, Any]) -> "Outcome":
+        """The outcome of a trial, from the plain values that `row` gave."""
+        told = {name: value for name, value in row.items() if name not in ("key", "ended", "series")}
+        series = {name: _series(one) for name, one in row["series"].items()}
+        return cls(trial, Ended(row["ended"]), series, **told)
+
+
+def _series(row: Mapping[str, Any]) -> Series:
+    norms = tuple((int(step), float(norm)) for step, norm in row["norms"])
+    return Series(tuple(row["steps"]), tuple(row["losses"]), norms, bool(row["contends"]))

@@ -1,0 +1,152 @@
+"""Find the remedy that makes a script train better, and prove it by paired trials."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gradmedic import __version__
+from gradmedic.budget import Budget
+from gradmedic.candidates import Candidate, candidates
+from gradmedic.errors import ProbeError, SettingsError
+from gradmedic.finding import Message
+from gradmedic.judge import judge
+from gradmedic.length import at_trial_length
+from gradmedic.pairs import effect
+from gradmedic.prescription import Evidence
+from gradmedic.recording import Recording
+from gradmedic.report import Report
+from gradmedic.results import Results
+from gradmedic.runners import Runner, all_runners
+from gradmedic.search import Search
+from gradmedic.settings import Settings, nearest
+from gradmedic.treatment import Line, Treatment
+from gradmedic.trial import Outcome, Script, Trial
+
+FIRST = 0.25
+"""Share of the time that the first run may take; a longer one is ended, and trials are as long as it came."""
+
+
+def treat(
+    script: str | os.PathLike[str],
+    args: Sequence[str] = (),
+    *,
+    minutes: float = 10.0,
+    trials: int | None = None,
+    jobs: int = 0,
+    seeds: int = 3,
+    metric: str | None = None,
+    metric_goal: str = "max",
+    runner: str = "local",
+    output: str | os.PathLike[str] | None = None,
+    as_module: bool = False,
+    force: bool = False,
+    settings: Settings | None = None,
+    told: Callable[[Search], None] = lambda _: None,
+) -> Treatment:
+    """Run a script as it is and under what may help it, and keep what does.
+
+    Every trial runs the unmodified script in a fresh process in the current folder: files that it
+    writes are written again. `minutes` bounds the whole; `jobs` trials run at a time (0: one per
+    core); `seeds` fresh seeds confirm the best. `metric` is a regular expression whose first group
+    is the number to judge by, as last printed; without it the training loss decides. The
+    prescription is written to `output` and the outcomes beside it, so that a treatment that was
+    interrupted resumes. `told` is called after every trial.
+
+    Raises `ProbeError` if the script does not train, `LaunchError` if it cannot be started,
+    `SettingsError` if there is no such runner. After Ctrl-C what is known so far is returned.
+    """
+    work = Script(os.fspath(script), tuple(args), as_module, os.getcwd())
+    with _runner(runner)(work, jobs, metric) as place:
+        goal = None if metric is None else metric_goal
+        search = Search(place, Budget(60 * minutes, place.jobs, trials), seeds=seeds, goal=goal, told=told)
+        treatment = _course(search, settings or Settings(), force, _beside(output))
+    if output is not None and treatment.prescription is not None:
+        treatment.prescription.save(Path(output))
+    return treatment
+
+
+def _course(search: Search, settings: Settings, force: bool, store: Path | None) -> Treatment:
+    """See what is wrong, and whether there is something to try; then search."""
+    first = Trial(observed=True, seconds=FIRST * search.budget.seconds)
+    control = _observed(search.runner, first)
+    before = judge(_recording(control), settings)
+    likely = candidates(before)
+    reason = _reason(before, likely, force)
+    if reason is not None:
+        return Treatment(before, reason=reason, seconds=search.budget.spent)
+    control = at_trial_length(control, search.budget)
+    search.begin(control, likely, Results(store, search.runner.script, control))
+    return _treatment(search, before, settings)
+
+
+def _treatment(search: Search, before: Report, settings: Settings) -> Treatment:
+    """Search, and look at the script once more under what was found; Ctrl-C ends it with what is known."""
+    choice, after, interrupted = None, None, False
+    try:
+        choice = search.find()
+        if choice is not None:
+            after = judge(_recording(_observed(search.runner, search.last_look(choice))), settings)
+    except ProbeError:
+        pass  # the last look had no time left
+    except KeyboardInterrupt:
+        interrupted = True
+        choice = choice or search.choice()
+    lines = {one.key: _line(search, one) for one in search.candidates.values() if search.arm(one).runs}
+    chosen = None
+    if choice is not None:
+        chosen = lines[choice.key] = _with_evidence(lines[choice.key], search)
+    ordered = sorted(lines.values(), key=lambda line: (not line.confirmed, -line.effect.mean))
+    facts = (search.scale, search.steps, search.budget.used, search.budget.spent)
+    return Treatment(before, search.control, tuple(ordered), chosen, after, *facts, interrupted=interrupted)
+
+
+def _line(search: Search, candidate: Candidate) -> Line:
+    """A candidate's arm against the control: with fresh seeds, where it was run with any."""
+    arm = search.arm(candidate)
+    fresh = [seed for seed in arm.runs if seed > 0 and seed in search.control.runs]
+    return Line(arm, effect(arm, search.control, search.scale, fresh or [0]), bool(fresh))
+
+
+def _with_evidence(line: Line, search: Search) -> Line:
+    """The line with what it shows written into its prescription."""
+    from torch import __version__ as torch_version
+
+    found, runs = line.effect, line.arm.runs.values()
+    steps = max((run.steps for run in runs), default=0)
+    versions = {"gradmedic": __version__, "torch": str(torch_version)}
+    evidence = Evidence(found.mean, found.low, found.high, search.scale.unit, len(found.pairs), steps, versions)
+    return replace(line, arm=replace(line.arm, prescription=replace(line.arm.prescription, evidence=evidence)))
+
+
+def _observed(place: Runner, trial: Trial) -> Outcome:
+    """The outcome of one run with a full recording."""
+    [outcome] = place.run([trial])
+    return outcome
+
+
+def _recording(outcome: Outcome) -> Recording:
+    if outcome.recording is None or not outcome.recording.vitals:
+        words = f": {outcome.error}" if outcome.error else ""
+        raise ProbeError(f"the script did not train while gradmedic watched{words}")
+    return outcome.recording
+
+
+def _reason(before: Report, likely: Sequence[Candidate], force: bool) -> Message | None:
+    """Why nothing is to be tried."""
+    if before.verdict == "healthy" and not force:
+        return Message("This script is healthy: there is nothing to treat.")
+    if before.verdict == "unclear" and not force:
+        return Message("Too little was seen of this script to say whether anything is wrong.")
+    return None if likely else Message("No remedy is known for what was found.")
+
+
+def _beside(output: str | os.PathLike[str] | None) -> Path | None:
+    return None if output is None else Path(output).with_suffix(".trials.jsonl").absolute()
+
+
+def _runner(name: str) -> type[Runner]:
+    known = all_runners()
+    if name not in known:
+        raise SettingsError(f"there is no runner {name!r}{nearest(name, known)}")
+    return known[name]

@@ -1,0 +1,70 @@
+"""Scripts in one file, chosen by their first argument: what a runner has to cope with."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+
+def train(steps: int = 30, end: float = 0.0) -> None:
+    import torch
+
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    inputs = torch.randn(64, 4)
+    for step in range(steps):
+        loss = (model(inputs) - inputs.sum(1, keepdim=True)).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        print(f"step {step} accuracy {step / 100}", flush=True)
+        time.sleep(end)
+
+
+def leave_pid() -> None:
+    with open(sys.argv[2], "a", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def hold(megabytes: int) -> None:
+    held = bytearray(megabytes << 20)
+    held[::4096] = b"x" * len(held[::4096])
+    time.sleep(60)
+
+
+def spawn() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    with open(sys.argv[2], "a", encoding="ascii") as file:
+        file.write(f"{child.pid}\n")
+    train()
+
+
+def main() -> None:
+    match sys.argv[1]:
+        case "train":
+            train()
+        case "slow":
+            leave_pid()
+            train(10_000, 0.05)
+        case "hang":
+            leave_pid()
+            train()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(60)
+        case "hold":
+            hold(700)
+        case "crash":
+            train()
+            raise ValueError("out of data")
+        case "vanish":
+            train()
+            os._exit(7)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "spawn":
+            spawn()
+
+
+if __name__ == "__main__":
+    main()

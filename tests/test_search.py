@@ -1,0 +1,180 @@
+"""The search: finds what helps, is not taken in by luck, prefers the simple, and keeps to its time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from arms import FakeRunner, falling, prescribed
+
+from gradmedic.budget import Budget
+from gradmedic.candidates import Candidate
+from gradmedic.length import at_trial_length
+from gradmedic.results import Results
+from gradmedic.search import Search
+from gradmedic.trial import Ended, Script, Trial
+
+World = Callable[[Trial], list[float] | Ended]
+SCRIPT = Script("train.py")
+
+
+def names(trial: Trial) -> tuple[str, ...]:
+    """The remedies of a trial, sorted."""
+    return tuple(sorted(item.remedy for item in trial.prescription.items))
+
+
+def world(ends: Mapping[tuple[str, ...], float], luck: float = 0.02) -> World:
+    """Where the loss ends for each set of remedies, 1 for all others; seeds differ a little."""
+
+    def losses(trial: Trial) -> list[float]:
+        spread = 1 + luck * ((37 * trial.seed_shift + 11 * len(names(trial))) % 5 - 2)
+        return falling(2.0, spread * ends.get(names(trial), 1.0))
+
+    return losses
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Leave the world as it was."""
+    before = FakeRunner.world, FakeRunner.seconds
+    yield
+    FakeRunner.world, FakeRunner.seconds = staticmethod(before[0]), before[1]
+
+
+def search(
+    what: World,
+    *remedies: str | Candidate,
+    seconds: float = 1000.0,
+    store: Path | None = None,
+    trials: int | None = None,
+) -> Search:
+    """A search that has begun, among candidates in the order given."""
+    FakeRunner.world = staticmethod(what)
+    runner = FakeRunner(SCRIPT)
+    made = Search(runner, Budget(seconds, runner.jobs, trials, clock=lambda: FakeRunner.now))
+    [control] = runner.run([Trial(observed=True)])
+    control = at_trial_length(control, made.budget)
+    candidates = [
+        one if isinstance(one, Candidate) else Candidate(prescribed(one), order=order)
+        for order, one in enumerate(remedies)
+    ]
+    made.begin(control, candidates, Results(store, SCRIPT, control))
+    return made
+
+
+def found(made: Search) -> tuple[str, ...] | None:
+    """The remedies that the search ends with."""
+    choice = made.find()
+    return None if choice is None else tuple(sorted(choice.remedies))
+
+
+def test_finds_the_one_remedy_that_helps() -> None:
+    assert found(search(world({("c",): 0.05}), "a", "b", "c", "d")) == ("c",)
+
+
+def test_no_remedy_is_better_than_one_that_does_nothing() -> None:
+    assert found(search(world({("a",): 1.2}), "a", "b", "c")) is None
+
+
+def test_what_won_by_luck_with_the_scripts_own_seeds_is_not_believed() -> None:
+    def lucky(trial: Trial) -> list[float]:
+        return falling(2.0, 0.2 if names(trial) == ("a",) and trial.seed_shift == 0 else 1.0)
+
+    assert found(search(lucky, "a", "b")) is None
+
+
+def test_a_worse_remedy_that_holds_is_better_than_one_that_breaks_with_other_seeds() -> None:
+    def fickle(trial: Trial) -> list[float] | Ended:
+        if names(trial) == ("a",) and trial.seed_shift > 0:
+            return Ended.CRASHED
+        return falling(2.0, {("a",): 0.1, ("b",): 0.3}.get(names(trial), 1.0))
+
+    assert found(search(fickle, "a", "b")) == ("b",)
+
+
+def test_of_two_that_are_as_good_the_milder_one_is_chosen() -> None:
+    deep = Candidate(prescribed("deep"), depth=2, order=0)
+    mild = Candidate(prescribed("mild"), depth=0, order=1)
+    assert found(search(world({("deep",): 0.050, ("mild",): 0.052, ("deep", "mild"): 0.05}), deep, mild)) == ("mild",)
+
+
+def test_two_remedies_are_joined_where_both_are_needed() -> None:
+    ends = {("a",): 0.5, ("b",): 0.5, ("a", "b"): 0.02}
+    assert found(search(world(ends), "a", "b", "c")) == ("a", "b")
+
+
+def test_three_remedies_are_joined_where_all_are_needed() -> None:
+    ends = {("a",): 0.6, ("b",): 0.6, ("c",): 0.6, ("a", "b"): 0.2, ("a", "b", "c"): 0.004}
+    assert found(search(world(ends), "a", "b", "c", "d")) == ("a", "b", "c")
+
+
+def test_what_changes_the_network_is_given_before_what_changes_its_updates() -> None:
+    swap, clip = Candidate(prescribed("swap"), depth=2), Candidate(prescribed("clip"), order=1)
+    assert [item.remedy for item in clip.joined(swap).prescription.items] == ["swap", "clip"]
+    assert swap.joined(clip).depth == 2
+
+
+def test_a_run_that_breaks_without_a_remedy_can_be_rescued() -> None:
+    def broken(trial: Trial) -> list[float]:
+        return falling(2.0, 0.3) if names(trial) == ("b",) else [2.0, *[float("nan")] * 99]
+
+    made = search(broken, "a", "b")
+    assert found(made) == ("b",)
+
+
+def test_a_remedy_that_refuses_is_passed_over() -> None:
+    def refusing(trial: Trial) -> list[float] | Ended:
+        return Ended.REFUSED if names(trial) == ("a",) else falling(2.0, 0.1 if names(trial) == ("b",) else 1.0)
+
+    assert found(search(refusing, "a", "b")) == ("b",)
+
+
+@pytest.mark.parametrize("seconds", [30.0, 60.0, 120.0, 300.0])
+@pytest.mark.parametrize("cost", [0.5, 3.0, 20.0])
+def test_keeps_to_its_time(seconds: float, cost: float) -> None:
+    FakeRunner.seconds = cost
+    made = search(world({("r7",): 0.1}), *[f"r{i}" for i in range(30)], seconds=seconds)
+    made.find()
+    assert made.budget.spent <= max(1.1 * seconds, 2 * cost)
+
+
+def test_keeps_to_a_number_of_trials() -> None:
+    made = search(world({("r3",): 0.1}), *[f"r{i}" for i in range(30)], trials=12)
+    made.find()
+    assert len(made.runner.ran) <= 12  # type: ignore[attr-defined]
+
+
+def test_screens_over_a_part_of_the_run_where_time_is_short() -> None:
+    FakeRunner.seconds = 6.0
+    made = search(world({("r9",): 0.05}), *[f"r{i}" for i in range(16)], seconds=90.0)
+    assert found(made) == ("r9",)
+    lengths = {trial.steps for trial in made.runner.ran}  # type: ignore[attr-defined]
+    assert {50, None} <= lengths or {25, None} <= lengths
+
+
+def test_a_script_that_takes_too_long_is_tried_over_its_first_steps() -> None:
+    FakeRunner.seconds = 400.0
+    made = search(world({("a",): 0.05}), "a", "b", seconds=600.0)
+    assert made.steps is not None
+    assert 40 <= made.steps < 100
+    assert found(made) == ("a",)
+
+
+def test_a_treatment_that_was_interrupted_resumes(tmp_path: Path) -> None:
+    ends = {("b",): 0.1}
+    first = search(world(ends), "a", "b", store=tmp_path / "trials.jsonl")
+    first.find()
+    again = search(world(ends), "a", "b", store=tmp_path / "trials.jsonl")
+    assert found(again) == ("b",)
+    assert len(again.runner.ran) == 1  # type: ignore[attr-defined]  # its control
+    changed = search(world(ends, luck=0.1), "a", "b", store=tmp_path / "trials.jsonl")
+    changed.find()
+    assert len(changed.runner.ran) == len(first.runner.ran)  # type: ignore[attr-defined]
+
+
+def test_a_torn_line_of_the_store_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "trials.jsonl"
+    search(world({}), "a", store=file).find()
+    file.write_text(file.read_text()[:-40])
+    made = search(world({}), "a", store=file)
+    made.find()
+    assert 1 < len(made.runner.ran) < 6  # type: ignore[attr-defined]
