@@ -81,5 +81,11 @@ class FakeRunner(Runner):
             FakeRunner.now += seconds / self.jobs
             recording = self.recording if trial.observed else None
             streams = {"train.py:9": series(losses)}
-            told = {"steps": len(losses), "seconds": seconds, "startup": 0.0, "memory": 1e6, "recording": recording}
+            told: dict[str, Any] = {
+                "steps": len(losses),
+                "seconds": seconds,
+                "startup": 0.0,
+                "memory": 1e6,
+                "recording": recording,
+            }
             yield Outcome(trial, ended, streams, **told)

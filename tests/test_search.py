@@ -1,6 +1,6 @@
 """The search: finds what helps, is not taken in by luck, prefers the simple, and keeps to its time."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +13,17 @@ from gradmedic.results import Results
 from gradmedic.search import Search
 from gradmedic.trial import Ended, Script, Trial
 
+Names = tuple[str, ...]
 World = Callable[[Trial], list[float] | Ended]
 SCRIPT = Script("train.py")
 
 
-def names(trial: Trial) -> tuple[str, ...]:
+def names(trial: Trial) -> Names:
     """The remedies of a trial, sorted."""
     return tuple(sorted(item.remedy for item in trial.prescription.items))
 
 
-def world(ends: Mapping[tuple[str, ...], float], luck: float = 0.02) -> World:
+def world(ends: dict[Names, float], luck: float = 0.02) -> World:
     """Where the loss ends for each set of remedies, 1 for all others; seeds differ a little."""
 
     def losses(trial: Trial) -> list[float]:
@@ -86,7 +87,8 @@ def test_a_worse_remedy_that_holds_is_better_than_one_that_breaks_with_other_see
     def fickle(trial: Trial) -> list[float] | Ended:
         if names(trial) == ("a",) and trial.seed_shift > 0:
             return Ended.CRASHED
-        return falling(2.0, {("a",): 0.1, ("b",): 0.3}.get(names(trial), 1.0))
+        ends: dict[Names, float] = {("a",): 0.1, ("b",): 0.3}
+        return falling(2.0, ends.get(names(trial), 1.0))
 
     assert found(search(fickle, "a", "b")) == ("b",)
 
@@ -160,7 +162,7 @@ def test_a_script_that_takes_too_long_is_tried_over_its_first_steps() -> None:
 
 
 def test_a_treatment_that_was_interrupted_resumes(tmp_path: Path) -> None:
-    ends = {("b",): 0.1}
+    ends: dict[Names, float] = {("b",): 0.1}
     first = search(world(ends), "a", "b", store=tmp_path / "trials.jsonl")
     first.find()
     again = search(world(ends), "a", "b", store=tmp_path / "trials.jsonl")

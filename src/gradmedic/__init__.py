@@ -25,7 +25,6 @@ _HOME = {
     "Trial": "trial",
     "GradmedicError": "errors",
     "Patient": "patient",
-    "Prescription": "prescription",
     "Recording": "recording",
     "Remedy": "remedies",
     "Report": "report",
