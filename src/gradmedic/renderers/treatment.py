@@ -90,7 +90,9 @@ def _counted(treatment: Treatment) -> Message:
 def diagnosis(report: Report, lang: str) -> str:
     """The verdict of a report in a few words: its findings by name, the cause first."""
     alarms = [finding for finding in report.findings if finding.severity > Severity.NOTE]
-    return ", ".join(title(finding.rule, lang) for finding in alarms) or translator(lang)(report.verdict)
+    if alarms:
+        return ", ".join(title(finding.rule, lang) for finding in alarms)
+    return translator(lang)("healthy" if report.verdict == "healthy" else "unclear")
 
 
 def _table(treatment: Treatment, lang: str) -> Table:
@@ -98,12 +100,11 @@ def _table(treatment: Treatment, lang: str) -> Table:
         return translator(lang)(text)
 
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column(_("Treatment"), ratio=1)
-    for name in (_("loss at the end"), _("better by"), _("95 % interval"), _("seeds")):
+    table.add_column(_("Treatment"), ratio=1, overflow="fold")
+    for name in (_("loss at the end"), _("better by"), _("seeds")):
         table.add_column(name, justify="right", no_wrap=True)
     if treatment.control is not None:
-        runs = list(treatment.control.runs.values())
-        table.add_row(_("none"), ending(runs), "", "", str(len(runs)))
+        table.add_row(_("none"), ending(list(treatment.control.runs.values())))
     for line in treatment.lines[:MOST]:
         table.add_row(*_row(line), style="bold" if line is treatment.chosen else "")
     if len(treatment.lines) > MOST:
@@ -113,7 +114,6 @@ def _table(treatment: Treatment, lang: str) -> Table:
 
 
 def _row(line: Line) -> tuple[str, ...]:
-    found = line.effect
-    between = f"{found.low:+.2f} .. {found.high:+.2f}" if len(found.pairs) > 1 else ""
-    seeds = str(len(found.pairs)) if line.confirmed else ""
-    return label(line.arm.prescription), ending(list(line.arm.runs.values())), f"{found.mean:+.2f}", between, seeds
+    found, runs = line.effect, list(line.arm.runs.values())
+    sure = f" ± {found.high - found.mean:.2f}" if line.confirmed and len(found.pairs) > 1 else ""
+    return label(line.arm.prescription), ending(runs), f"{found.mean:+.2f}{sure}", str(len(runs))

@@ -1,0 +1,120 @@
+"""The verb: diagnosis, search and prescription in one call, here on trials that nothing runs."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from arms import FakeRunner, falling, prescribed
+
+from gradmedic.candidates import Candidate
+from gradmedic.errors import ProbeError, SettingsError
+from gradmedic.finding import Severity
+from gradmedic.prescription import Prescription
+from gradmedic.recording import Recording
+from gradmedic.rules.vanishing_gradient import VanishingGradient
+from gradmedic.trial import Ended, Trial
+from gradmedic.verbs import treat as verb
+from gradmedic.verbs.treat import treat
+
+SICK, HEALTHY = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[0]
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fake trials of a sick script, for which there are three candidates."""
+    monkeypatch.setattr(verb, "all_runners", lambda: {"fake": FakeRunner, "local": FakeRunner})
+    likely = [Candidate(prescribed(name), order=order) for order, name in enumerate("abc")]
+    monkeypatch.setattr(verb, "candidates", lambda _: likely)
+    monkeypatch.setattr(FakeRunner, "recording", SICK)
+    monkeypatch.setattr(FakeRunner, "world", staticmethod(helped_by("b")))
+    return iter(())
+
+
+def helped_by(name: str):  # type: ignore[no-untyped-def]
+    """A world in which one remedy helps."""
+
+    def world(trial: Trial) -> list[float]:
+        helps = any(item.remedy == name for item in trial.prescription.items)
+        return falling(2.0, (0.1 if helps else 1.0) * (1 + 0.01 * trial.seed_shift))
+
+    return world
+
+
+def test_what_helps_is_prescribed_with_its_evidence(tmp_path: Path) -> None:
+    treatment = treat("train.py", output=tmp_path / "prescription.toml")
+    assert treatment.prescription is not None
+    assert [item.remedy for item in treatment.prescription.items] == ["b"]
+    written = Prescription.load(tmp_path / "prescription.toml")
+    assert written.items == treatment.prescription.items
+    evidence = tomllib.loads((tmp_path / "prescription.toml").read_text())["evidence"]
+    # A decade lies between the two ends; the tail that is scored begins a little before them.
+    assert evidence["low"] < evidence["effect"] == pytest.approx(0.93, abs=0.01)
+    assert evidence["seeds"] == 3
+    assert evidence["versions"]["torch"]
+    assert "b helps by 0.93 decades of loss" in str(treatment.verdict)
+    assert treatment.lines[0] is treatment.chosen
+    assert treatment.after is not None
+
+
+def test_no_prescription_is_written_where_nothing_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeRunner, "world", staticmethod(helped_by("nobody")))
+    treatment = treat("train.py", output=tmp_path / "prescription.toml")
+    assert treatment.prescription is None
+    assert not (tmp_path / "prescription.toml").exists()
+    assert "No remedy is better than none: 3 were tried" in str(treatment.verdict)
+
+
+def test_nothing_is_tried_on_a_healthy_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(FakeRunner, "recording", HEALTHY)
+    treatment = treat("train.py", output=tmp_path / "prescription.toml")
+    assert (treatment.before.worst or Severity.NOTE) <= Severity.NOTE
+    assert "there is nothing to treat" in str(treatment.verdict)
+    assert treatment.trials == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_healthy_script_is_treated_if_the_user_insists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeRunner, "recording", HEALTHY)
+    assert treat("train.py", force=True).prescription is not None
+
+
+def test_nothing_is_tried_where_no_remedy_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "candidates", lambda _: [])
+    assert "No remedy is known" in str(treat("train.py").verdict)
+
+
+def test_a_script_that_does_not_train_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeRunner, "recording", Recording())
+    with pytest.raises(ProbeError, match="did not train"):
+        treat("train.py")
+
+
+def test_a_runner_that_nobody_knows_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match="'lokal'; did you mean 'local'"):
+        treat("train.py", runner="lokal")
+
+
+@pytest.mark.parametrize("when", range(1, 11))
+def test_an_interrupted_treatment_keeps_what_it_knows(
+    when: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    count = iter(range(100))
+
+    def interrupted(trial: Trial) -> list[float] | Ended:
+        if next(count) == when:
+            raise KeyboardInterrupt
+        found: list[float] = helped_by("b")(trial)
+        return found
+
+    monkeypatch.setattr(FakeRunner, "world", staticmethod(interrupted))
+    treatment = treat("train.py", output=tmp_path / "prescription.toml")
+    assert treatment.interrupted
+    assert (treatment.prescription is not None) == (when > 2)  # the control, a, b
+    assert (tmp_path / "prescription.toml").exists() == (when > 2)
+
+
+def test_one_is_told_after_every_trial() -> None:
+    told: list[int] = []
+    treatment = treat("train.py", told=lambda search: told.append(search.budget.used))
+    assert len(told) == treatment.trials - 2  # but for the first and the last look
