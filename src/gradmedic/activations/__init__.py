@@ -72,6 +72,24 @@ class Activation(ABC):
         return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})  # type: ignore[arg-type]
 
 
+class Gate(ABC):
+    """A product of two inputs, y = a(u) v: one opens or closes the way for the other."""
+
+    name: ClassVar[str]
+    modules: ClassVar[tuple[str, ...]] = ()
+    functions: ClassVar[tuple[str, ...]] = ()
+    ops: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def opens(self) -> Activation:
+        """The activation a, through which u goes."""
+
+    def f(self, u: Tensor, v: Tensor) -> Tensor:
+        """Apply it to both inputs, elementwise."""
+        return self.opens.f(u) * v
+
+
 @dataclass(frozen=True)
 class Custom(Activation):
     """A function of somebody's own; where it bends is found by looking."""
@@ -95,6 +113,11 @@ _kinks_of = lru_cache(128)(lambda custom: find_kinks(custom.f))
 def all_activations() -> dict[str, type[Activation]]:
     """Every activation, ours and those of installed plug-ins, by name."""
     return discover(Activation, __name__)
+
+
+def all_gates() -> dict[str, type[Gate]]:
+    """Every gate, ours and those of installed plug-ins, by name."""
+    return discover(Gate, __name__)
 
 
 def activation(it: "str | type | nn.Module | Function | Activation", **parameters: Any) -> Activation:
@@ -141,6 +164,8 @@ def _names() -> dict[str, tuple[type[Activation], Mapping[str, Any]]]:
 
 def _by_name(text: str, parameters: Mapping[str, Any]) -> Activation:
     name, values, named = _parsed(text)
+    if gate := next((gate for gate in all_gates() if _key(gate) == _key(name)), None):
+        raise ActivationError(f"{gate} has two inputs, y = a(u) v: its moments are gate_moments({gate!r}, q)")
     if _key(name) not in _names():
         near = get_close_matches(_key(name), _names(), n=1)
         hint = f"did you mean {_names()[near[0]][0].name!r}?" if near else "`gradmedic activations` lists all"

@@ -16,7 +16,10 @@ from torch import Tensor
 from gradmedic.activations import Activation
 from gradmedic.activations.panels import value_and_slope
 from gradmedic.errors import TheoryError
+from gradmedic.theory.dual import dual, dual_of_squares
 from gradmedic.theory.quadrature import averages, starting_panels
+
+__all__ = ["Moments", "dual", "dual_of_squares", "moments"]
 
 NEXT_TO_NOTHING = 1e-8
 """Variance that stands for none where a limit is asked for."""

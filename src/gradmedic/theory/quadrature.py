@@ -1,12 +1,12 @@
 """Averages over a Gaussian, by Gauss-Legendre panels that split where the integrand asks for it."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from gradmedic.activations.panels import legendre, points, rest
+from gradmedic.theory.orthant import density
 
 REACH = 38.0
 """Deviations beyond which a Gaussian weighs nothing in float64."""
@@ -36,18 +36,13 @@ def starting_panels(mean: float, deviation: float, kinks: Sequence[float]) -> Te
     return torch.stack([ends[:-1], ends[1:]], 1)
 
 
-def gaussian(z: Tensor) -> Tensor:
-    """The density of a standard normal variable."""
-    return torch.exp(-0.5 * z.square()) / math.sqrt(2 * math.pi)
-
-
 def averages(integrand: Integrand, panels: Tensor) -> Tensor:
     """E[integrand(z)] for z ~ N(0, 1), for every kind of value that it gives."""
     _, weights, _ = legendre()
     total = size = torch.zeros(1, dtype=torch.float64, device="cpu")
     for _ in range(ROUNDS):
         z, half = points(panels)
-        values = integrand(z) * gaussian(z)
+        values = integrand(z) * density(z)
         parts, sizes = (values @ weights) * half.T, (values.abs() @ weights) * half.T
         untold = (rest(values) * half.T > ENOUGH * (size + sizes.sum(1))[:, None]).any(0)
         if len(panels) > MOST or not untold.any():

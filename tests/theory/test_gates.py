@@ -1,0 +1,37 @@
+"""Gates: second moments of products."""
+
+import pytest
+import torch
+from oracle import GATES
+from torch.nn import functional
+
+from gradmedic.activations import activation, all_gates
+from gradmedic.errors import ActivationError
+from gradmedic.theory.gates import gate_moments
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_moments_meet_the_oracle(name: str) -> None:
+    for q, *known in GATES[name]:
+        found = gate_moments(name, q)
+        assert [found.y2, found.y4, found.dy_du2, found.dy_dv2] == pytest.approx(known, rel=1e-9)
+
+
+def test_the_gate_of_torch_is_glu() -> None:
+    x = torch.randn(3, 8)
+    v, u = x.chunk(2, -1)
+    assert torch.equal(all_gates()["glu"]().f(u, v), functional.glu(x))
+
+
+def test_inputs_may_differ_in_size() -> None:
+    torch.manual_seed(0)
+    u, v = torch.randn(2, 1_000_000, dtype=torch.float64)
+    sampled = (functional.silu(2 * u) * 3 * v).square().mean()
+    assert gate_moments("swiglu", 4.0, 9.0).y2 == pytest.approx(float(sampled), rel=0.02)
+
+
+def test_a_gate_is_not_an_activation() -> None:
+    with pytest.raises(ActivationError, match="two inputs"):
+        activation("swiglu")
+    with pytest.raises(ActivationError, match="there are bilinear, geglu"):
+        gate_moments("relu", 1.0)
