@@ -81,7 +81,7 @@ def test_times_only_grow() -> None:
 
 
 PARTS = [
-    *((Quiet, name) for name in ("allow", "_look_around", "close", "_hand_over")),
+    *((Quiet, name) for name in ("allow", "look_around", "_catch_up", "close", "_hand_over")),
     *((Vitals, name) for name in ("absorb", "limits", "settle")),
     (Schedule, "idle"),
     (People, "calls"),

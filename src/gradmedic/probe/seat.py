@@ -7,8 +7,8 @@ original does, with the same arguments, whatever happens on our side of it.
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import Any, Protocol
+from time import perf_counter
+from typing import Any
 from weakref import WeakMethod
 
 import torch
@@ -17,48 +17,9 @@ from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
 
+from gradmedic.probe.watcher import Lane, Watcher
+
 in_transform: Callable[[], object | None] = torch._C._functorch.peek_interpreter_stack
-
-
-class Watcher(Protocol):
-    """What the seat reports to. Nothing but a deliberate stop may be raised from it."""
-
-    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Any:
-        """A backward pass is about to run; what is returned is handed to `end`."""
-
-    def trains(self, outputs: Any, inputs: Sequence[Any], higher: bool) -> bool | None:
-        """Whether gradients that `autograd.grad` is asked for are there to move these inputs."""
-
-    def end(self, look: Any, grads: Any = None) -> None:
-        """The backward pass has run, or raised."""
-
-    def before_step(self, optimizer: Optimizer) -> None:
-        """Gradients are complete; weights have not moved."""
-
-    def after_step(self, optimizer: Optimizer) -> None:
-        """Weights have moved."""
-
-    def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool = False) -> None:
-        """The script is about to clip gradients, by a total norm or, if that is None, entry by entry."""
-
-    def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
-        """A GradScaler has scaled a loss."""
-
-    def skipped(self, optimizer: Optimizer) -> None:
-        """A GradScaler was asked to step an optimizer and did not."""
-
-    def compiled(self) -> None:
-        """The script has called torch.compile."""
-
-
-class Lane(Protocol):
-    """Who is asked first as long as steps are ordinary; it must not raise."""
-
-    def passes(self, loss: Any) -> bool:
-        """Take note of a pass that is about to run; False if the watcher has to hear of it."""
-
-    def steps(self, optimizer: Optimizer) -> bool:
-        """Take note of a step; False if the watcher has to hear of it."""
 
 
 class Seat:
@@ -136,8 +97,22 @@ class Seat:
         tensor_backward = Tensor.backward.__code__
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            lane = self._lane
-            if (lane is not None and lane.passes(tensors)) or self._away():
+            lane, plain = self._lane, False
+            if lane is not None:
+                # Written out here: each call between two small steps costs as much as all of this.
+                try:
+                    caller: Any = sys._getframe(1)
+                    if caller.f_code is tensor_backward:
+                        caller = caller.f_back
+                    known = lane.calls.get((id(caller.f_code), caller.f_lasti))
+                    if known is not None and type(tensors) is Tensor and tensors.is_cpu:
+                        loss = tensors.item()
+                        if -known[1] < loss < known[1]:  # NaN is on neither side
+                            lane.passes.append((lane.step, known[0], perf_counter(), loss))
+                            plain = True
+                except Exception as error:
+                    lane.failed("backward", error)
+            if plain or self._away():
                 return original(tensors, *args, **kwargs)
             frame = sys._getframe(1)
             if frame.f_code is tensor_backward and frame.f_back is not None:
@@ -242,7 +217,18 @@ class Seat:
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._stepped = optimizer
         lane = self._lane
-        if not self._gone and (lane is None or not lane.steps(optimizer)):
+        if lane is None:
+            if not self._gone:
+                self._watcher.after_step(optimizer)
+        elif optimizer is lane.only():
+            lane.step += 1
+            try:
+                lane.rates.append((len(lane.passes), optimizer.param_groups[0].get("lr")))
+                if not lane.step & lane.mask:
+                    lane.look_around(optimizer)
+            except Exception as error:
+                lane.failed("step", error)
+        elif not lane.stepped(optimizer):
             self._watcher.after_step(optimizer)
 
 

@@ -1,0 +1,65 @@
+"""What the seat in torch reports to: a watcher, and while all is ordinary a lane."""
+
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class Watcher(Protocol):
+    """What the seat reports to. Nothing but a deliberate stop may be raised from it."""
+
+    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Any:
+        """A backward pass is about to run; what is returned is handed to `end`."""
+
+    def trains(self, outputs: Any, inputs: Sequence[Any], higher: bool) -> bool | None:
+        """Whether gradients that `autograd.grad` is asked for are there to move these inputs."""
+
+    def end(self, look: Any, grads: Any = None) -> None:
+        """The backward pass has run, or raised."""
+
+    def before_step(self, optimizer: Optimizer) -> None:
+        """Gradients are complete; weights have not moved."""
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """Weights have moved."""
+
+    def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool = False) -> None:
+        """The script is about to clip gradients, by a total norm or, if that is None, entry by entry."""
+
+    def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
+        """A GradScaler has scaled a loss."""
+
+    def skipped(self, optimizer: Optimizer) -> None:
+        """A GradScaler was asked to step an optimizer and did not."""
+
+    def compiled(self) -> None:
+        """The script has called torch.compile."""
+
+
+class Lane(Protocol):
+    """Where ordinary steps are noted, as long as all of them are."""
+
+    calls: dict[tuple[int, int], tuple[int, float]]
+    """(code, instruction) of a call of backward -> its stream, and the size from which a loss is strange."""
+    passes: list[tuple[int, int, float, float]]
+    """Step, stream, time and loss."""
+    rates: list[tuple[int, Any]]
+    """How many passes had been noted when a step was made, and its learning rate."""
+    only: Callable[[], Any]
+    """The optimizer, if there is only one."""
+    step: int
+    mask: int
+    """A step that has none of these bits is one to look around at."""
+
+    @property
+    def failed(self) -> Callable[[str, BaseException], None]:
+        """Whom to tell of a failure."""
+
+    def look_around(self, optimizer: Optimizer) -> None:
+        """See whether anything is due."""
+
+    def stepped(self, optimizer: Optimizer) -> bool | None:
+        """Take note of a step of one among several optimizers; False if the watcher has to hear of it."""
