@@ -4,11 +4,13 @@ T(c) = E[f(u) f(v)] for u ~ N(0, q1), v ~ N(0, q2) of correlation c. What jumps 
 exactly (orthant.py); the rest is a series in Hermite polynomials (series.py).
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from gradmedic.activations import Activation
-from gradmedic.activations.panels import Function, value_and_slope
+from gradmedic.activations.panels import value_and_slope
 from gradmedic.theory.bent import Bent
 from gradmedic.theory.orthant import Break, lines
 from gradmedic.theory.series import Series
@@ -24,7 +26,7 @@ def dual(phi: Activation, q1: Size, q2: Size, c: Tensor) -> tuple[Tensor, Tensor
     """
     total = torch.zeros(2, *(1,) * c.ndim, dtype=torch.float64, device="cpu")
     for share, variant in phi.expected.variants:
-        total = total + share * torch.stack(_kernels(_both(variant.f), variant, q1, q2, c, ((0, 0), (1, 1))))
+        total = total + share * torch.stack(_kernels(variant, 1, ((0, 0), (1, 1)), q1, q2, c))
     return total[0], total[1]
 
 
@@ -32,29 +34,26 @@ def dual_of_squares(phi: Activation, q1: Size, q2: Size, c: Tensor) -> tuple[Ten
     """E[f^2(u) f^2(v)], E[f'^2(u) f'^2(v)] and E[f^2(u) f'^2(v)]: by these a finite layer's sizes vary."""
     total = torch.zeros(3, *(1,) * c.ndim, dtype=torch.float64, device="cpu")
     for share, variant in phi.variants:
-        squares = _squares(_both(variant.f))
-        total = total + share * torch.stack(_kernels(squares, variant, q1, q2, c, ((0, 0), (1, 1), (0, 1))))
+        total = total + share * torch.stack(_kernels(variant, 2, ((0, 0), (1, 1), (0, 1)), q1, q2, c))
     return total[0], total[1], total[2]
 
 
-def _both(f: Function) -> Function:
-    return lambda x: torch.stack(value_and_slope(f, x))
+Pairs = tuple[tuple[int, int], ...]
 
 
-def _squares(f: Function) -> Function:
-    return lambda x: f(x).square()
-
-
-def _kernels(
-    functions: Function, phi: Activation, q1: Size, q2: Size, c: Tensor, pairs: tuple[tuple[int, int], ...]
-) -> list[Tensor]:
-    """E[g(u) h(v)] for pairs of several functions that have their kinks at the same places."""
-    bent = Bent.of(functions, phi.kinks)
+def _kernels(phi: Activation, power: int, pairs: Pairs, q1: Size, q2: Size, c: Tensor) -> list[Tensor]:
+    """E[g(u) h(v)] for pairs of functions, of which 0 is f to that power, and 1 is f'."""
     one, other, c = torch.broadcast_tensors(_float64(q1), _float64(q2), _float64(c).clamp(-1, 1))  # type: ignore[no-untyped-call]
     flat = c.flatten()
     sizes, where = torch.unique(torch.stack([one.flatten(), other.flatten()]).clamp(min=1e-30), return_inverse=True)
-    series = Series.of(bent, sizes)
+    bent, series = _series(phi, power, tuple(sizes.tolist()))
     return [(series.at(flat, where, p) + _bends(bent, sizes[where].sqrt(), flat, p)).reshape(c.shape) for p in pairs]
+
+
+@lru_cache(32)
+def _series(phi: Activation, power: int, sizes: tuple[float, ...]) -> tuple[Bent, Series]:
+    bent = Bent.of(lambda x: torch.stack(value_and_slope(phi.f, x)) ** power, phi.kinks)
+    return bent, Series.of(bent, _float64(sizes))
 
 
 def _bends(bent: Bent, s: Tensor, c: Tensor, pair: tuple[int, int]) -> Tensor:
@@ -67,5 +66,5 @@ def _bends(bent: Bent, s: Tensor, c: Tensor, pair: tuple[int, int]) -> Tensor:
     return total
 
 
-def _float64(x: Size) -> Tensor:
+def _float64(x: Size | tuple[float, ...]) -> Tensor:
     return torch.as_tensor(x, dtype=torch.float64, device="cpu")

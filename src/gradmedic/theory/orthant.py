@@ -31,31 +31,43 @@ def above(z: Tensor) -> Tensor:
 
 
 def both_above(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """P(u > a, v > b) for standard normal u, v of correlation `c`, elementwise.
+    """P(u > a, v > b) for standard normal u, v of correlation `c`, elementwise (all of one shape).
 
     Plackett, A reduction formula for normal multivariate integrals, 1954: the derivative in c is the bivariate
     density. It is integrated over the angle from where the probability is known: c = 0, 1 or -1.
     """
-    near_one = torch.where(c < -ALIKE, above(a) - _alike(a, -b, -c), _alike(a, b, c))
-    return torch.where(c.abs() < ALIKE, _apart(a, b, c), near_one)
+    found = 0.25 + torch.asin(c) / (2 * math.pi)  # both thresholds zero
+    b = torch.where(c < 0, -b, b)
+    other, far = (a != 0) | (b != 0), c.abs() > ALIKE
+    for chosen, probability in ((~far, _apart), (far & (a == b), _same), (far & (a != b), _alike)):
+        at = chosen & other
+        if at.any():
+            found[at] = probability(a[at], b[at], c[at].abs())
+            found[at] = torch.where(c[at] < 0, above(a[at]) - found[at], found[at])
+    return found
 
 
 def _apart(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """From c = 0."""
     nodes, weights, _ = legendre()
-    angle = torch.asin(c.clamp(-ALIKE, ALIKE))
+    angle = torch.asin(c)
     t = angle[..., None] * (1 + nodes) / 2
     squares, product = (a.square() + b.square())[..., None] / 2, (a * b)[..., None]
     height = torch.exp((product * torch.sin(t) - squares) / torch.cos(t).square())
     return above(a) * above(b) + angle / 2 * (height @ weights) / (2 * math.pi)
 
 
-def _alike(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+def _same(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """From c = 1, one threshold for both."""
+    return _alike(a, b, c, (0.0, 1.0))
+
+
+def _alike(a: Tensor, b: Tensor, c: Tensor, panels: tuple[float, ...] = CLOSER) -> Tensor:
     """From c = 1."""
     nodes, weights, _ = legendre()
-    angle = torch.acos(c.clamp(0, 1))
+    angle = torch.acos(c)
     total = above(torch.maximum(a, b))
-    for left, right in pairwise(CLOSER):
+    for left, right in pairwise(panels):
         w = angle[..., None] * ((left + right) / 2 + (right - left) / 2 * nodes)
         apart = ((a - b)[..., None] / torch.sin(w).clamp(min=1e-300)).square() / 2
         height = torch.exp(-apart - (a * b)[..., None] / (1 + torch.cos(w)))
@@ -73,11 +85,11 @@ class Break:
 
 
 def lines(one: Break, other: Break, c: Tensor) -> Tensor:
-    """E[l(u) m(v)] of two broken lines.
+    """E[l(u) m(v)] of two broken lines, at correlations `c`.
 
     Rosenbaum, Moments of a truncated bivariate normal distribution, 1961.
     """
-    a, b = one.at, other.at
+    a, b = (x.at.expand_as(c) for x in (one, other))
     r = ((1 - c) * (1 + c)).clamp(min=1e-300).sqrt()
     both = both_above(a, b, c)
     at_a, at_b = density(a) * above((b - c * a) / r), density(b) * above((a - c * b) / r)

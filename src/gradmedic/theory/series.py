@@ -15,23 +15,38 @@ from gradmedic.theory.orthant import density
 
 DEGREES = 160
 """Even: what is left of an even function goes to this degree, of an odd one to the next."""
-WIDE = 13.0
+WIDE = 10.0
 STEP = 0.5
 """A panel's width in deviations: sixteen points follow the waves of the last polynomial."""
+AT_ONCE = 1 << 14
+"""Correlations that are looked at together."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Coefficients for inputs of several sizes: shapes (functions, sizes, degrees), and the rests."""
+    """Coefficients for inputs of several sizes, of the functions and of their broken lines, and the rests."""
 
     whole: Tensor
     line: Tensor
+    """Both of shape (functions, degrees, sizes)."""
     rests: Tensor
-    """Of each pair of functions at each size: (even and odd, functions, functions, sizes)."""
+    """Even and odd, of each pair of functions: (2, functions, functions, sizes)."""
 
     @classmethod
     def of(cls, bent: Bent, sizes: Tensor) -> "Series":
-        """Integrate the functions, less their broken lines, against all polynomials."""
+        """The series at each size; where there are many, between those at the Chebyshev nodes of their range."""
+        span = torch.log(sizes[[0, -1]])
+        nodes = 8 + int(12 * (span[1] - span[0]))
+        if nodes >= len(sizes):
+            return cls._at(bent, sizes)
+        turns = torch.cos(torch.pi * (torch.arange(nodes, dtype=torch.float64, device="cpu") + 0.5) / nodes)
+        between = _interpolation(turns, (2 * torch.log(sizes) - span.sum()) / (span[1] - span[0]))
+        found = cls._at(bent, torch.exp((span.sum() + turns * (span[1] - span[0])) / 2))
+        return cls(found.whole @ between, found.line @ between, found.rests @ between)
+
+    @classmethod
+    def _at(cls, bent: Bent, sizes: Tensor) -> "Series":
+        """Integrate the functions and their broken lines against all polynomials."""
         z, weights = _grid(sizes, bent.kinks)
         x = sizes.sqrt()[:, None] * z
         values = torch.cat([bent.functions(x), bent.line(x)])
@@ -40,18 +55,31 @@ class Series:
         squares = torch.stack([_products(part, weights, len(bent.steps)) for part in parts])
         whole, line = torch.split(_coefficients(values * weights, z), len(bent.steps))
         terms = whole[:, None] * whole[None] - line[:, None] * line[None]
-        told = torch.stack([terms[..., 0::2].sum(-1), terms[..., 1::2].sum(-1)])
+        told = torch.stack([terms[:, :, 0::2].sum(2), terms[:, :, 1::2].sum(2)])
         return cls(whole, line, squares - told)
 
     def at(self, c: Tensor, where: Tensor, pair: tuple[int, int]) -> Tensor:
         """E[g(u) h(v)] less that of the broken lines, at correlations `c`; `where` has a row for u's and v's size."""
-        (i, j), (one, other) = pair, where
-        total, power = torch.zeros_like(c), torch.ones_like(c)
-        for n in range(self.whole.shape[-1]):
-            term = self.whole[i, one, n] * self.whole[j, other, n] - self.line[i, one, n] * self.line[j, other, n]
-            total, power = total + term * power, power * c
-        even, odd = (_between(rest[i, j, one], rest[i, j, other]) for rest in self.rests)
-        return total + power * (even + odd * c)
+        parts = zip(torch.split(c, AT_ONCE), torch.split(where, AT_ONCE, 1), strict=True)
+        return torch.cat([self._some(some, places, pair) for some, places in parts])
+
+    def _some(self, c: Tensor, where: Tensor, pair: tuple[int, int]) -> Tensor:
+        (i, j), count = pair, self.whole.shape[-1]
+        kinds, which = torch.unique(where[0] * count + where[1], return_inverse=True)
+        one, other = kinds // count, kinds % count
+        terms = self.whole[i][:, one] * self.whole[j][:, other] - self.line[i][:, one] * self.line[j][:, other]
+        even, odd = (_between(rest[i, j][one], rest[i, j][other]) for rest in self.rests)
+        total = torch.zeros_like(c)
+        for term in reversed([*terms, even, odd]):
+            total = total * c + (term[which] if len(kinds) > 1 else term)
+        return total
+
+
+def _interpolation(nodes: Tensor, x: Tensor) -> Tensor:
+    """The matrix (nodes, points) that takes values at Chebyshev nodes to those at `x`, by Chebyshev polynomials."""
+    degrees = torch.arange(len(nodes), dtype=torch.float64, device="cpu")[:, None]
+    at_nodes, at_points = (torch.cos(degrees * torch.acos(t.clamp(-1, 1))) for t in (nodes, x))
+    return at_nodes.T @ (at_points * torch.where(degrees == 0, 1.0, 2.0)) / len(nodes)
 
 
 def _between(one: Tensor, other: Tensor) -> Tensor:
@@ -84,4 +112,4 @@ def _coefficients(weighted: Tensor, z: Tensor) -> Tensor:
     for n in range(DEGREES):
         found.append((weighted * now).sum(-1))
         before, now = now, (z * now - n**0.5 * before) / (n + 1) ** 0.5
-    return torch.stack(found, -1)
+    return torch.stack(found, 1)
