@@ -21,9 +21,10 @@ FLOORS = {
     "facts": "site ledger recording finding progress report sketch prescription trial",
     "accounts": "scoring pairs treatment budget length results",
     "store": "chains shelf rows journal recorder merging archive",
-    "judges": "layers depth growth through_time outcome origins misfit wiring norms rates locale rules judge",
+    "judges": "layers depth growth through_time outcome origins misfit wiring norms rates globs anatomy "
+    "locale rules judge",
     "voices": "renderers explain sinks",
-    "body": "activations theory probe patient starts clip remedies",
+    "body": "activations theory probe patient starts scaling clip remedies",
     "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners",
     "proof": "candidates search",
     "verbs": "verbs",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from remedy_cases import CASES
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules import module as module_hooks
@@ -35,9 +36,9 @@ every_remedy = pytest.mark.parametrize("remedy", REMEDIES.values(), ids=REMEDIES
 
 
 def sick_cases(remedy: type[Remedy]) -> Iterator[tuple[Finding, Recording]]:
-    """The findings of the rules that a remedy names, in the cases that the rules themselves are tested with."""
+    """The findings of the rules that a remedy names, in the cases that the rules are tested with, and in some more."""
     for rule in remedy.cures:
-        for case in RULES[rule].SICK:
+        for case in (*RULES[rule].SICK, *CASES):
             yield from ((finding, case) for finding in RULES[rule]().check(case))
 
 

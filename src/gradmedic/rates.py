@@ -1,7 +1,8 @@
 """By how much a run's learning rates miss: from the true size of its updates."""
 
 from collections.abc import Iterator
-from math import isfinite
+from math import inf, isfinite
+from statistics import median
 
 from gradmedic.finding import Finding
 from gradmedic.layers import typical_paces
@@ -46,3 +47,22 @@ def first_pace(recording: Recording) -> float:
 def _around(middle: float, *times: float) -> Iterator[float]:
     """Rounded multiples of a factor, each once."""
     yield from dict.fromkeys(float(f"{middle * one:.1g}") for one in times)
+
+
+def gradient_sizes(recording: Recording) -> list[float]:
+    """Root mean squares of the gradients of all weights at the first captures, the largest first."""
+    rows = (row for capture in recording.captures[:3] for row in capture.parameters.values())
+    return sorted((size for row in rows if 0 < (size := row.get("grad_rms", 0.0)) < inf), reverse=True)
+
+
+def weight_sizes(recording: Recording, names: tuple[str, ...] = ()) -> float:
+    """The typical root mean square of weight matrices when training began; of those whose names begin so."""
+    stems = tuple(name.rstrip("*") for name in names)
+    held = [p.id for p in recording.parameters.values() if len(p.shape) > 1 and p.name.startswith(stems or "")]
+    rows = [row for key in held for _, row in recording.parameter_series(key, "weight_rms")[:1] if row > 0]
+    return median(rows) if rows else 0.0
+
+
+def run_length(recording: Recording) -> int:
+    """How many steps the run has made."""
+    return max((vital.step for vital in recording.vitals), default=0) + 1

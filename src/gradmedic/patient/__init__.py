@@ -5,18 +5,22 @@ and each moment is a context manager: `with patient.on_gradients(act): yield` is
 torch is touched only while somebody waits, and is afterwards what it was.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
+from weakref import WeakSet
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer
 
 from gradmedic.errors import RemedyError
+from gradmedic.globs import glob
 from gradmedic.patient.backward import Backward, Pass
 from gradmedic.patient.births import Births, Weight
 from gradmedic.patient.course import Course, Tell
 from gradmedic.patient.hands import Hands
+from gradmedic.patient.labels import fits, labels_of
 from gradmedic.patient.lens import ANY, Call, Lens
 from gradmedic.patient.loads import Loads
 from gradmedic.patient.modules import Modules
@@ -123,6 +127,90 @@ class Patient:
             for spot, op in wanted:
                 looks.enter_context(self.lens.around(spot, op, guarded))
             yield
+
+    @contextmanager
+    def on_optimizers(self, act: Callable[[Optimizer], object]) -> Iterator[None]:
+        """Call `act` with each optimizer once: at the first backward pass, or else at its own first step."""
+        guarded, met = self._course.guarded(act), WeakSet[Optimizer]()
+
+        def meet(optimizer: Optimizer) -> None:
+            if optimizer not in met:
+                met.add(optimizer)
+                guarded(optimizer)
+
+        def passing(one: Pass) -> Any:
+            for optimizer in self.hands.optimizers():
+                meet(optimizer)
+            return one.proceed()
+
+        with self.hands.noted(), self.backward.around(passing):
+            yield
+
+    @contextmanager
+    def on_inputs(self, act: Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...] | None]) -> Iterator[None]:
+        """Call `act` with each outermost module and what goes into it; it returns what is to go in.
+
+        None from it leaves that as it is.
+        """
+        guarded = self._course.guarded(act)
+
+        def outermost(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            return guarded(module, args) if self.modules.depth == 0 else None
+
+        with self.modules.entering(outermost):
+            yield
+
+    @contextmanager
+    def on_outputs(self, names: Sequence[str], act: Callable[[nn.Module, tuple[Any, ...], Any], Any]) -> Iterator[None]:
+        """Call `act` with the modules of these names, what went in and what came out; it returns what is to come out.
+
+        False from it leaves the output as it is. An empty name stands for every outermost module.
+        """
+        guarded = self._course.guarded(act)
+        patterns = [glob(name) for name in names if name]
+
+        def wanted(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            path = self.modules.path_of(module)
+            outermost = "" in names and self.modules.depth == 0
+            if output is None or not (outermost or (path and any(pattern.fullmatch(path) for pattern in patterns))):
+                return None
+            answer = guarded(module, args, output)
+            return None if answer is False else answer
+
+        with self.modules.leaving(wanted):
+            yield
+
+    @contextmanager
+    def around_modules(
+        self,
+        enter: Callable[[nn.Module, tuple[Any, ...]], bool],
+        leave: Callable[[nn.Module, tuple[Any, ...], Any], bool],
+    ) -> Iterator[None]:
+        """Call `enter` before and `leave` after each call of a module, also where it raises.
+
+        False from them says that they did nothing.
+        """
+        entering, leaving = self._course.guarded(enter), self._course.guarded(leave)
+
+        def entered(module: nn.Module, args: tuple[Any, ...]) -> None:
+            entering(module, args)
+
+        def left(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            leaving(module, args, output)
+
+        with self.modules.entering(entered), self.modules.leaving(left):
+            yield
+
+    def labels(self, tensor: Tensor) -> frozenset[str]:
+        """The names that a tensor may have in a recording."""
+        frame = sys._getframe(1)
+        if self.names.of(tensor) is None:
+            self.names.learn([tensor], frame)
+        return labels_of(tensor, self.names, frame)
+
+    def is_one_of(self, tensor: Tensor, names: Sequence[str]) -> bool:
+        """True if one of these names, in which `*` stands for anything, is that of the tensor."""
+        return fits(names, self.labels(tensor))
 
     @contextmanager
     def scaled_by_hand(self, factor: float) -> Iterator[None]:

@@ -100,6 +100,18 @@ class Backward:
             return run(roots)
         self._depth += 1
         try:
-            return Pass(given, returns, higher, run, tuple(self._looks)).proceed()
+            return Pass(given, returns, higher, _once(run), tuple(self._looks)).proceed()
         finally:
             self._depth -= 1
+
+
+def _once(run: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same, made once: a graph can be gone through only once, and whoever asks again is given what came of it."""
+    given: list[Any] = []
+
+    def made(roots: Any) -> Any:
+        if not given:
+            given.append(run(roots))
+        return given[0]
+
+    return made

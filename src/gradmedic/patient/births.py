@@ -22,7 +22,7 @@ from gradmedic.patient.backward import Backward, Pass
 from gradmedic.patient.labels import fits, labels_of, owner_of
 from gradmedic.patient.lens import ANY, Call, Lens
 from gradmedic.patient.loads import Loads
-from gradmedic.patient.roles import fan_in, role
+from gradmedic.patient.roles import fan_in, fan_out, role
 from gradmedic.patient.steps import Steps
 from gradmedic.probe.names import Names
 
@@ -41,13 +41,18 @@ class Weight:
 
     @property
     def role(self) -> str:
-        """What it is to the call: matrix, recurrent, bias, table, scale, or other."""
+        """What it is to the call: matrix, recurrent, bias, table, scale, shift, or other."""
         return role(self.tensor, self.call)
 
     @property
     def fan_in(self) -> int:
         """How many of its entries are added up to one output."""
         return fan_in(self.tensor, self.call)
+
+    @property
+    def fan_out(self) -> int:
+        """How many outputs an input is part of."""
+        return fan_out(self.tensor, self.call)
 
     def is_one_of(self, names: Sequence[str]) -> bool:
         """True if one of these names, in which `*` stands for anything, is its own."""
@@ -134,7 +139,7 @@ class Watch:
     def _look(self, call: Call) -> Any:
         if torch.is_grad_enabled():
             for tensor in _leaves(call):
-                if self._is_new(tensor):
+                if self._is_new(tensor) and role(tensor, call) != "other":  # else it is only looked at, or written
                     self._meet_guarded(tensor, call, sys._getframe(1))
         return call.proceed()
 

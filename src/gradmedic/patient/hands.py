@@ -27,8 +27,8 @@ class Hands:
         return list(self._made)
 
     def _init(self, original: Any) -> Any:
-        def __init__(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        def init(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
             original(optimizer, *args, **kwargs)
             self._made.add(optimizer)
 
-        return __init__
+        return init

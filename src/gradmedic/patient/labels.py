@@ -5,7 +5,7 @@ from types import FrameType
 
 from torch import Tensor, nn
 
-from gradmedic.patient.spots import glob
+from gradmedic.globs import glob
 from gradmedic.probe.names import Names, inside, variables
 
 

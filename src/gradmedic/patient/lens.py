@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from gradmedic.patient.custom import custom_calls, definition
 from gradmedic.patient.eager import eagerly
 from gradmedic.patient.functions import is_in_place, op_of
 from gradmedic.patient.modules import Modules
@@ -54,7 +55,8 @@ class Call:
     def line(self) -> str:
         """The user's `file.py:31` that makes this call."""
         frame = user_frame(sys._getframe(1))
-        return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame is not None else ""
+        at = definition(self.func) or ((frame.f_code.co_filename, frame.f_lineno) if frame is not None else None)
+        return f"{PurePath(at[0]).name}:{at[1]}" if at is not None else ""
 
     def proceed(self) -> Any:
         """Make the call, with what others have to say about it; its result."""
@@ -117,6 +119,7 @@ class Lens(TorchFunctionMode):
             self._modules.start(self._again)
             self._wraps.enter_context(wrapped(torch.autograd, "_engine_run_backward", self._with_lens))
             self._wraps.enter_context(eagerly())
+            self._wraps.enter_context(custom_calls(self._custom))
             if self not in stack():
                 self.__enter__()  # type: ignore[no-untyped-call]
 
@@ -156,6 +159,10 @@ class Lens(TorchFunctionMode):
             if op in looks or ANY in looks:
                 return self._look(op, func, args, kwargs or {})
         return func(*args, **(kwargs or {}))
+
+    def _custom(self, op: str, func: Any, args: Any, kwargs: Any) -> Any:
+        asked = (op in self._looks or ANY in self._looks) and self in stack()
+        return self._look(op, func, args, kwargs) if asked else func(*args, **kwargs)
 
     def _look(self, op: str, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         call = Call(op, func, tuple(args), kwargs, self._modules.path)

@@ -14,7 +14,8 @@ from gradmedic.probe.names import Names
 Enter = Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...] | None]
 """Is given a module and what goes into it; may return what is to go in instead."""
 Leave = Callable[[nn.Module, tuple[Any, ...], Any], Any]
-"""Is given a module, what went in and what comes out; may return what is to come out instead."""
+"""Is given a module, what went in and what comes out (None where it has raised); may return what is to come
+out instead."""
 
 
 class Modules:
@@ -109,7 +110,7 @@ class Modules:
         while self._stack and self._stack.pop() is not module:
             pass
         changed = output
-        for act in list(self._leaving) if output is not None else ():  # None: it has raised
+        for act in list(self._leaving):
             answer = act(module, args, changed)
             changed = changed if answer is None else answer
         return None if changed is output else changed

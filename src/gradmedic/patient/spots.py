@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
 
+from gradmedic.anatomy import sites_of
 from gradmedic.errors import RemedyError
+from gradmedic.finding import Finding
+from gradmedic.globs import folded, glob
 from gradmedic.recording import Recording
 from gradmedic.site import Site
 
@@ -48,11 +51,6 @@ class Spot:
         return self._pattern.fullmatch(place) is not None
 
 
-def glob(text: str) -> re.Pattern[str]:
-    """The pattern of a name in which a `*` stands for anything, and brackets for themselves."""
-    return re.compile(".*".join(map(re.escape, text.split("*"))))
-
-
 def place_of(site: Site) -> str:
     """The place of a site: its module, or outside of modules and in the outermost one its line."""
     if site.module:
@@ -73,4 +71,14 @@ def spots(recording: Recording, sites: Iterable[Site]) -> tuple[str, ...]:
             named.append(f"{place}/{op}")
         else:
             named.extend(f"{place}/{op}#{at}" for at in chosen)
-    return tuple(named)
+    return folded(named, (f"{place}/{op}" for place, op in groups))
+
+
+def spots_of(finding: Finding, recording: Recording) -> tuple[str, ...]:
+    """Names for the operations that a finding is about; for one that no site stands for, by the line that it tells."""
+    found = sites_of(finding, recording)
+    if found:
+        return spots(recording, found)
+    op = finding.evidence.get("op")
+    lines = [f"{PurePath(place.file).name}:{place.line}" for place in finding.places if place.file]
+    return tuple(f"{line}/{op}" for line in lines) if op else ()

@@ -8,11 +8,12 @@ from typing import ClassVar, Self
 
 from torch import Generator
 
+from gradmedic.anatomy import weights_of
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.starts import normal, started
+from gradmedic.starts import normal, started, table, zero
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class InitHe(Remedy):
     ## What it does
     Draws weight matrices from N(0, gain² / fan-in) before they are used for the first time, and sets the
     biases beside them to zero. With a gain of √2 a ReLU layer hands on signals, and gradients, at the size
-    that they came with.
+    that they came with. Embeddings whose entries are lost (under 0.001) or huge are drawn too.
 
     ## When it helps
     When weights start too small or too large for ReLU and its relatives, all alike, or with biases that
@@ -29,7 +30,8 @@ class InitHe(Remedy):
     the gradient. It does not help weights that were trained: loaded ones are refused.
 
     ## How the dose is chosen
-    The layers that the finding names, else all weight matrices. The gain is √2, which is right for ReLU.
+    All weight matrices; then only those of the layers that the finding names. The gain is √2, which is right
+    for ReLU.
 
     ## References
     - He et al., [Delving Deep into Rectifiers](https://arxiv.org/abs/1502.01852), 2015
@@ -46,21 +48,21 @@ class InitHe(Remedy):
     alters: ClassVar[Alters] = Alters.WEIGHTS
 
     weights: tuple[str, ...] = ()
-    """Names of weights, as recordings have them; a `*` stands for anything. Empty: all of them."""
+    """Names of weights, as recordings have them; `*` stands for one part of a name. Empty: all of them."""
 
     gain: float = sqrt(2.0)
     """Standard deviation x root of the fan-in."""
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
-        yield cls()
+        yield from map(cls, dict.fromkeys(((), weights_of(finding, recording))))
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
         def draw(weight: Weight, generator: Generator) -> None:
             normal(weight.tensor, self.gain, weight.fan_in, generator)
 
-        with started(patient, self.weights, draw):
+        with started(patient, self.weights, {"matrix": draw, "bias": zero, "table": table}):
             yield
 
     def code(self) -> str:
@@ -68,8 +70,8 @@ class InitHe(Remedy):
             "# behind the line that makes the model\n"
             "for module in model.modules():\n"
             "    if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):\n"
-            f"        fan_in = module.weight[0].numel()\n"
-            f"        torch.nn.init.normal_(module.weight, std={self.gain:.4g} / fan_in**0.5)\n"
+            f"        std = {self.gain:.4g} / module.weight[0].numel() ** 0.5\n"
+            "        torch.nn.init.normal_(module.weight, std=std)\n"
             "        if module.bias is not None:\n"
             "            torch.nn.init.zeros_(module.bias)"
         )

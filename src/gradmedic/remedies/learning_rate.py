@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from torch.optim import Optimizer
 
@@ -13,6 +12,7 @@ from gradmedic.patient import Patient
 from gradmedic.rates import factors
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
+from gradmedic.scaling import scaled
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,7 @@ class LearningRate(Remedy):
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
         def scale(optimizer: Optimizer) -> Callable[[], None]:
-            before = [group["lr"] for group in optimizer.param_groups]
-            for group in optimizer.param_groups:
-                group["lr"] = group["lr"] * self.factor
-            return partial(_put_back, optimizer, before)
+            return scaled(optimizer, self.factor)
 
         with patient.around_steps(scale), patient.scaled_by_hand(self.factor):
             yield
@@ -73,8 +70,3 @@ class LearningRate(Remedy):
             "for group in optimizer.param_groups:\n"
             f'    group["lr"] *= {self.factor:.3g}'
         )
-
-
-def _put_back(optimizer: Optimizer, rates: list[Any]) -> None:
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate

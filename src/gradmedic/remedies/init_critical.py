@@ -1,0 +1,89 @@
+"""Critical initialization: weights and biases at which gradients keep their size through an activation."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar, Self
+
+from torch import Generator
+
+from gradmedic.anatomy import hidden_activations, streams_of, weights_before
+from gradmedic.errors import RemedyError
+from gradmedic.finding import Finding
+from gradmedic.patient import Patient, Weight
+from gradmedic.recording import Recording
+from gradmedic.remedies import Alters, Remedy
+from gradmedic.settings import nearest
+from gradmedic.starts import GAINS, normal, started
+
+
+@dataclass(frozen=True)
+class InitCritical(Remedy):
+    """
+    ## What it does
+    Draws weight matrices and biases at the edge of chaos of an activation: with the one standard deviation at
+    which the mean squared slope times the weights' variance is one, so that a gradient neither vanishes nor
+    explodes over depth, and the variance of biases that holds the signals at size one.
+
+    ## When it helps
+    In deep plain networks with smooth activations, where He is too large (ELU, SELU) or meant for ReLU, and
+    Xavier, which assumes a slope of one, is too small. Sigmoid, hard sigmoid and softplus have no such point:
+    no initialization saves a deep stack of them, another activation does.
+
+    ## How the dose is chosen
+    By the activation that most hidden layers have, for the weights right before it. The number comes from
+    an integral over the activation's slope, not from a habit.
+
+    ## References
+    - Poole et al., [Exponential expressivity in deep neural networks](https://arxiv.org/abs/1606.05340), 2016
+    - Schoenholz et al., [Deep Information Propagation](https://arxiv.org/abs/1611.01232), 2017
+    """
+
+    name: ClassVar[str] = "init-critical"
+    cures: ClassVar[tuple[str, ...]] = ("vanishing-gradient", "exploding-gradient", "poor-initialization")
+    alters: ClassVar[Alters] = Alters.WEIGHTS
+
+    activation: str
+    """The activation behind the weights, such as "tanh"."""
+
+    weights: tuple[str, ...] = ()
+    """Names of weights, as recordings have them; `*` stands for one part of a name. Empty: all of them."""
+
+    @classmethod
+    def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        hidden = hidden_activations(recording, streams_of(finding, recording))
+        for op, _ in Counter(site.op for site in hidden).most_common(1):
+            if op in GAINS:
+                yield cls(op, weights_before(recording, [site for site in hidden if site.op == op]))
+        if not hidden and recording.sites:
+            yield cls("identity")
+
+    @contextmanager
+    def given_to(self, patient: Patient) -> Iterator[None]:
+        if self.activation not in GAINS:
+            hint = nearest(self.activation, GAINS)
+            raise RemedyError(f"{self.activation} has no initialization at which gradients keep their size{hint}")
+        gain, variance = GAINS[self.activation]
+
+        def draw(weight: Weight, generator: Generator) -> None:
+            normal(weight.tensor, gain, weight.fan_in, generator)
+
+        def shift(weight: Weight, generator: Generator) -> None:
+            normal(weight.tensor, sqrt(variance), 1.0, generator)
+
+        with started(patient, self.weights, {"matrix": draw, "bias": shift}):
+            yield
+
+    def code(self) -> str:
+        gain, variance = GAINS.get(self.activation, (1.0, 0.0))
+        return (
+            "# behind the line that makes the model\n"
+            "for module in model.modules():\n"
+            "    if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):\n"
+            f"        std = {gain:.4g} / module.weight[0].numel() ** 0.5\n"
+            "        torch.nn.init.normal_(module.weight, std=std)\n"
+            "        if module.bias is not None:\n"
+            f"            torch.nn.init.normal_(module.bias, std={sqrt(variance):.4g})"
+        )

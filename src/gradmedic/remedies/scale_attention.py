@@ -1,0 +1,82 @@
+"""Attention scores that are not too far apart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, ClassVar, Self
+
+from gradmedic.anatomy import sites_of, upstream
+from gradmedic.finding import Finding
+from gradmedic.patient import Call, Patient
+from gradmedic.patient.spots import spots
+from gradmedic.recording import Recording
+from gradmedic.remedies import Alters, Remedy
+from gradmedic.site import Kind, Site
+
+
+@dataclass(frozen=True)
+class ScaleAttention(Remedy):
+    """
+    ## What it does
+    Multiplies what goes into the softmax at `sites` by `factor`.
+
+    ## When it helps
+    When a softmax is one-hot from the start, so that hardly any gradient passes: dot products of width d have a
+    size of the root of d, and were not divided by it; queries and keys are large; a temperature is too low.
+
+    ## How the dose is chosen
+    One over the root of the width of the queries, as the paper has it. Then one over the size that the scores
+    had, which brings them to one whatever made them large.
+
+    ## References
+    - Vaswani et al., [Attention Is All You Need](https://arxiv.org/abs/1706.03762), 2017, section 3.2.1
+    """
+
+    name: ClassVar[str] = "scale-attention"
+    cures: ClassVar[tuple[str, ...]] = ("saturated-activation",)
+    alters: ClassVar[Alters] = Alters.MODEL
+
+    sites: tuple[str, ...]
+    """Where, such as "train.py:31/softmax"; `*` stands for one part of a name."""
+
+    factor: float
+    """What the scores are multiplied by."""
+
+    @classmethod
+    def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        found = [site for site in sites_of(finding, recording) if site.op == "softmax"]
+        if found:
+            told = (*_by_size(recording, found[0]), *_by_width(recording, found[0]), 0.1, 0.01)
+            factors = [float(f"{factor:.2g}") for factor in told if factor < 1]
+            yield from (cls(spots(recording, found), factor) for factor in dict.fromkeys(factors))
+
+    @contextmanager
+    def given_to(self, patient: Patient) -> Iterator[None]:
+        def milder(call: Call) -> Any:
+            return call.on(call.operand * self.factor)
+
+        with patient.around_calls(self.sites, milder):
+            yield
+
+    def code(self) -> str:
+        return f"weights = torch.softmax(scores * {self.factor:.3g}, dim=-1)  # usual: width**-0.5"
+
+
+def _by_width(recording: Recording, softmax: Site) -> Iterator[float]:
+    """One over the root of the width of what was multiplied to make the scores."""
+    product = next((site for site in upstream(recording, softmax) if site.op in ("bmm", "matmul")), None)
+    if product is not None and product.inputs:
+        made = recording.sites.get(product.inputs[0])
+        if made is not None and made.shape:
+            yield made.shape[-1] ** -0.5
+
+
+def _by_size(recording: Recording, softmax: Site) -> Iterator[float]:
+    """One over the size of the scores when training began, as it was measured or as the weights say."""
+    for capture in recording.captures_of(softmax.stream)[:1]:
+        row = capture.sites.get(softmax.id, {})
+        sizes = [row.get("input_rms", 0.0), max(abs(row.get("input_min", 0.0)), abs(row.get("input_max", 0.0))) / 3]
+        yield from (1 / size for size in sizes[:1] + sizes[1:] if size > 1 and isfinite(size))
+    if softmax.kind is Kind.ATTENTION:
+        return

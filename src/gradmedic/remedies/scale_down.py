@@ -1,0 +1,76 @@
+"""Weights that start smaller: of an output, or of what residual branches end in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import Generator
+
+from gradmedic.anatomy import branch_ends, weights_of
+from gradmedic.finding import Finding
+from gradmedic.globs import folded
+from gradmedic.patient import Patient, Weight
+from gradmedic.recording import Recording
+from gradmedic.remedies import Alters, Remedy
+from gradmedic.starts import started
+
+
+@dataclass(frozen=True)
+class ScaleDown(Remedy):
+    """
+    ## What it does
+    Multiplies the named weights by `factor` before their first use.
+
+    ## When it helps
+    When an output layer starts so large that the first loss is many times that of a guess; when residual
+    branches without normalization each add as much as there was, so that signals double from block to block.
+
+    ## How the dose is chosen
+    Residual branches: one over the root of their number, which keeps the sum of L branches at the size of one;
+    and 0.1. A layer whose gain the finding tells: so that its gain becomes one.
+
+    ## References
+    - Zhang et al., [Fixup Initialization](https://arxiv.org/abs/1901.09321), 2019
+    - Hanin and Rolnick, [How to Start Training](https://arxiv.org/abs/1803.01719), 2018
+    """
+
+    name: ClassVar[str] = "scale-down"
+    cures: ClassVar[tuple[str, ...]] = ("poor-initialization", "exploding-gradient")
+    alters: ClassVar[Alters] = Alters.WEIGHTS
+
+    weights: tuple[str, ...]
+    """Names of weights, as recordings have them; `*` stands for one part of a name."""
+
+    factor: float = 0.1
+    """What they are multiplied by."""
+
+    @classmethod
+    def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        gain = finding.evidence.get("gain")
+        named = weights_of(finding, recording)
+        if finding.rule == "poor-initialization":
+            if isinstance(gain, float) and gain > 1 and named:
+                yield cls(named, float(f"{1 / gain:.2g}"))
+            return
+        ends = branch_ends(recording)
+        if len(ends) > 1:
+            named = folded(ends, (held.name for held in recording.parameters.values()))
+            yield from (cls(named, factor) for factor in dict.fromkeys((round(len(ends) ** -0.5, 2), 0.1)))
+
+    @contextmanager
+    def given_to(self, patient: Patient) -> Iterator[None]:
+        def shrink(weight: Weight, _: Generator) -> None:
+            weight.tensor.mul_(self.factor)
+
+        with started(patient, self.weights, {"matrix": shrink}):
+            yield
+
+    def code(self) -> str:
+        return (
+            "# behind the line that makes the model\n"
+            "with torch.no_grad():\n"
+            "    for name, parameter in model.named_parameters():\n"
+            f"        if name in {self.weights!r}:\n"
+            f"            parameter.mul_({self.factor:.3g})"
+        )

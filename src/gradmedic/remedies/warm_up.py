@@ -1,0 +1,73 @@
+"""Warm-up: learning rates that begin low."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch.optim import Optimizer
+
+from gradmedic.finding import Finding
+from gradmedic.patient import Patient
+from gradmedic.rates import run_length
+from gradmedic.recording import Recording
+from gradmedic.remedies import Alters, Remedy
+from gradmedic.scaling import scaled
+
+
+@dataclass(frozen=True)
+class WarmUp(Remedy):
+    """
+    ## What it does
+    Raises all learning rates from near zero to what the script wants, in even steps over the first `steps`
+    steps of each optimizer.
+
+    ## When it helps
+    When only the first steps are too large: gradients are largest when training begins, and Adam's averages
+    know nothing yet. Units that die and weights that are thrown away in the first ten steps stay so.
+
+    ## How the dose is chosen
+    A tenth of the run, and a third of it; at least ten steps.
+
+    ## References
+    - Goyal et al., [Accurate, Large Minibatch SGD](https://arxiv.org/abs/1706.02677), 2017
+    - Liu et al., [On the Variance of the Adaptive Learning Rate and Beyond](https://arxiv.org/abs/1908.03265), 2020
+    """
+
+    name: ClassVar[str] = "warm-up"
+    cures: ClassVar[tuple[str, ...]] = (
+        "learning-rate-too-high",
+        "loss-spike",
+        "dead-relu",
+        "exploding-gradient",
+        "saturated-activation",
+    )
+    alters: ClassVar[Alters] = Alters.UPDATE
+
+    steps: int
+    """Steps until the whole learning rate."""
+
+    @classmethod
+    def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        length = run_length(recording)
+        yield from map(cls, dict.fromkeys((max(10, length // 10), max(10, length // 3))))
+
+    @contextmanager
+    def given_to(self, patient: Patient) -> Iterator[None]:
+        made: defaultdict[int, int] = defaultdict(int)
+
+        def warm(optimizer: Optimizer) -> Callable[[], None]:
+            made[id(optimizer)] += 1
+            return scaled(optimizer, min(1.0, made[id(optimizer)] / self.steps))
+
+        with patient.around_steps(warm):
+            yield
+
+    def code(self) -> str:
+        return (
+            "# behind the line that makes the optimizer; call warm_up.step() after each optimizer.step()\n"
+            "warm_up = torch.optim.lr_scheduler.LinearLR(\n"
+            f"    optimizer, start_factor={1 / self.steps:.2g}, total_iters={self.steps}\n"
+            ")"
+        )
