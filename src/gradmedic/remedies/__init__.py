@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import MISSING, Field, fields
 from enum import Enum
 from functools import partial
-from itertools import zip_longest
 from typing import Any, ClassVar, Self, get_type_hints
 
 from gradmedic.errors import RemedyError
@@ -32,7 +31,11 @@ class Alters(Enum):
 
 
 class Remedy(ABC):
-    """One treatment, at one dose. `cures` are the rules whose findings it may help against."""
+    """One treatment, at one dose.
+
+    `cures` are the rules whose findings it may help against, those that it is meant for before those where
+    it may be tried.
+    """
 
     name: ClassVar[str]
     cures: ClassVar[tuple[str, ...]]
@@ -66,17 +69,6 @@ class Remedy(ABC):
 def all_remedies() -> dict[str, type[Remedy]]:
     """Every remedy, ours and those of installed plug-ins, by name."""
     return discover(Remedy, __name__)
-
-
-def proposals(finding: Finding, recording: Recording) -> Iterator[Remedy]:
-    """What is worth a trial for a finding: the likeliest dose of each remedy, then the second one of each, and so on.
-
-    Who cures few diseases comes before who is tried for many.
-    """
-    known = [kind for kind in all_remedies().values() if finding.rule in kind.cures]
-    doses = [kind.doses(finding, recording) for kind in sorted(known, key=lambda kind: len(kind.cures))]
-    for turn in zip_longest(*doses):
-        yield from (remedy for remedy in turn if remedy is not None)
 
 
 def remedy_from(item: Item) -> Remedy:
