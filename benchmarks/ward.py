@@ -1,6 +1,7 @@
 """Run every script of a folder of labeled training scripts and say how often gradmedic is right.
 
     python benchmarks/ward.py --cases tests/ward [--seed-shift 100] [--jobs 2] [--only ID ...] [--json FILE]
+    python benchmarks/ward.py --cases tests/ward --treat [--minutes 3] [--random]    # see cures.py
 
 A folder holds `labels.jsonl`, one line per script. Scripts run unmodified, each in a process of its own.
 * alarm: any finding that is a warning or critical. On a healthy script it is a false alarm.
@@ -10,17 +11,19 @@ A folder holds `labels.jsonl`, one line per script. Scripts run unmodified, each
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from cases import TIMEOUT, Case, cases_in, environment, share
+from cures import treat_all
 
 LABEL_OF_RULE = {
     "vanishing-gradient": "vanishing",
@@ -38,24 +41,6 @@ LABEL_OF_RULE = {
     "gradient-underflow": "nonfinite",
     "loss-spike": "lr_too_high",
 }
-SEED_SHIFT = Path(__file__).parent / "seed_shift"
-TIMEOUT = 300.0
-
-
-@dataclass(frozen=True)
-class Case:
-    """One labeled script."""
-
-    id: str
-    script: Path
-    fault: str
-    also: tuple[str, ...] = ()
-    where: str | None = None
-
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing is wrong with it."""
-        return self.fault == "healthy"
 
 
 @dataclass(frozen=True)
@@ -106,26 +91,6 @@ class Said:
         return tuple(str(sites[0][key]) for key in ("name", "kind", "parameter") if sites[0].get(key)) if sites else ()
 
 
-def cases_in(folder: Path, only: Sequence[str]) -> list[Case]:
-    """Read the labels of a folder."""
-    lines = (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines if line.strip()]
-    return [
-        Case(r["id"], folder / r["script"], r["primary_fault"], tuple(r["also_acceptable"]), r["where"])
-        for r in rows
-        if not only or r["id"] in only
-    ]
-
-
-def environment(seed_shift: int) -> dict[str, str]:
-    """The surroundings of a run: one thread, and seeds that are shifted from outside."""
-    env = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    if seed_shift:
-        paths = [str(SEED_SHIFT.resolve()), env.get("PYTHONPATH", "")]
-        env |= {"WARD_SEED_SHIFT": str(seed_shift), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    return env
-
-
 def visit(case: Case, seed_shift: int = 0, options: Sequence[str] = ()) -> Said:
     """Run one script under gradmedic in a fresh process and read the report."""
     with tempfile.TemporaryDirectory() as folder:
@@ -147,12 +112,6 @@ def visit(case: Case, seed_shift: int = 0, options: Sequence[str] = ()) -> Said:
     alarms = tuple(finding for finding in findings if finding["severity"] != "note")
     notes = tuple(finding["rule"] for finding in findings if finding["severity"] == "note")
     return Said(case, alarms, notes, seconds, trouble, done.stdout)
-
-
-def share(good: Iterable[bool]) -> str:
-    """Count what is good, as "7/9"."""
-    counted = list(good)
-    return f"{sum(counted)}/{len(counted)}"
 
 
 def row(name: str, said: Sequence[Said]) -> str:
@@ -203,6 +162,12 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--every", help="passed on to gradmedic run")
+    parser.add_argument("--treat", action="store_true", help="treat the scripts, and see what that is worth")
+    parser.add_argument("--minutes", type=float, default=3.0, help="time for each treatment")
+    parser.add_argument("--random", action="store_true", help="beside it, remedies drawn at random, as many trials")
+    parser.add_argument(
+        "--labeled", action="store_true", help="take what the labels say of the untreated and the cured"
+    )
     return parser.parse_args(argv)
 
 
@@ -211,6 +176,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = options_of(argv)
     passed_on = ["--every", options.every] if options.every else []
     cases = cases_in(options.cases.resolve(), options.only)
+    if options.treat:
+        return treat_all(cases, options)
     said = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for one in pool.map(lambda case: visit(case, options.seed_shift, passed_on), cases):

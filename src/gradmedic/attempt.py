@@ -25,6 +25,7 @@ def job(script: Script, trial: Trial, folder: Path) -> dict[str, Any]:
         record=str(folder / "recording"),
         steps=trial.steps,
         seed_shift=trial.seed_shift,
+        trial=not trial.observed,
         prescription=None if trial.is_control else str(remedies),
     )
     where = {"target": script.target, "args": script.args, "as_module": script.as_module, "folder": script.folder}

@@ -48,7 +48,7 @@ class Candidate:
         return Candidate(Prescription(items, script=self.prescription.script), first.depth, self.order + other.order)
 
 
-def candidates(report: Report) -> list[Candidate]:
+def by_diagnosis(report: Report) -> list[Candidate]:
     """The candidates that the findings of a report ask for, each once: the cause's before those of what follows."""
     from gradmedic.remedies import all_remedies
 

@@ -1,5 +1,6 @@
 """Look at a run while it goes on: end it when that is asked for, and tell a terminal how it is doing."""
 
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 10
 """Steps for which a finding must hold, at the least, before the run is ended for it."""
+LOST = 25
+"""Losses in a row that are not finite: what comes back from there has only been skipping."""
 FIRST_LINE = 10.0
 """Seconds until the first progress line; each later one waits twice as long as the one before."""
 
@@ -92,11 +95,15 @@ class Ticker:
 
 
 class Limited:
-    """Hears everything in the probe's place, passes it on, and ends the run once enough steps are over."""
+    """Hears everything in the probe's place, passes it on, and ends the run once nothing more is wanted of it.
 
-    def __init__(self, probe: "Probe", steps: int) -> None:
+    That is after `steps` steps, and in a trial once the loss has not been finite for a while.
+    """
+
+    def __init__(self, probe: "Probe", settings: Settings) -> None:
         self.probe = probe
-        self.steps = steps
+        self.steps = inf if settings.steps is None else settings.steps
+        self.losses = LOST if settings.trial else inf
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.probe, name)
@@ -113,5 +120,5 @@ class Limited:
 
     def count(self) -> None:
         """Raise `Stopped` between two steps."""
-        if self.probe.step >= self.steps:
+        if self.probe.step >= self.steps or self.probe.lost >= self.losses:
             raise Stopped(0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gradmedic import __version__, delivery
 from gradmedic.arrival import after_import
 from gradmedic.errors import LaunchError
-from gradmedic.lookout import Limited, Lookout, Ticker
+from gradmedic.lookout import Limited, Lookout, Stopped, Ticker
 from gradmedic.prescription import Prescription
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
@@ -68,8 +68,8 @@ class Session:
             self.treat()  # before the probe sits down: it is to see what the remedies have made of the run
             probe = Probe(self.recorder, self.settings)
             probe.on_capture = self.captured
-            steps = self.settings.steps
-            probe.install(None if steps is None else Limited(probe, steps))
+            limited = self.settings.steps is not None or self.settings.trial
+            probe.install(Limited(probe, self.settings) if limited else None)
             self.probe = probe
 
     def treat(self) -> None:
@@ -88,6 +88,8 @@ class Session:
         """Note that a remedy could not be given, or not any longer."""
         self.recorder.event(Event("refused", 0, {"remedy": remedy, "reason": reason}))
         print(f"gradmedic could not give {remedy}: {reason}", file=self.stream)
+        if self.settings.trial and not self.closed:
+            raise Stopped(0)
 
     def captured(self) -> None:
         """Look at what was recorded; called by the probe on the training thread."""

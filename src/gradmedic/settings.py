@@ -108,6 +108,8 @@ class Settings:
     """The step after which the run is ended."""
     seed_shift: int | None = option(None, _number)
     """What is added to every seed that the script sets; None leaves seeds alone."""
+    trial: bool = option(False, _switch)
+    """End the run as soon as it has failed: a remedy cannot be given, or the loss is lost for good."""
 
 
 READ: Mapping[str, Callable[[object], object]] = {f.name: f.metadata["read"] for f in fields(Settings)}

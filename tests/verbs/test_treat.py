@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from arms import FakeRunner, falling, prescribed
@@ -13,9 +14,10 @@ from gradmedic.finding import Severity
 from gradmedic.prescription import Prescription
 from gradmedic.recording import Recording
 from gradmedic.rules.vanishing_gradient import VanishingGradient
+from gradmedic.treatment import Treatment
 from gradmedic.trial import Ended, Trial
 from gradmedic.verbs import treat as verb
-from gradmedic.verbs.treat import treat
+from gradmedic.verbs.treat import treat as real_treat
 
 SICK, HEALTHY = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[0]
 
@@ -24,11 +26,15 @@ SICK, HEALTHY = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[0]
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fake trials of a sick script, for which there are three candidates."""
     monkeypatch.setattr(verb, "all_runners", lambda: {"fake": FakeRunner, "local": FakeRunner})
-    likely = [Candidate(prescribed(name), order=order) for order, name in enumerate("abc")]
-    monkeypatch.setattr(verb, "candidates", lambda _: likely)
     monkeypatch.setattr(FakeRunner, "recording", SICK)
     monkeypatch.setattr(FakeRunner, "world", staticmethod(helped_by("b")))
     return iter(())
+
+
+def treat(script: str, **how: Any) -> Treatment:
+    """Treat with one of three candidates."""
+    likely = [Candidate(prescribed(name), order=order) for order, name in enumerate("abc")]
+    return real_treat(script, **{"candidates": lambda _: likely, **how})
 
 
 def helped_by(name: str):  # type: ignore[no-untyped-def]
@@ -80,8 +86,7 @@ def test_a_healthy_script_is_treated_if_the_user_insists(monkeypatch: pytest.Mon
 
 
 def test_nothing_is_tried_where_no_remedy_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verb, "candidates", lambda _: [])
-    assert "No remedy is known" in str(treat("train.py").verdict)
+    assert "No remedy is known" in str(treat("train.py", candidates=lambda _: []).verdict)
 
 
 def test_a_script_that_does_not_train_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,11 @@ class Probe:
         """The number of steps that are over."""
         return self._vitals.step
 
+    @property
+    def lost(self) -> int:
+        """The number of losses since the last one that was finite."""
+        return self._vitals.lost
+
     def __enter__(self) -> Self:
         self.install()
         return self

@@ -52,6 +52,7 @@ class Vitals:
         self._stale_told = False
         counted = ("backwards", "captures", "stale_steps", "skipped_steps", "nonfinite_losses")
         self.tallies = dict.fromkeys(counted, 0)
+        self.lost = 0
 
     # ── backward ────────────────────────────────────────────────────────────────────────────
 
@@ -81,7 +82,9 @@ class Vitals:
     def _notice(self, stream: int, value: float) -> None:
         if not isfinite(value):
             self.tallies["nonfinite_losses"] += 1
+            self.lost += 1
             return
+        self.lost = 0
         mean = self._means.get(stream)
         if mean is not None and abs(value) > STRANGE * mean > 0:
             self._schedule.ask()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gradmedic import __version__
 from gradmedic.budget import Budget
-from gradmedic.candidates import Candidate, candidates
+from gradmedic.candidates import Candidate, by_diagnosis
 from gradmedic.errors import ProbeError, SettingsError
 from gradmedic.finding import Message
 from gradmedic.judge import judge
@@ -26,6 +26,8 @@ from gradmedic.trial import Outcome, Script, Trial
 FIRST = 0.25
 """Share of the time that the first run may take; a longer one is ended, and trials are as long as it came."""
 
+Propose = Callable[[Report], Sequence[Candidate]]
+
 
 def treat(
     script: str | os.PathLike[str],
@@ -42,6 +44,7 @@ def treat(
     as_module: bool = False,
     force: bool = False,
     settings: Settings | None = None,
+    candidates: Propose = by_diagnosis,
     told: Callable[[Search], None] = lambda _: None,
 ) -> Treatment:
     """Run a script as it is and under what may help it, and keep what does.
@@ -51,7 +54,8 @@ def treat(
     core); `seeds` fresh seeds confirm the best. `metric` is a regular expression whose first group
     is the number to judge by, as last printed; without it the training loss decides. The
     prescription is written to `output` and the outcomes beside it, so that a treatment that was
-    interrupted resumes. `told` is called after every trial.
+    interrupted resumes. `candidates` proposes what to try, going by the diagnosis unless you know
+    better; `told` is called after every trial.
 
     Raises `ProbeError` if the script does not train, `LaunchError` if it cannot be started,
     `SettingsError` if there is no such runner. After Ctrl-C what is known so far is returned.
@@ -60,18 +64,18 @@ def treat(
     with _runner(runner)(work, jobs, metric) as place:
         goal = None if metric is None else metric_goal
         search = Search(place, Budget(60 * minutes, place.jobs, trials), seeds=seeds, goal=goal, told=told)
-        treatment = _course(search, settings or Settings(), force, _beside(output))
+        treatment = _course(search, candidates, settings or Settings(), force, _beside(output))
     if output is not None and treatment.prescription is not None:
         treatment.prescription.save(Path(output))
     return treatment
 
 
-def _course(search: Search, settings: Settings, force: bool, store: Path | None) -> Treatment:
+def _course(search: Search, propose: Propose, settings: Settings, force: bool, store: Path | None) -> Treatment:
     """See what is wrong, and whether there is something to try; then search."""
     first = Trial(observed=True, seconds=FIRST * search.budget.seconds)
     control = _observed(search.runner, first)
     before = judge(_recording(control), settings)
-    likely = candidates(before)
+    likely = propose(before)
     reason = _reason(before, likely, force)
     if reason is not None:
         return Treatment(before, reason=reason, seconds=search.budget.spent)
