@@ -15,6 +15,7 @@ When stdin ends, by order or because whoever asked is gone, every run is killed 
 the run, and why: "timed-out", "out-of-memory", "killed".
 """
 
+import ctypes
 import gc
 import json
 import os
@@ -34,6 +35,7 @@ TICK = 0.05
 """Seconds between two looks at the runs."""
 GRACE = 3.0
 """Seconds that a run which has been asked to end has for it."""
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -157,9 +159,17 @@ def memory_of(leader: int) -> float:
     return total
 
 
+def die_with_server() -> None:
+    """Have the system kill this process when the server is killed, where the system can."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def perform(job: dict[str, Any]) -> NoReturn:
     """In the child: stand where the script is to stand, and run it."""
     os.setpgid(0, 0)
+    die_with_server()
     os.chdir(job["folder"])
     for number, name in ((1, "stdout.txt"), (2, "stderr.txt")):
         file = os.open(os.path.join(job["output"], name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

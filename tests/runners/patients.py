@@ -40,6 +40,19 @@ def spawn() -> None:
     train()
 
 
+def once() -> None:
+    """Kill the process that has asked for this run, but only the first time."""
+    leave_pid()
+    with open(sys.argv[2], encoding="ascii") as file:
+        first = len(file.read().split()) == 1
+    train()
+    if first:
+        with open(f"/proc/{os.getppid()}/stat", encoding="ascii") as file:
+            asking = int(file.read().rsplit(")", 1)[1].split()[1])
+        os.kill(asking, signal.SIGKILL)
+        time.sleep(60)
+
+
 def main() -> None:
     match sys.argv[1]:
         case "train":
@@ -59,9 +72,12 @@ def main() -> None:
             raise ValueError("out of data")
         case "vanish":
             train()
+            time.sleep(1)  # the recording is written twice a second
             os._exit(7)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "once":
+            once()
         case "spawn":
             spawn()
 
