@@ -1,0 +1,91 @@
+"""Two values element by element, with broadcasting; and parameters as signals of their own."""
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import torch
+from torch import Tensor
+
+from gradmedic.theory.labels import Labeled, broadcast, framed, joined, together
+from gradmedic.theory.laws import Law
+from gradmedic.theory.signal import UNITS, Atom, Signal
+
+_ONE = torch.ones(1, dtype=torch.float64)
+ONE = Labeled(Signal((), (), (1,), _ONE, _ONE, _ONE, torch.ones(1, 2, dtype=torch.float64)), (), lambda grad: grad)
+"""The constant one."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two operands with labels, and the layout of what is made of them element by element."""
+
+    a: Labeled
+    b: Labeled
+    frame: Labeled
+
+    def product(self) -> Signal:
+        """The product of two independent operands."""
+        return joined(self.a, self.b, self.frame)
+
+    def sum(self, sign: float = 1.0) -> Signal:
+        """The sum (or difference) of two independent operands."""
+        a, b = self.spread(self.a), self.spread(self.b)
+        cross = sign * (a.mean * b.second(b.mean) + b.mean * a.second(a.mean))
+        out = replace(a, k=a.k + b.k + cross, m=a.m + b.m + cross, mean=a.mean + sign * b.mean, layer=-1, cross=0.0)
+        return replace(out, kurtosis=of_sum(out, a, b))
+
+    def spread(self, side: Labeled) -> Signal:
+        """One operand as it is when it is broadcast."""
+        return joined(side, ONE, self.frame)
+
+    def reduced(self, grad: Signal, side: Labeled) -> Signal:
+        """The gradient of one operand of a sum: summed over where it was broadcast."""
+        return side.restore(joined(replace(self.frame, signal=grad), ONE, side))
+
+    def weighted(self, grad: Signal, side: Labeled) -> Signal:
+        """The gradient of one operand of a product."""
+        other = self.b if side is self.a else self.a
+        return side.restore(joined(replace(self.frame, signal=grad), other, side))
+
+
+def of_sum(out: Signal, a: Signal, b: Signal) -> Tensor:
+    """The kurtosis of a sum of two: cumulants add."""
+    share = (a.squares / (a.squares + b.squares).clamp(min=1e-300)).clamp(0, 1)[:, None]
+    excess = [x.kurtosis - x.gaussian() for x in (a, b)]
+    return out.gaussian() + share**2 * excess[0] + (1 - share) ** 2 * excess[1]
+
+
+def paired(a: Signal, b: Signal) -> Pair:
+    """Two signals as operands of one elementwise operation."""
+    first, second = together(a, b, broadcast(a.dims, b.dims))
+    dims = list[tuple[Labeled, int]]()
+    rank = max(len(first.signal.dims), len(second.signal.dims))
+    for i in range(-rank, 0):
+        here, there = len(first.signal.dims) + i, len(second.signal.dims) + i
+        use_first = here >= 0 and (there < 0 or bool(first.signal.dims[here]))
+        dims.append((first, here) if use_first else (second, there))
+    return Pair(first, second, framed(first, second, dims))
+
+
+def placed(law: Law, shape: tuple[int, ...], like: Signal) -> Signal:
+    """A parameter that meets a signal element by element: its entries are drawn once and for all instances."""
+    names, axes, dims = dict[int, int](), list[int](), list[tuple[Atom, ...]]()
+    for i, size in enumerate(shape):
+        atoms = like.dims[len(like.dims) - len(shape) + i] if size > 1 else ()
+        for atom in atoms:
+            if not atom.is_units:
+                names[atom.axis] = len(axes)
+                axes.append(atom.axis)
+        dims.append(tuple(Atom(a.size, UNITS if a.is_units else names[a.axis]) for a in atoms))
+    units = prod(atom.size for dim in dims for atom in dim if atom.is_units)
+    own = tuple(like.axes[axis] for axis in axes)
+    k = torch.full((1, *(axis.classes for axis in own)), law.mean**2, dtype=torch.float64)
+    from gradmedic.theory.axes import diagonal
+
+    same = torch.ones_like(k, dtype=torch.bool)
+    for dim, axis in enumerate(own, 1):
+        same &= (diagonal(axis) > 0).reshape(-1, *[1] * (k.dim() - dim - 1))
+    m = k.clone()
+    k[same] = law.square
+    blank = Signal(tuple(dims), own, (units,), k, m, torch.full_like(k, law.mean), torch.ones(1, 2, dtype=torch.float64))
+    return replace(blank, kurtosis=torch.full((1, 2), law.kurtosis, dtype=torch.float64))

@@ -1,0 +1,192 @@
+"""Signals through a plan: forward from the data, and back from where gradients start."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from gradmedic.theory.axes import diagonal
+from gradmedic.theory.combining import of_sum
+from gradmedic.theory.entrance import drawn, entering, guessed
+from gradmedic.theory.fusion import fused
+from gradmedic.theory.handmade import maxima_seen, recognized
+from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
+from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, rule_of
+from gradmedic.theory.regroup import Tangled
+from gradmedic.theory.signal import Signal
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A gradient: a signal (or a weight's squared norm) and the logarithm of a factor on its squares.
+
+    The factor keeps numbers in range: through a thousand sigmoid layers nothing else would.
+    """
+
+    grad: Signal | float
+    log: float = 0.0
+
+    @property
+    def log_square(self) -> float:
+        """The logarithm of the squared norm."""
+        square = self.grad if isinstance(self.grad, float) else _norm_square(self.grad)
+        return self.log + math.log(square) if square > 0 else -math.inf
+
+    @property
+    def log_mean_square(self) -> float:
+        """The logarithm of the mean square of the entries of a signal's gradient."""
+        if isinstance(self.grad, float):
+            return math.nan
+        return self.log_square - math.log(self.grad.count * self.grad.instances)
+
+
+def _norm_square(grad: Signal) -> float:
+    return grad.square * grad.count * grad.instances
+
+
+@dataclass
+class Flow:
+    """What went through a plan: the value of every output, the gradient of every value, and what had no rule."""
+
+    plan: Plan
+    values: list[tuple[Value, ...]] = field(default_factory=list)
+    passages: list[Passage] = field(default_factory=list)
+    arrivals: dict[Edge, Arrival] = field(default_factory=dict)
+    sent: dict[tuple[int, int], Arrival] = field(default_factory=dict)
+    """By step and operand, what a step sends back."""
+    unknown: dict[int, str] = field(default_factory=dict)
+    """Steps without a rule, and why."""
+
+
+def propagate(plan: Plan) -> Flow:
+    """Send signals through all steps, and gradients back to all values and parameters."""
+    flow = Flow(maxima_seen(fused(recognized(plan))))
+    with torch.no_grad():
+        for i, step in enumerate(flow.plan.steps):
+            passage = _passage(flow, i, step)
+            flow.values.append(_named(passage, i))
+            flow.passages.append(passage)
+        _seed(flow)
+        for i in reversed(range(len(flow.plan.steps))):
+            _return(flow, i)
+    return flow
+
+
+def _named(passage: Passage, i: int) -> tuple[Value, ...]:
+    """The outputs, with new units called after the step that has drawn them."""
+    if passage.mixes is None:
+        return passage.outputs
+    return tuple(replace(v, layer=i) if isinstance(v, Signal) else v for v in passage.outputs)
+
+
+def _passage(flow: Flow, i: int, step: Step) -> Passage:
+    if step.op == PARAMETER:
+        assert step.law is not None, step.name
+        return Passage((Weight(step.law, step.shape),), lambda grads: ())
+    if step.op == DATA:
+        return Passage((entering(flow.plan, i),), lambda grads: ())
+    inputs = [None if edge is None else flow.values[edge[0]][edge[1]] for edge in step.inputs]
+    rule = rule_of(step.op)
+    try:
+        if rule is None:
+            raise NoRule(f"no rule for {step.op}")
+        return rule(step, inputs)
+    except (NoRule, Tangled) as reason:
+        flow.unknown[i] = str(reason)
+        return _unknown(step, inputs)
+
+
+def _unknown(step: Step, inputs: Sequence[Value]) -> Passage:
+    """What has no rule hands on the size of its first operand that is a signal, and the gradient's likewise."""
+    at = next((i for i, v in enumerate(inputs) if isinstance(v, Signal) and v.shape == step.shape), None)
+    at = next((i for i, v in enumerate(inputs) if isinstance(v, Signal)), None) if at is None else at
+    if at is None:
+        return Passage(tuple(None for _ in step.shapes), lambda grads: [None] * len(inputs))
+    x = inputs[at]
+    assert isinstance(x, Signal)
+    if x.shape == step.shape:
+        return Passage((x, *(None for _ in step.shapes[1:])), lambda grads: [grads[0] if i == at else None for i in range(len(inputs))])
+    outputs = tuple(_alike(shape, x.square) for shape in step.shapes)
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        total = sum(_norm_square(grad) for grad in grads if isinstance(grad, Signal))
+        start = replace(x, k=_own(x), m=torch.zeros_like(x.k), mean=torch.zeros_like(x.k))
+        return [_times(start, total / (x.count * x.instances)) if i == at else None for i in range(len(inputs))]
+
+    return Passage(outputs, back)
+
+
+def _alike(shape: tuple[int, ...], square: float) -> Signal:
+    """Independent entries of one size."""
+    blank = drawn(shape, *guessed(len(shape)))
+    return replace(blank, k=blank.k * square)
+
+
+def _own(x: Signal) -> Tensor:
+    """One for an instance with itself, else zero."""
+    same = torch.ones_like(x.k)
+    for dim, axis in enumerate(x.axes, 1):
+        same = same * (diagonal(axis) > 0).double().reshape(-1, *[1] * (same.dim() - dim - 1))
+    return same
+
+
+def _seed(flow: Flow) -> None:
+    """A scalar starts with the gradient one; of a tensor all entries start alike and independently, with norm one."""
+    for edge in flow.plan.roots:
+        value = flow.values[edge[0]][edge[1]]
+        if not isinstance(value, Signal):
+            continue
+        zero, size = torch.zeros_like(value.k), value.count * value.instances
+        grad = replace(value, k=_own(value) / size, m=zero, mean=zero, kurtosis=torch.ones_like(value.kurtosis))
+        flow.arrivals[edge] = Arrival(grad)
+
+
+def _return(flow: Flow, i: int) -> None:
+    """Send the gradients that have arrived at a step back to its inputs."""
+    step, passage = flow.plan.steps[i], flow.passages[i]
+    arrived = [flow.arrivals.get((i, output)) for output in range(len(flow.values[i]))]
+    logs = [arrival.log + _size(arrival) for arrival in arrived if arrival is not None and arrival.log_square > -math.inf]
+    if not logs or not step.inputs:
+        return
+    log = max(logs)
+    grads = passage.back([_rescaled(arrival, log) for arrival in arrived])
+    for slot, (edge, grad) in enumerate(zip(step.inputs, grads, strict=False)):
+        if edge is not None and grad is not None:
+            sent = flow.sent[i, slot] = Arrival(grad, log)
+            if slot < passage.told:
+                continue
+            before = flow.arrivals.get(edge)
+            flow.arrivals[edge] = sent if before is None else _added(before, sent)
+
+
+def _size(arrival: Arrival) -> float:
+    square = arrival.grad if isinstance(arrival.grad, float) else arrival.grad.square
+    return math.log(square) if square > 0 else -math.inf
+
+
+def _rescaled(arrival: Arrival | None, log: float) -> Grad:
+    if arrival is None:
+        return None
+    factor = math.exp(min(arrival.log - log, 700.0))
+    return _times(arrival.grad, factor)
+
+
+def _times(grad: Signal | float, factor: float) -> Signal | float:
+    return grad * factor if isinstance(grad, float) else replace(grad, k=grad.k * factor, m=grad.m * factor)
+
+
+def _added(a: Arrival, b: Arrival) -> Arrival:
+    """Two gradients of one value; those of independent branches add their squares."""
+    log = max(a.log, b.log)
+    first, second = _times(a.grad, math.exp(a.log - log)), _times(b.grad, math.exp(b.log - log))
+    if isinstance(first, float) or isinstance(second, float):
+        assert isinstance(first, float)
+        assert isinstance(second, float)
+        return Arrival(first + second, log)
+    share = (first.squares / (first.squares + second.squares).clamp(min=1e-300)).clamp(0, 1)
+    joint = replace(first, k=first.k + second.k, m=first.m + second.m)
+    weight = float(share @ first.share)
+    focus = weight * first.focus + (1 - weight) * second.focus
+    return Arrival(replace(joint, kurtosis=of_sum(joint, first, second), focus=focus), log)

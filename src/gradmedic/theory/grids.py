@@ -1,0 +1,135 @@
+"""Pictures: what filters, pools and resamplings do to an axis whose entries have neighbors.
+
+All of them act on one axis after the other. Filters have independent weights at each tap: two
+places of the result have in common what the places at the same distance had. Pools and
+resamplings are fixed: each is a matrix.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from gradmedic.theory.axes import Axis, over, pairs
+from gradmedic.theory.signal import Atom, Signal
+
+WIDEST = 3
+"""Distance up to which neighbors are told apart after a fixed resampling."""
+
+
+@dataclass(frozen=True)
+class Taps:
+    """How a filter of several taps goes along an axis, from `large` places to `small`."""
+
+    large: int
+    small: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+    def visits(self) -> Tensor:
+        """For each place of the small side and each tap the place of the large side, -1 for padding."""
+        return _visits(self)
+
+
+@cache
+def _visits(taps: Taps) -> Tensor:
+    starts = torch.arange(taps.small) * taps.stride - taps.padding
+    places = starts[:, None] + torch.arange(taps.kernel) * taps.dilation
+    return torch.where((places >= 0) & (places < taps.large), places, -1)
+
+
+def _profile(axis: Axis) -> Tensor:
+    return axis.profile if axis.profile is not None else torch.ones(axis.size, dtype=torch.float64)
+
+
+def gathered(x: Signal, position: int, taps: Taps, onto: Axis | None = None) -> tuple[Signal, float]:
+    """What a filter sees of the large side, by places of the small side; and how many taps it has there on average."""
+    axis, dim = x.axes[position], position + 1
+    visits = taps.visits()
+    seen = torch.where(visits >= 0, _profile(axis)[visits], 0.0).sum(1)
+    count = float(seen.mean())
+    radius = min(axis.radius // taps.stride, taps.small - 1) if onto is None else onto.radius
+    lags = torch.arange(-radius, radius + 1) * taps.stride
+    index = torch.where(lags.abs() <= axis.radius, lags + axis.radius, axis.classes - 1)
+    index = torch.cat([index, torch.tensor([axis.classes - 1])])
+    k, m, mean = (t.index_select(dim, index) for t in (x.k, x.m, x.mean))
+    small = Axis(taps.small, radius, 0, seen / max(count, 1e-300))
+    return with_axis(replace(x, k=k, m=m, mean=mean), position, small), count
+
+
+def scattered(x: Signal, position: int, taps: Taps, onto: Axis | None = None) -> tuple[Signal, float]:
+    """What a filter sends to the large side, of one entry per place; and how many times on average."""
+    axis, dim = x.axes[position], position + 1
+    visits = taps.visits()
+    sent = torch.zeros(taps.large + 1, dtype=torch.float64)
+    sent.index_add_(0, visits.flatten() % (taps.large + 1), _profile(axis).repeat_interleave(taps.kernel))
+    count = float(sent[:-1].mean())
+    radius = min(WIDEST, taps.large - 1) if onto is None else onto.radius
+    wide = Axis(taps.large, radius, 0, sent[:-1] / max(count, 1e-300))
+    lags = torch.arange(-radius, radius + 1)
+    apart = torch.div(lags, taps.stride, rounding_mode="trunc")
+    index = torch.where(apart.abs() <= axis.radius, apart + axis.radius, axis.classes - 1)
+    meets = (lags % taps.stride == 0).double()
+    # Of all pairs of places of the large side so many meet in one tap.
+    share = taps.small**2 * taps.kernel / (taps.large**2 * max(count, 1e-300))
+
+    def widened(t: Tensor) -> Tensor:
+        near = t.index_select(dim, index) * meets.reshape(-1, *[1] * (t.dim() - dim - 1))
+        return _completed(near, over(t, dim, pairs(axis)) * share, dim, wide)
+
+    k, m = widened(x.k), widened(x.m)
+    return with_axis(replace(x, k=k, m=m, mean=torch.zeros_like(k)), position, wide), count
+
+
+def _completed(near: Tensor, every: Tensor, dim: int, axis: Axis) -> Tensor:
+    """The kernel with its last class, of pairs far apart, so that the mean over all pairs is `every`."""
+    share = pairs(axis)
+    rest = every - torch.tensordot(near, share[:-1], dims=([dim], [0]))
+    far = rest / share[-1] if share[-1] > 0 else torch.zeros_like(rest)
+    return torch.cat([near, far.unsqueeze(dim)], dim)
+
+
+def with_axis(x: Signal, position: int, axis: Axis) -> Signal:
+    """With another axis in the place of one."""
+    axes = (*x.axes[:position], axis, *x.axes[position + 1 :])
+    dims = tuple(tuple(Atom(axis.size, a.axis) if a.axis == position else a for a in dim) for dim in x.dims)
+    return replace(x, axes=axes, dims=dims)
+
+
+def inserted(x: Signal, position: int, dim: int) -> Signal:
+    """With an axis of one entry, which is dimension `dim` of the tensor."""
+    k, m, mean = (torch.stack([t, t], position + 1) for t in (x.k, x.m, x.mean))
+    axes = (*x.axes[:position], Axis(1), *x.axes[position:])
+    dims = tuple(tuple(Atom(a.size, a.axis + (a.axis >= position)) for a in d) for d in x.dims)
+    return replace(x, axes=axes, dims=(*dims[:dim], (Atom(1, position),), *dims[dim + 1 :]), k=k, m=m, mean=mean)
+
+
+def resampled(x: Signal, position: int, matrix: Tensor, onto: Axis | None = None) -> Signal:
+    """A fixed linear map along an axis, given as a matrix (results, entries)."""
+    axis, dim = x.axes[position], position + 1
+    size = matrix.shape[0]
+    radius = min(WIDEST, size - 1) if onto is None else onto.radius
+    lag = torch.arange(axis.size)[None] - torch.arange(axis.size)[:, None]
+    index = torch.where(lag.abs() <= axis.radius, lag + axis.radius, axis.classes - 1)
+    root = _profile(axis).sqrt()
+    new_lag = torch.arange(size)[None] - torch.arange(size)[:, None]
+    new_index = torch.where(new_lag.abs() <= radius, new_lag + radius, 2 * radius + 1).flatten()
+    counts = torch.zeros(2 * radius + 2, dtype=torch.float64).index_add_(0, new_index, torch.ones(size * size, dtype=torch.float64))
+
+    def mapped(t: Tensor) -> Tensor:
+        full = t.movedim(dim, -1)[..., index] * root[:, None] * root
+        made = matrix @ full @ matrix.T
+        sums = torch.zeros(*made.shape[:-2], 2 * radius + 2, dtype=torch.float64)
+        sums.index_add_(-1, new_index, made.flatten(-2))
+        return (sums / counts.clamp(min=1)).movedim(-1, dim)
+
+    k, m = mapped(x.k), mapped(x.m)
+    weight = float(matrix.sum() / size)
+    mean = x.mean.index_select(dim, torch.zeros(2 * radius + 2, dtype=torch.long)) * weight
+    full = x.k.movedim(dim, -1)[..., index].reshape(-1, axis.size, axis.size)[0] * root[:, None] * root
+    squares = ((matrix @ full) * matrix).sum(1)
+    profile = squares / squares.mean().clamp(min=1e-300)
+    return with_axis(replace(x, k=k, m=m, mean=mean), position, Axis(size, radius, 0, profile))

@@ -1,0 +1,64 @@
+"""A plan: the operations of a network in forward order, as plain data for the theory to work on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from gradmedic.theory.laws import Law
+
+Edge = tuple[int, int]
+"""A step's position in the plan, and which of its outputs."""
+
+DATA = "data"
+"""The operation of a step that has no inputs and carries what the user feeds in."""
+
+PARAMETER = "parameter"
+"""The operation of a step that has no inputs and carries a law."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation.
+
+    `op` is the name of its rule. `inputs` has one edge per operand, or None for what is unknown or
+    constant. `shapes` are those of its outputs. `attributes` are the operation's own (stride, dim,
+    scale, ...), as autograd has saved them. A parameter has a `law`, data may have a `sample`.
+    `vertex` is the position in the graph that the plan was read from, or -1.
+    """
+
+    op: str
+    inputs: tuple[Edge | None, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    law: Law | None = None
+    sample: Tensor | None = None
+    name: str = ""
+    vertex: int = -1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the first output."""
+        return self.shapes[0] if self.shapes else ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps, inputs before consumers; `roots` are the outputs at which gradients start."""
+
+    steps: tuple[Step, ...]
+    roots: tuple[Edge, ...]
+
+    def consumers(self) -> dict[Edge, list[tuple[int, int]]]:
+        """For each output the steps that use it, with the operand's position."""
+        users: dict[Edge, list[tuple[int, int]]] = {}
+        for i, step in enumerate(self.steps):
+            for slot, edge in enumerate(step.inputs):
+                if edge is not None:
+                    users.setdefault(edge, []).append((i, slot))
+        return users
+
+    def parameters(self) -> Iterator[tuple[int, Step]]:
+        """The steps that are parameters, with their positions."""
+        return ((i, step) for i, step in enumerate(self.steps) if step.op == PARAMETER)

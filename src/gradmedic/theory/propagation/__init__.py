@@ -1,0 +1,100 @@
+"""Rules of propagation: what each operation does to signals on the way forward and back.
+
+A rule is a small function in the file of its family, registered under the names of its
+operations. It takes a step and the values of its inputs, and returns a `Passage`: the outputs,
+and how gradients pass back. Its docstring says where it comes from.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, TypeVar
+
+from gradmedic.theory.laws import Law
+from gradmedic.theory.plan import Step
+from gradmedic.theory.signal import Signal
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A parameter, perhaps reshaped, on its way to where it is applied."""
+
+    law: Law
+    shape: tuple[int, ...]
+
+
+Value = Signal | Weight | None
+"""None stands for a constant of which nothing is known."""
+
+Grad = Signal | float | None
+"""The gradient of a value: of a weight it is the squared norm."""
+
+Back = Callable[[Sequence[Grad]], Sequence[Grad]]
+"""From the gradients of a step's outputs to those of its inputs."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What a step makes of its inputs, and how gradients come back through it."""
+
+    outputs: tuple[Value, ...]
+    back: Back
+    told: int = 0
+    """So many of the first operands are only told what they send on: what arrives there is counted elsewhere."""
+    mixes: int | None = None
+    """The operand whose units are mixed by weights drawn at random, which `weight` is."""
+    weight: int | None = None
+    elastic: tuple[float, ...] = (1.0,)
+    """By how many percent the result's mean square grows if an operand's grows by one."""
+    bends: tuple[tuple[int, int, float], ...] = ()
+    """(to, on, by how much): how many percent more is sent to one operand if another's mean square grows by one."""
+
+
+class NoRule(Exception):
+    """An operation, or a use of one, that the theory has no rule for; the message says what is special."""
+
+
+Rule = Callable[[Step, Sequence[Value]], Passage]
+R = TypeVar("R", bound=Rule)
+
+_RULES: dict[str, Rule] = {}
+
+
+def rule(*ops: str) -> Callable[[R], R]:
+    """Register a function as the rule of some operations."""
+
+    def register(function: R) -> R:
+        _RULES.update(dict.fromkeys(ops, function))
+        return function
+
+    return register
+
+
+def rule_of(op: str) -> Rule | None:
+    """The rule of an operation, if there is one."""
+    _load()
+    return _RULES.get(op)
+
+
+@cache
+def _load() -> None:
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
+
+
+def signal(value: Value, what: str = "operand") -> Signal:
+    """A value that has to be a signal."""
+    if not isinstance(value, Signal):
+        raise NoRule(f"{what} is no signal")
+    return value
+
+
+def one(output: Value, back: Callable[[Signal], Sequence[Grad]], **more: Any) -> Passage:
+    """The passage of a step with one output; `more` are fields of the passage."""
+
+    def from_all(grads: Sequence[Grad]) -> Sequence[Grad]:
+        return back(signal(grads[0], "gradient"))
+
+    return Passage((output,), from_all, **more)

@@ -1,0 +1,127 @@
+"""Sums, products and means of signals, with broadcasting, parameters and constants."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import prod
+
+from gradmedic.theory.combining import ONE, Pair, paired, placed
+from gradmedic.theory.labels import Labeled, framed, joined, together
+from gradmedic.theory.laws import Law
+from gradmedic.theory.plan import Step
+from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.signal import Signal
+
+
+@rule("add", "sub", "rsub")
+def add(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Variances add and so do covariances; means bring a cross term (Yang & Schoenholz 2017: branches are independent)."""
+    sign = -1.0 if step.op in ("sub", "rsub") else 1.0
+    factor = float(step.attributes.get("alpha", 1.0))
+    inputs = _operands(step, inputs)
+    if step.inputs[0] is not None and step.inputs[0] == step.inputs[-1]:
+        return scaled(inputs[0], 1.0 + sign * factor, 2)
+    if inputs[1] is None or inputs[0] is None:  # a constant of which nothing is known
+        at = 0 if inputs[1] is None else 1
+        return scaled(inputs[at], 1.0 if at == 0 else sign * factor, len(inputs), at)
+    passage = combined(inputs, lambda pair: pair.sum(sign * abs(factor)), Pair.reduced)
+    sizes = [value.square if isinstance(value, Signal) else 0.0 for value in inputs]
+    return replace(passage, elastic=tuple(size / max(signal(passage.outputs[0]).square, 1e-300) for size in sizes))
+
+
+@rule("mul")
+def mul(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Second moments of independent factors multiply; each factor's gradient is weighted by the other."""
+    if isinstance(other := step.attributes.get("other"), int | float):
+        return scaled(inputs[0], float(other), len(inputs))
+    inputs = _operands(step, inputs)
+    if inputs[0] is None or inputs[1] is None:
+        raise NoRule("a factor is unknown")
+    passage = combined(inputs, Pair.product, Pair.weighted)
+    return replace(passage, elastic=(1.0, 1.0), bends=((0, 1, 1.0), (1, 0, 1.0)))
+
+
+@rule("div")
+def div(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Division by a number or by a constant; the blueprint tells the constant's reciprocal."""
+    if isinstance(other := step.attributes.get("other"), int | float):
+        return scaled(inputs[0], 1.0 / float(other), len(inputs))
+    return mul(step, inputs)
+
+
+@rule("neg")
+def neg(step: Step, inputs: Sequence[Value]) -> Passage:
+    """A change of sign."""
+    return scaled(inputs[0], -1.0, 1)
+
+
+def _operands(step: Step, inputs: Sequence[Value]) -> list[Value]:
+    """The inputs, with constants of which the law is known as weights."""
+    known = step.attributes.get("constants", {})
+    return [Weight(*known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
+
+
+def scaled(value: Value, factor: float, slots: int, at: int = 0) -> Passage:
+    """A multiple of one input."""
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        (grad,) = grads
+        found = grad.scaled(factor) if isinstance(grad, Signal) else grad and grad * factor**2
+        return [found if i == at else None for i in range(slots)]
+
+    out = value.scaled(factor) if isinstance(value, Signal) else value
+    if isinstance(value, Weight):
+        out = Weight(value.law.scaled(factor), value.shape)
+    return Passage((out,), back)
+
+
+def combined(
+    inputs: Sequence[Value], make: Callable[[Pair], Signal], lead: Callable[[Pair, Signal, Labeled], Signal]
+) -> Passage:
+    """Two inputs element by element, at least one of them a signal."""
+    like = next((value for value in inputs if isinstance(value, Signal)), None)
+    if like is None:
+        raise NoRule("parameters among themselves")
+    a, b = (placed(v.law, v.shape, like) if isinstance(v, Weight) else signal(v) for v in inputs)
+    pair = paired(a, b)
+
+    def back(grad: Signal) -> Sequence[Grad]:
+        found = [lead(pair, grad, side) for side in (pair.a, pair.b)]
+        return [total(g) if isinstance(v, Weight) else g for v, g in zip(inputs, found, strict=True)]
+
+    return one(make(pair), back)
+
+
+def total(grad: Signal) -> float:
+    """The squared norm of a gradient."""
+    return grad.square * grad.count * grad.instances
+
+
+@rule("sum", "mean")
+def reduce(step: Step, inputs: Sequence[Value]) -> Passage:
+    """A sum over units or instances counts all pairs of them (`labels.joined`)."""
+    if isinstance(inputs[0], Weight):
+        raise NoRule("a sum of parameters")
+    x = signal(inputs[0])
+    rank = len(x.dims)
+    gone = {dim % rank for dim in _dims(step, rank)}
+    label, _ = together(x, ONE.signal, [])
+    kept = [(label, i) for i in range(rank) if i not in gone]
+    frame = framed(label, ONE, kept)
+    dims = frame.signal.dims
+    if len(step.shape) == rank:  # keepdim
+        rest = iter(dims)
+        dims = tuple(() if i in gone else next(rest) for i in range(rank))
+    n = prod(atom.size for i in gone for atom in x.dims[i])
+    factor = 1.0 / n if step.op == "mean" else 1.0
+
+    def back(grad: Signal) -> Sequence[Grad]:
+        return [joined(replace(frame, signal=replace(grad, dims=frame.signal.dims)), ONE, label).scaled(factor)]
+
+    return one(replace(joined(label, ONE, frame).scaled(factor), dims=dims), back)
+
+
+def _dims(step: Step, rank: int) -> Sequence[int]:
+    dims = step.attributes.get("dim")
+    if dims is None or dims == ():
+        return range(rank)
+    return [dims] if isinstance(dims, int) else list(dims)

@@ -1,0 +1,132 @@
+"""Softmax, and attention that is fused into one operation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gradmedic.theory.axes import over, pairs
+from gradmedic.theory.plan import Step
+from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation.contraction import contracted
+from gradmedic.theory.propagation.dropout import dropout
+from gradmedic.theory.regroup import merged
+from gradmedic.theory.roles import Pullback, chained, coarsely
+from gradmedic.theory.signal import Signal
+from gradmedic.theory.softmaxes import overlap
+
+
+@rule("softmax", "safe_softmax")
+def softmax(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Weights that sum to one: E sum_j p_j p'_j tells all; dL = p (g - sum p g), with p near its mean in the sum."""
+    x = signal(inputs[0])
+    return softmaxed(x, step.attributes.get("dim", -1) % len(x.dims), causal=bool(step.attributes.get("causal")))
+
+
+def softmaxed(x: Signal, dim: int, *, causal: bool) -> Passage:
+    """The softmax along a dimension, of units or of instances."""
+    if not x.dims[dim]:
+        return one(_ones(x), lambda grad: [grad.scaled(0.0)])
+    if all(atom.is_units for atom in x.dims[dim]):
+        return _over_units(x)
+    start, backs = x.dims, list[Pullback]()
+    if len(x.dims[dim]) > 1:
+        x, back = merged(x, dim)
+        backs.append(back)
+    x, back = coarsely(x, x.dims[dim][0].axis)
+    backs.append(back)
+    passage = _over_instances(x, x.dims[dim][0].axis, causal)
+    unsettled = chained(backs, start)
+    return Passage(passage.outputs, lambda grads: [unsettled(signal(g)) for g in passage.back(grads)], elastic=(0.0,))
+
+
+def _ones(x: Signal) -> Signal:
+    ones = torch.ones_like(x.k)
+    return replace(x, k=ones, m=ones, mean=ones)
+
+
+def _over_units(x: Signal) -> Passage:
+    parts, x = x.units, x.blended()
+    n = x.count
+    variance = float(x.squares[0] - x.diagonal(x.m)[0])
+    held = overlap(n, variance, (x.k - x.m) / max(variance, 1e-300))
+    k, m = held / n, (1 - held) / (n * max(n - 1, 1))
+    mean = torch.full_like(k, 1.0 / n)
+
+    def back(grad: Signal) -> Sequence[Grad]:
+        from gradmedic.theory.roles import parted
+
+        grad = grad.blended()
+        middle = grad.k / n + (1 - 1 / n) * grad.m
+        return [parted(replace(grad, k=k * (grad.k - middle), m=m * (grad.m - middle)), parts)]
+
+    return one(replace(x, k=k, m=m, mean=mean, kurtosis=_peaked(x, variance)), back)
+
+
+def _peaked(x: Signal, variance: float) -> Tensor:
+    """E p^4 / (E p^2)^2 of a log-normal weight."""
+    return torch.tensor([[math.exp(min(4 * variance, 50.0)), 1.0]], dtype=torch.float64)
+
+
+def _over_instances(x: Signal, position: int, causal: bool) -> Passage:
+    x = x.blended()
+    at, n = position + 1, x.axes[position].size
+    apart = x.k.select(at, 0) - x.k.select(at, 1)
+    variance = float(replace(x, axes=x.axes[:position] + x.axes[position + 1 :]).diagonal(apart)[0])
+    correlation = apart / max(variance, 1e-300)
+    same_row = correlation > 1 - 1e-9
+    held = overlap(n, max(variance, 0.0), correlation) * torch.where(same_row, *_visible(n, causal))
+    k = _weights(held.clamp(max=1.0), n, at)
+    # Different units are different heads, whose logits are independent.
+    alone = torch.full_like(held, 1.0 / n) * _visible(n, causal)[1]
+    out = replace(
+        x, k=k, m=_weights(alone, n, at), mean=torch.full_like(x.k, 1.0 / n), kurtosis=_peaked(x, max(variance, 0.0))
+    )
+
+    def back(grad: Signal) -> Sequence[Grad]:
+        middle = [over(t, at, pairs(x.axes[position])).unsqueeze(at) for t in (grad.k, grad.m)]
+        return [replace(grad, k=out.k * (grad.k - middle[0]), m=out.m * (grad.m - middle[1]))]
+
+    return one(out, back)
+
+
+def _weights(held: Tensor, n: int, at: int) -> Tensor:
+    """E p_j p'_j' where j = j', and where not."""
+    return torch.stack([held / n, (1 - held) / (n * max(n - 1, 1))], at)
+
+
+def _visible(n: int, causal: bool) -> tuple[Tensor, Tensor]:
+    """How much larger the overlap is where a token sees only those before it: of a row with itself, of two rows."""
+    if not causal:
+        return torch.ones((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+    i = torch.arange(1, n + 1, dtype=torch.float64)
+    same = (1 / i).mean() * n
+    two = ((2 * i - 1) / i).sum() / n**2 * n  # 1/max(i, i') over all pairs
+    return same, (two * n - same) / max(n - 1, 1)
+
+
+@rule("sdpa")
+def sdpa(step: Step, inputs: Sequence[Value]) -> Passage:
+    """softmax(scale q k^T) v as its three operations (THEORY: scores, weights, means of values)."""
+    q, k, v = (signal(value) for value in inputs[:3])
+    if step.attributes.get("enable_gqa"):
+        raise NoRule("keys shared by groups of heads")
+    scale = step.attributes.get("scale")
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
+    turned = replace(k, dims=(*k.dims[:-2], k.dims[-1], k.dims[-2]))
+    scores = contracted(q.scaled(scale), turned)
+    causal = bool(step.attributes.get("is_causal") or step.attributes.get("causal"))
+    weights = softmaxed(signal(scores.outputs[0]), len(q.dims) - 1, causal=causal)
+    held = dropout(Step("dropout", attributes={"p": step.attributes.get("dropout_p", 0.0)}), weights.outputs)
+    mixed = contracted(signal(held.outputs[0]), v)
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        to_weights, to_v = mixed.back(grads[:1])
+        to_q, to_k = scores.back(weights.back(held.back([to_weights])))
+        to_k = replace(signal(to_k), dims=k.dims)
+        return [signal(to_q).scaled(scale), to_k, to_v, *(None for _ in inputs[3:])]
+
+    outputs = (mixed.outputs[0], *(None for _ in step.shapes[1:]))
+    return Passage(outputs, back, elastic=(0.0, 0.0, 1.0))

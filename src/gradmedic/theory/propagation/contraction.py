@@ -1,0 +1,37 @@
+"""Products of two signals: scores of attention, and what attention takes a mean of."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradmedic.theory.labels import framed, joined, together
+from gradmedic.theory.plan import Step
+from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
+from gradmedic.theory.roles import parted
+from gradmedic.theory.signal import Signal
+
+
+@rule("bmm")
+def bmm(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Independent factors: the moments multiply, and the sum counts pairs (`labels.joined`)."""
+    return contracted(signal(inputs[0]), signal(inputs[1]))
+
+
+def contracted(left: Signal, right: Signal) -> Passage:
+    """The matrix product of two signals, batched over their leading dimensions."""
+    parts = left.units, right.units
+    rank, inner = len(left.dims), max(len(right.dims) - 2, 0)
+    leading = [(i, i) for i in range(min(rank, len(right.dims)) - 2)]
+    a, b = together(left.blended(), right.blended(), [*leading, (rank - 1, inner)])
+    kept = [(a, i) if a.signal.dims[i] or i >= len(leading) else (b, i) for i in range(rank - 1)]
+    if len(right.dims) > 1:
+        kept.append((b, len(right.dims) - 1))
+    frame = framed(a, b, kept)
+
+    def back(grad: Signal) -> Sequence[Grad]:
+        g = replace(frame, signal=grad)
+        return (
+            parted(a.restore(joined(g, b, a)), parts[0]),
+            parted(b.restore(joined(g, a, b)), parts[1]),
+        )
+
+    return one(joined(a, b, frame), back, elastic=(1.0, 1.0), bends=((0, 1, 1.0), (1, 0, 1.0)))

@@ -1,0 +1,53 @@
+"""Tables: a row for each token."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+import torch
+from torch import Tensor
+
+from gradmedic.theory.axes import Axis, diagonal
+from gradmedic.theory.entrance import moments_between
+from gradmedic.theory.plan import Step
+from gradmedic.theory.propagation import NoRule, Passage, Value, Weight, one, rule
+from gradmedic.theory.signal import UNITS, Atom, Signal
+
+MOST = 4_000_000
+"""Entries of the table of which token is where; beyond this, tokens are taken as drawn at random."""
+
+
+@rule("embedding")
+def embedding(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Two instances have in common what equal tokens give; the gradients of a token's rows add."""
+    if not isinstance(inputs[0], Weight):
+        raise NoRule("a table that is no parameter")
+    law, rows = inputs[0].law, inputs[0].shape[0]
+    *places, width = step.shape
+    axes = tuple(Axis(size) for size in places if size > 1)
+    numbers = iter(range(len(axes)))
+    dims = tuple((Atom(size, next(numbers)),) if size > 1 else () for size in places)
+    equal = _equal(step.sample, axes, rows)
+    k = (equal * law.square + (1 - equal) * law.mean**2)[None]
+    m = torch.full_like(k, law.mean**2)
+    three = torch.tensor([[3.0, 1.0]], dtype=torch.float64)
+    out = Signal((*dims, (Atom(width, UNITS),)), axes, (width,), k, m, torch.full_like(k, law.mean), three)
+
+    def back(grad: Signal) -> list[float]:
+        return [float(grad.everywhere(grad.blended().k * equal)[0]) * prod(places) ** 2 * width]
+
+    return one(out, back)
+
+
+def _equal(tokens: Tensor | None, axes: tuple[Axis, ...], rows: int) -> Tensor:
+    """How often the two places of a pair hold the same token."""
+    if tokens is not None and not tokens.is_meta:
+        _, which = tokens.cpu().unique(return_inverse=True)
+        kinds = int(which.max()) + 1
+        if kinds * which.numel() <= MOST:
+            hot = torch.nn.functional.one_hot(which.reshape([axis.size for axis in axes]), kinds).double()
+            return moments_between(hot, axes) * kinds
+    same = torch.ones([axis.classes for axis in axes], dtype=torch.float64)
+    for dim, axis in enumerate(axes):
+        same = same * (diagonal(axis) > 0).double().reshape(-1, *[1] * (same.dim() - dim - 1))
+    return same + (1 - same) / rows

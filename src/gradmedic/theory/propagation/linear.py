@@ -1,0 +1,102 @@
+"""Weights that mix units: every unit of the result is a sum over all units."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from gradmedic.theory.laws import Law
+from gradmedic.theory.plan import Step
+from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation.contraction import contracted
+from gradmedic.theory.roles import parted, settled
+from gradmedic.theory.signal import UNITS, Atom, Signal
+
+NONE = Law(0.0, 0.0)
+
+
+@rule("linear", "addmm")
+def addmm(step: Step, inputs: Sequence[Value]) -> Passage:
+    """bias + x W: see `mm`. A bias adds the same to all instances of a unit."""
+    bias, left, right = inputs
+    if bias is not None and not isinstance(bias, Weight):
+        raise NoRule("a sum and a product at once")
+    return _product(step, left, right, bias)
+
+
+@rule("mm", "matmul", "mv")
+def mm(step: Step, inputs: Sequence[Value]) -> Passage:
+    """K' = n v A + b^2 (Lee+ 2018, Daniely+ 2016); G = n' v G' (Schoenholz+ 2017); E|dW|^2 = n n' sum G o A (Jacot+ 2018).
+
+    A mean of the weights' own adds what all units have in common.
+    """
+    return _product(step, inputs[0], inputs[1], None)
+
+
+def _product(step: Step, left: Value, right: Value, bias: Weight | None) -> Passage:
+    if isinstance(left, Signal) and isinstance(right, Signal):
+        passage = contracted(left, right)
+        return passage if bias is None else Passage(passage.outputs, lambda grads: (None, *passage.back(grads)))
+    weight, x, turned = (left, right, True) if isinstance(left, Weight) else (right, left, False)
+    if not isinstance(weight, Weight):
+        raise NoRule("weights are unknown")
+    x = signal(x, "what weights are applied to")
+    x, unsettled = settled(x, [0 if turned else -1])
+    width = step.shape[0] if turned and len(weight.shape) > 1 else step.shape[-1]
+    units = (Atom(width, UNITS),) if width > 1 else ()
+    dims = (units, *x.dims[1:]) if turned else (*x.dims[:-1], units)
+    out = replace(mixed(x, weight.law, width, bias.law if bias else NONE), dims=dims)
+    lead = 0 if bias is None else 1
+    slots = {"mixes": lead + turned, "weight": lead + (not turned)}
+    elastic = [0.0] * 3
+    elastic[slots["mixes"]] = signal_share(out, bias)
+
+    def back(grad: Signal) -> Sequence[Grad]:
+        to_x = unsettled(replace(returned(grad, weight.law, x), dims=x.dims))
+        to_weight = weight_square(grad, x)
+        both = (to_weight, to_x) if turned else (to_x, to_weight)
+        return both if bias is None else (bias_square(grad), *both)
+
+    return one(out, back, **slots, elastic=tuple(elastic))
+
+
+def signal_share(out: Signal, bias: Weight | None) -> float:
+    """The share of the result that is not the bias."""
+    return 1.0 - (bias.law.square / max(out.square, 1e-300) if bias else 0.0)
+
+
+def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) -> Signal:
+    """Sums over all units, or over so many terms like them, weighted at random; dims are those of `x`."""
+    x = x.blended()
+    n = x.count if fan is None else fan
+    common = law.mean**2 * n * (x.k + (n - 1) * x.m) if law.mean else torch.zeros_like(x.k)
+    out = replace(
+        x,
+        units=(width,),
+        k=law.variance * n * x.k + common + bias.square,
+        m=common + bias.mean**2,
+        mean=law.mean * n * x.mean + bias.mean,
+        focus=1.0,
+        layer=-1,
+        cross=0.0,
+        exact=law.orthogonal,
+    )
+    kurtosis = torch.ones_like(x.kurtosis) if law.orthogonal else out.gaussian()
+    return replace(out, kurtosis=kurtosis)
+
+
+def returned(grad: Signal, law: Law, x: Signal, fan: float | None = None) -> Signal:
+    """The gradient of what weights were applied to; dims are those of `grad`."""
+    back = mixed(grad, law, x.count, NONE, fan)
+    return parted(replace(back, mean=torch.zeros_like(back.mean)), x.units)
+
+
+def weight_square(grad: Signal, x: Signal, fan: float | None = None) -> float:
+    """E|dW|^2: all pairs of instances, in which gradient and signal both agree."""
+    pairs = grad.everywhere(grad.blended().k * x.blended().k)
+    return float(pairs[0]) * grad.instances**2 * grad.count * (x.count if fan is None else fan)
+
+
+def bias_square(grad: Signal) -> float:
+    """E|db|^2: a bias gets the sum over all instances."""
+    return float(grad.share @ grad.everywhere(grad.k)) * grad.instances**2 * grad.count

@@ -1,0 +1,203 @@
+"""Operations that only arrange: views, transpositions, parts of a tensor, and several as one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import prod
+
+import torch
+from torch import Tensor
+
+from gradmedic.theory.axes import Axis, diagonal, over, pairs
+from gradmedic.theory.plan import Step
+from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.regroup import viewed
+from gradmedic.theory.signal import UNITS, Atom, Dims, Signal
+
+
+@rule("view", "unsafe_view", "reshape", "reshape_alias", "flatten", "as_strided")
+def view(step: Step, inputs: Sequence[Value]) -> Passage:
+    """The same entries, grouped anew."""
+    if (passage := of_weight(step, inputs)) is not None:
+        return passage
+    out, back = viewed(signal(inputs[0]), step.shape)
+    return one(out, lambda grad: [back(grad)])
+
+
+@rule("clone", "to_copy", "detach", "alias", "contiguous", "lift", "identity", "copy")
+def same(step: Step, inputs: Sequence[Value]) -> Passage:
+    """The same entries in the same places."""
+    return Passage((inputs[0],), lambda grads: grads)
+
+
+@rule("permute", "transpose", "t", "movedim")
+def permute(step: Step, inputs: Sequence[Value]) -> Passage:
+    """The same entries, dimensions in another order."""
+    if (passage := of_weight(step, inputs)) is not None:
+        return passage
+    x = signal(inputs[0])
+    out = replace(x, dims=tuple(x.dims[dim] for dim in order(step, len(x.dims))))
+    return one(out, lambda grad: [replace(grad, dims=x.dims)])
+
+
+def order(step: Step, rank: int) -> list[int]:
+    if "dims" in step.attributes:
+        return [dim % rank for dim in step.attributes["dims"]]
+    order = list(range(rank))
+    first, second = (step.attributes.get(name, default) % rank for name, default in (("dim0", 0), ("dim1", 1)))
+    order[first], order[second] = order[second], order[first]
+    return order
+
+
+@rule("unsqueeze", "squeeze")
+def squeeze(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Dimensions of size one come and go: factors stay where they are."""
+    if (passage := of_weight(step, inputs)) is not None:
+        return passage
+    x = signal(inputs[0])
+    filled = iter([dim for dim in x.dims if dim])
+    dims = tuple(next(filled) if size > 1 else () for size in step.shape)
+    return one(replace(x, dims=dims), lambda grad: [replace(grad, dims=x.dims)])
+
+
+def of_weight(step: Step, inputs: Sequence[Value]) -> Passage | None:
+    """A parameter that is only arranged keeps its law, and its gradient its norm."""
+    if not isinstance(inputs[0], Weight):
+        return None
+    outputs = tuple(Weight(inputs[0].law, shape) for shape in step.shapes)
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        return [sum(grad for grad in grads if isinstance(grad, float))]
+
+    return Passage(outputs, back)
+
+
+Part = tuple[Signal, Callable[[Signal], Signal]]
+
+
+@rule("select", "slice", "narrow", "split", "split_with_sizes", "unsafe_split", "chunk", "unbind")
+def part(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Some of the entries along a dimension; what is left out has no gradient from here."""
+    if (passage := of_weight(step, inputs)) is not None:
+        return passage
+    x = signal(inputs[0])
+    dim = step.attributes.get("dim", 0) % len(x.dims)
+    drops = step.op in ("select", "unbind")
+    cut = [_cut(x, dim, shape[dim] if not drops else 1, drops) for shape in step.shapes]
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        came = [pull(grad) for (_, pull), grad in zip(cut, grads, strict=True) if isinstance(grad, Signal)]
+        return [_sum(came)]
+
+    return Passage(tuple(out for out, _ in cut), back)
+
+
+def _sum(grads: Sequence[Signal]) -> Signal:
+    first = grads[0]
+    return replace(first, k=sum((g.k for g in grads), torch.zeros(())), m=sum((g.m for g in grads), torch.zeros(())))
+
+
+def _cut(x: Signal, dim: int, size: int, drops: bool) -> Part:
+    """So many entries along a dimension, which vanishes if it `drops`."""
+    whole = prod(atom.size for atom in x.dims[dim])
+    if whole == size and not drops:
+        return x, lambda grad: grad
+    if len(x.dims[dim]) > 1:
+        raise NoRule("a part of a dimension of several kinds")
+    if not x.dims[dim]:
+        out, back = x, lambda grad: grad
+    elif x.dims[dim][0].is_units:
+        out, back = _some_units(x, dim, size)
+    else:
+        out, back = _some_instances(x, dim, size)
+    dims = (*out.dims[:dim], *out.dims[dim + 1 :]) if drops else out.dims
+    return replace(out, dims=dims), lambda grad: replace(back(grad), dims=x.dims)
+
+
+def _some_units(x: Signal, dim: int, size: int) -> Part:
+    whole = x.dims[dim][0].size
+    out = x if all(units % whole == 0 for units in x.units) else x.blended()
+    units = tuple(units // whole * size for units in out.units)
+    dims = _with(x.dims, dim, (Atom(size, UNITS),) if size > 1 else ())
+    share = size / whole
+
+    def back(grad: Signal) -> Signal:
+        parts = x.units if len(grad.units) == len(x.units) else (x.count,)
+        n = torch.tensor(parts, dtype=torch.float64).reshape(-1, *[1] * (grad.m.dim() - 1))
+        both = share * (share * n - 1) / (n - 1).clamp(min=1)
+        return _like(replace(grad, units=parts, k=grad.k * share, m=grad.m * both), x)
+
+    return replace(out, dims=dims, units=units), back
+
+
+def _like(grad: Signal, x: Signal) -> Signal:
+    from gradmedic.theory.roles import parted
+
+    return parted(grad, x.units)
+
+
+def _some_instances(x: Signal, dim: int, size: int) -> Part:
+    position = x.dims[dim][0].axis
+    axis, at = x.axes[position], x.dims[dim][0].axis + 1
+    if size == 1:
+        weights, share = diagonal(axis), 1 / axis.size
+        k, m, mean = (over(t, at, weights) for t in (x.k, x.m, x.mean))
+        shifted = tuple(tuple(Atom(a.size, a.axis - (a.axis > position)) for a in d) for d in x.dims)
+        axes = (*x.axes[:position], *x.axes[position + 1 :])
+        here = (weights > 0).double() * share
+
+        def single(grad: Signal) -> Signal:
+            k, m = (t.unsqueeze(at) * here.reshape(-1, *[1] * (t.dim() - at)) for t in (grad.k, grad.m))
+            return replace(grad, axes=x.axes, k=k, m=m, mean=torch.zeros_like(k))
+
+        return replace(x, dims=_with(shifted, dim, ()), axes=axes, k=k, m=m, mean=mean), single
+    fewer = replace_size(axis, size)
+    # Of all pairs of a class this share lies in the part.
+    share_of = pairs(fewer) * size**2 / (pairs(axis) * axis.size**2).clamp(min=1e-300)
+
+    def back(grad: Signal) -> Signal:
+        k, m = (t * share_of.reshape(-1, *[1] * (t.dim() - at - 1)) for t in (grad.k, grad.m))
+        return replace(grad, axes=x.axes, k=k, m=m)
+
+    axes = (*x.axes[:position], fewer, *x.axes[position + 1 :])
+    return replace(x, dims=_with(x.dims, dim, (Atom(size, position),)), axes=axes), back
+
+
+def replace_size(axis: Axis, size: int) -> Axis:
+    """An axis with the same classes and another number of entries."""
+    return replace(axis, size=size)
+
+
+def _with(dims: Dims, dim: int, atoms: tuple[Atom, ...]) -> Dims:
+    return (*dims[:dim], atoms, *dims[dim + 1 :])
+
+
+@rule("expand", "repeat")
+def expand(step: Step, inputs: Sequence[Value]) -> Passage:
+    """The same entries again and again: instances that are all alike."""
+    if (passage := of_weight(step, inputs)) is not None:
+        return passage
+    x = signal(inputs[0])
+    lead = len(step.shape) - len(x.dims)
+    out = replace(x, dims=(*(() for _ in range(lead)), *x.dims))
+    new = list[int]()
+    for dim, (size, before) in enumerate(zip(step.shape, out.shape, strict=True)):
+        if size != before:
+            if before != 1:
+                raise NoRule("a repetition of more than one entry")
+            out = _repeated(out, dim, size)
+            new.append(size)
+
+    def back(grad: Signal) -> Sequence[Grad]:
+        for _ in new:
+            axis, dim = grad.axes[-1], grad.k.dim() - 1
+            k, m = (axis.size**2 * over(t, dim, pairs(axis)) for t in (grad.k, grad.m))
+            grad = replace(grad, axes=grad.axes[:-1], dims=(), k=k, m=m, mean=torch.zeros_like(k))
+        return [replace(grad, dims=x.dims)]
+
+    return one(out, back)
+
+
+def _repeated(x: Signal, dim: int, size: int) -> Signal:
+    k, m, mean = (t.unsqueeze(-1).expand(*t.shape, 2) for t in (x.k, x.m, x.mean))
+    dims = _with(x.dims, dim, (Atom(size, len(x.axes)),))
+    return replace(x, dims=dims, axes=(*x.axes, Axis(size)), k=k, m=m, mean=mean)

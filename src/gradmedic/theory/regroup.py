@@ -1,0 +1,134 @@
+"""Views: the factors of dimensions are split, merged and grouped anew.
+
+As in `roles`, each function returns the signal in its new form and the way back for its gradient.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from math import prod
+
+import torch
+from torch import Tensor
+
+from gradmedic.theory.axes import Axis, pairs
+from gradmedic.theory.roles import Changed, Pullback, chained, coarsely
+from gradmedic.theory.signal import UNITS, Atom, Dims, Signal
+
+
+class Tangled(ValueError):
+    """Factors that do not fit the sizes asked for."""
+
+
+def viewed(x: Signal, shape: Sequence[int]) -> Changed:
+    """The same entries in another shape, as `Tensor.view`."""
+    start, backs = x.dims, list[Pullback]()
+    x = replace(x, dims=(tuple(chain(*x.dims)),))
+    x = _fit(x, 0, [size for size in shape if size > 1], backs)
+    atoms, dims = list(x.dims[0]), list[tuple[Atom, ...]]()
+    for size in shape:
+        taken = list[Atom]()
+        while prod(atom.size for atom in taken) < size:
+            taken.append(atoms.pop(0))
+        dims.append(tuple(taken))
+    return replace(x, dims=tuple(dims)), chained(backs, start)
+
+
+def refined(a: Signal, here: int, b: Signal, there: int) -> tuple[Changed, Changed]:
+    """Two signals of which one dimension is the same, with factors of the same sizes in it."""
+    backs_a, backs_b = list[Pullback](), list[Pullback]()
+    start_a, start_b = a.dims, b.dims
+    a = _fit(a, here, [atom.size for atom in b.dims[there]], backs_a)
+    b = _fit(b, there, [atom.size for atom in a.dims[here]], backs_b)
+    return (a, chained(backs_a, start_a)), (b, chained(backs_b, start_b))
+
+
+def _fit(x: Signal, dim: int, sizes: Sequence[int], backs: list[Pullback]) -> Signal:
+    """Split the factors of a dimension until every one of `sizes` is a product of neighbors."""
+    at, left = 0, list(sizes)
+    need = left.pop(0) if left else 1
+    while at < len(x.dims[dim]):
+        size = x.dims[dim][at].size
+        if need > 1 and need % size == 0:
+            need //= size
+            at += 1
+        elif need > 1 and size % need == 0:
+            x, back = split(x, dim, at, need)
+            backs.append(back)
+        elif len(x.dims[dim]) > 1:
+            x, back = merged(x, dim)
+            backs.append(back)
+            return _fit(x, dim, sizes, backs)
+        else:
+            raise Tangled(f"{[atom.size for atom in x.dims[dim]]} as {list(sizes)}")
+        if need == 1 and left:
+            need = left.pop(0)
+    return x
+
+
+def split(x: Signal, dim: int, at: int, outer: int) -> Changed:
+    """One factor as two, the first of size `outer`."""
+    atom = x.dims[dim][at]
+    inner = atom.size // outer
+    if atom.is_units:
+        return replace(x, dims=_put(x.dims, dim, at, (Atom(outer, UNITS), Atom(inner, UNITS)))), lambda grad: grad
+    position = atom.axis
+    x, fine = coarsely(x, position)
+    axes = (*x.axes[:position], Axis(outer), Axis(inner), *x.axes[position + 1 :])
+    shifted = tuple(tuple(Atom(a.size, a.axis + (a.axis > position)) for a in d) for d in x.dims)
+    dims = _put(shifted, dim, at, (Atom(outer, position), Atom(inner, position + 1)))
+    k, m, mean = (_doubled(t, position + 1) for t in (x.k, x.m, x.mean))
+    return replace(x, dims=dims, axes=axes, k=k, m=m, mean=mean), lambda grad: fine(_together(grad, position))
+
+
+def merged(x: Signal, dim: int) -> Changed:
+    """All factors of a dimension as one; they have to be of one kind."""
+    atoms = x.dims[dim]
+    if len({atom.is_units for atom in atoms}) > 1:
+        raise Tangled("units and instances in one dimension")
+    if atoms[0].is_units:
+        return replace(x, dims=(*x.dims[:dim], (Atom(prod(a.size for a in atoms), UNITS),), *x.dims[dim + 1 :])), _same
+    if len(atoms) > 2 or atoms[1].axis != atoms[0].axis + 1:
+        raise Tangled("instances of several kinds in one dimension")
+    position = atoms[0].axis
+    x, first = coarsely(x, position)
+    x, second = coarsely(x, position + 1)
+    axes = x.axes
+    joint = _together(x, position)
+    shifted = tuple(tuple(Atom(a.size, a.axis - (a.axis > position)) for a in d) for d in x.dims)
+    dims = (*shifted[:dim], (Atom(joint.axes[position].size, position),), *shifted[dim + 1 :])
+
+    def back(grad: Signal) -> Signal:
+        k, m, mean = (_doubled(t, position + 1) for t in (grad.k, grad.m, grad.mean))
+        return first(second(replace(grad, axes=axes, k=k, m=m, mean=mean)))
+
+    return replace(joint, dims=dims), back
+
+
+def _same(grad: Signal) -> Signal:
+    return grad
+
+
+def _put(dims: Dims, dim: int, at: int, atoms: tuple[Atom, ...]) -> Dims:
+    changed = (*dims[dim][:at], *atoms, *dims[dim][at + 1 :])
+    return (*dims[:dim], tuple(atom for atom in changed if atom.size > 1), *dims[dim + 1 :])
+
+
+def _doubled(k: Tensor, dim: int) -> Tensor:
+    """An axis of two classes as two axes: a pair is the same only if it is so along both."""
+    return k.index_select(dim, torch.tensor([0, 1, 1, 1])).unflatten(dim, (2, 2))
+
+
+def _together(x: Signal, position: int) -> Signal:
+    """Two neighboring axes of two classes as one."""
+    dim, (outer, inner) = position + 1, x.axes[position : position + 2]
+    share = torch.outer(pairs(outer), pairs(inner)).flatten()
+    axis = Axis(outer.size * inner.size)
+    other = share[1:] / share[1:].sum().clamp(min=1e-300)
+
+    def joint(k: Tensor) -> Tensor:
+        flat = k.flatten(dim, dim + 1).movedim(dim, -1)
+        return torch.stack([flat[..., 0], flat[..., 1:] @ other], dim)
+
+    axes = (*x.axes[:position], axis, *x.axes[position + 2 :])
+    return replace(x, axes=axes, k=joint(x.k), m=joint(x.m), mean=joint(x.mean))

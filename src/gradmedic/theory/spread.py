@@ -1,0 +1,158 @@
+"""How far one initialization lies from the mean of all, to first order in 1/width.
+
+Each layer's units are a sample: the mean of their squares, and of the squared slopes on the way
+back, vary by about 1/units from draw to draw. These accidents add up in the logarithm of what
+comes after them (Hanin & Nica 2020 for ReLU; here for any activation, and for any plan).
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradmedic.theory.engine import Arrival, Flow
+from gradmedic.theory.plan import Edge
+from gradmedic.theory.signal import Signal
+
+
+@dataclass
+class Spread:
+    """Standard deviations, over initializations, of the logarithm of a mean square: of values, and of gradients."""
+
+    values: dict[Edge, float] = field(default_factory=dict)
+    grads: dict[Edge, float] = field(default_factory=dict)
+    sent: dict[tuple[int, int], float] = field(default_factory=dict)
+    steepest: float = 1.0
+    """By how much an accident grows at most on its way forward; beyond two the first order is no guide."""
+
+
+def spread(flow: Flow) -> Spread:
+    """Follow every layer's accident through the plan, forward and back."""
+    return _Accidents(flow).spread()
+
+
+class _Accidents:
+    """Three accidents per layer, in this order: that of its units as the next layer sees them, that of its gradient
+    as the layer before sees it, and that of what it mixes itself where that is not the units of one layer."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        mixing = [i for i, passage in enumerate(flow.passages) if passage.mixes is not None]
+        self.place = {i: n for n, i in enumerate(mixing)}
+        self.count = len(mixing)
+        self.variance = torch.zeros(3 * self.count, dtype=torch.float64)
+        self.cross = torch.zeros(self.count, dtype=torch.float64)
+        self.found = Spread()
+        self.up: dict[Edge, Tensor] = {}
+        self.down: dict[Edge, Tensor] = {}
+
+    def spread(self) -> Spread:
+        """Forward, then back."""
+        for i in range(len(self.flow.plan.steps)):
+            self._forward(i)
+        for edge in self.flow.plan.roots:
+            self.down[edge] = self._nothing()
+        for i in reversed(range(len(self.flow.plan.steps))):
+            self._back(i)
+        return self.found
+
+    def _nothing(self) -> Tensor:
+        return torch.zeros(3 * self.count, dtype=torch.float64)
+
+    def _value(self, edge: Edge | None) -> Signal | None:
+        value = None if edge is None else self.flow.values[edge[0]][edge[1]]
+        return value if isinstance(value, Signal) else None
+
+    def _forward(self, i: int) -> None:
+        step, passage = self.flow.plan.steps[i], self.flow.passages[i]
+        total = self._nothing()
+        for slot, edge in enumerate(step.inputs):
+            x = self._value(edge)
+            if x is None or edge is None:
+                continue
+            weight = passage.elastic[slot] if slot < len(passage.elastic) else float(slot == 0)
+            total += weight * self.up.get(edge, 0.0)
+            if slot == passage.mixes:
+                total[self._source(i, x)] += weight
+        self.found.steepest = max(self.found.steepest, float(total[: self.count].abs().max()) if self.count else 1.0)
+        for output, value in enumerate(self.flow.values[i]):
+            if isinstance(value, Signal):
+                self.up[i, output] = total
+                own = value.looseness / value.count
+                self.found.values[i, output] = math.sqrt(self._variance(total) + own)
+
+    def _source(self, i: int, x: Signal) -> int:
+        """The accident of the units that a layer mixes; they are those of one layer, or have come together."""
+        at = self.place.get(x.layer, 2 * self.count + self.place[i])
+        self.variance[at] = x.looseness / x.count
+        if at < self.count:
+            self.cross[at] = x.cross / x.count
+        return at
+
+    def _variance(self, weights: Tensor) -> float:
+        if not self.count:
+            return 0.0
+        first, second = weights[: self.count], weights[self.count : 2 * self.count]
+        return max(float(weights**2 @ self.variance + 2 * (first * second) @ self.cross), 0.0)
+
+    def _back(self, i: int) -> None:
+        flow, passage = self.flow, self.flow.passages[i]
+        came = [(arrival.log_square, edge) for edge in self._outputs(i) if (arrival := flow.arrivals.get(edge))]
+        came = [item for item in came if item[0] > -math.inf]
+        if not came:
+            return
+        edge = max(came)[1]
+        total = self._arrived(edge)
+        grad = flow.arrivals[edge].grad
+        if passage.mixes is not None and isinstance(grad, Signal):
+            at = self.count + self.place[i]
+            self.variance[at] = grad.looseness / grad.count
+            total = total.clone()
+            total[at] += 1.0
+            self.found.grads[edge] = math.sqrt(self._variance(total))
+        elif isinstance(grad, Signal):
+            self.found.grads[edge] = math.sqrt(self._variance(total) + grad.looseness / grad.count)
+        for slot, source in enumerate(flow.plan.steps[i].inputs):
+            sent = flow.sent.get((i, slot))
+            if source is not None and sent is not None:
+                self._send(i, slot, source, sent, total)
+
+    def _outputs(self, i: int) -> list[Edge]:
+        return [(i, output) for output in range(len(self.flow.values[i]))]
+
+    def _arrived(self, edge: Edge) -> Tensor:
+        return self.down.get(edge, self._nothing())
+
+    def _send(self, i: int, slot: int, source: Edge, sent: Arrival, total: Tensor) -> None:
+        passage, inputs = self.flow.passages[i], self.flow.plan.steps[i].inputs
+        passed = total.clone()
+        for to, on, weight in passage.bends:
+            edge = inputs[on]
+            if to == slot and edge is not None and edge in self.up:
+                passed += weight * self.up[edge]
+        if isinstance(sent.grad, float):
+            self._weight(i, slot, source, sent, passed)
+            return
+        self.found.sent[i, slot] = math.sqrt(self._variance(passed))
+        if slot >= passage.told:
+            self.down[source] = self._arrived(source) + self._share(sent, source) * passed
+
+    def _weight(self, i: int, slot: int, source: Edge, sent: Arrival, passed: Tensor) -> None:
+        """A weight's gradient varies as the gradient and the signal that it is made of do."""
+        mixes = self.flow.passages[i].mixes
+        edge = self.flow.plan.steps[i].inputs[mixes] if mixes is not None else None
+        if edge is not None and self.flow.passages[i].weight == slot:
+            passed = passed + self.up.get(edge, 0.0)
+            x = self._value(edge)
+            if x is not None and x.layer in self.place:
+                passed[self.place[x.layer]] += 1.0
+        self.found.sent[i, slot] = math.sqrt(self._variance(passed))
+        self.down[source] = self._arrived(source) + self._share(sent, source) * passed
+        self.found.grads[source] = math.sqrt(self._variance(self.down[source]))
+
+    def _share(self, sent: Arrival, source: Edge) -> float:
+        arrival = self.flow.arrivals.get(source)
+        if arrival is None or arrival.log_square == -math.inf:
+            return 0.0
+        return math.exp(min(sent.log_square - arrival.log_square, 0.0))
