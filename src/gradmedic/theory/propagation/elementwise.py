@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from gradmedic.activations import Activation
-from gradmedic.theory.moments import Moments, dual, moments
+from gradmedic.theory.moments import Moments, moments
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, one, rule, signal
-from gradmedic.theory.shifted import Shifted, Slope, Squared
 from gradmedic.theory.signal import Signal
+from gradmedic.theory.table import shifted, table
 from gradmedic.theory.written import Line
 from gradmedic.theory.written import Written
 
@@ -36,7 +36,8 @@ def typical(x: Signal, phi: Activation) -> Moments:
     """The moments of a function at the size that a signal has on average."""
     x = x.blended()
     mean = float(x.diagonal(x.mean)[0])
-    return moments(phi, max(float(x.squares[0]) - mean**2, 0.0), mean)
+    kernels = shifted(phi, mean) if mean else table(phi)
+    return kernels.moments(max(float(x.squares[0]) - mean**2, 0.0))
 
 
 def bent(x: Signal, phi: Activation) -> tuple[Signal, Signal]:
@@ -62,30 +63,24 @@ def _part(x: Signal, p: int, phi: Activation) -> tuple[_Fields, _Fields]:
     first, second = x.mean[p], x.second(x.mean)[p]
     left, right = ((t[p] - mean**2).clamp(min=0) for t, mean in zip(x.ends(x.k), (first, second), strict=True))
     size = (left * right).sqrt().clamp(min=1e-300)
-    mean = float(x.diagonal(x.mean)[p])
-    shifted = Shifted(phi, mean) if mean else phi
     c = torch.stack([(t[p] - first * second) / size for t in (x.k, x.m)]).clamp(-1, 1)
-    values, slopes = dual(shifted, left.expand_as(c), right.expand_as(c), c)
+    mean = float(x.diagonal(x.mean)[p])
     q = max(float(x.squares[p]) - mean**2, 0.0)
-    at = moments(phi, q, mean)
-    if any(axis.shown for axis in x.axes):
-        means = math.copysign(1.0, at.m1) * dual(shifted, left, left, torch.zeros_like(left))[0].clamp(min=0).sqrt()
-    else:
-        means = torch.full_like(first, at.m1)
+    # With a mean, all instances are taken to be of one size: for each one another function would be asked for.
+    kernels = shifted(phi, mean) if mean else table(phi)
+    left, right = (torch.full_like(t, q) if mean else t for t in (left, right))
+    values, slopes = kernels.dual(left, right, c)
+    at = kernels.moments(q)
+    means = torch.full_like(first, at.m1)
+    if not mean and any(axis.shown for axis in x.axes):
+        means = math.copysign(1.0, at.m1) * kernels.dual(left, left, torch.zeros_like(left))[0].clamp(min=0).sqrt()
     between = float(x.apart(torch.stack([c[0]] * len(x.units)))[p])
-    kurtosis, steepness = (_tails(t, q, between) for t in (Squared(shifted), Squared(Slope(shifted))))
+    squares, steep, _ = kernels.squares(q, torch.tensor([1.0, between], dtype=torch.float64))
+    kurtosis, steepness = squares / max(at.m2, 1e-150) ** 2, steep / max(at.d2, 1e-150) ** 2
     if x.exact:  # the sum of squares is given, and what depends on it alone does not vary
         given = torch.tensor([1.0, between**2], dtype=torch.float64)
         kurtosis, steepness = kurtosis - 2 * at.s**2 * given, steepness - 2 / 3 * at.k**2 * given
     return (values[0], values[1], means, kurtosis), (slopes[0], slopes[1], torch.full_like(first, at.d1), steepness)
-
-
-def _tails(squared: Activation, q: float, between: float) -> Tensor:
-    """E f^2 f'^2 / (E f^2)^2 for an instance with itself, and for two with a correlation."""
-    size = torch.full((2,), q, dtype=torch.float64)
-    values, _ = dual(squared, size, size, torch.tensor([1.0, between], dtype=torch.float64))
-    middle = moments(squared, q).m1
-    return values / max(middle, 1e-150) ** 2
 
 
 @rule("fused")
