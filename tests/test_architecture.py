@@ -18,7 +18,7 @@ SOURCE = Path(gradmedic.__file__).parent
 # From the ground up. A part may import parts of lower lines, and those left of it in its own.
 FLOORS = {
     "ground": "errors plugins settings",
-    "facts": "site ledger recording finding progress report sketch prescription trial",
+    "facts": "site ledger recording finding progress report sketch prescription trial prediction",
     "accounts": "scoring pairs treatment budget length results",
     "store": "chains shelf rows journal recorder merging archive",
     "judges": "layers depth growth through_time outcome origins misfit wiring norms rates globs anatomy "

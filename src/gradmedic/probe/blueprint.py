@@ -11,6 +11,7 @@ from gradmedic.activations import Activation, all_activations
 from gradmedic.probe.constants import Constant, constant_of
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.layout import Layout
+from gradmedic.probe.names import Names
 from gradmedic.probe.operations import is_user_function
 from gradmedic.theory.laws import measured
 from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
@@ -24,13 +25,24 @@ _OPS = {
     "Addbmm": "addbmm",
     "Dot": "dot",
     "LinalgVectorNorm": "norm",
-    **dict.fromkeys(("ConstantPadNd", "ReflectionPad1D", "ReflectionPad2D", "ReplicationPad1D", "ReplicationPad2D"), "pad"),
+    **dict.fromkeys(
+        ("ConstantPadNd", "ReflectionPad1D", "ReflectionPad2D", "ReplicationPad1D", "ReplicationPad2D"), "pad"
+    ),
     **{f"UpsampleNearest{exact}{n}D": "upsample_nearest" for exact in ("", "Exact") for n in (1, 2, 3)},
-    **dict.fromkeys(("UpsampleLinear1D", "UpsampleBilinear2D", "UpsampleBicubic2D", "UpsampleTrilinear3D"), "upsample_linear"),
+    **dict.fromkeys(
+        ("UpsampleLinear1D", "UpsampleBilinear2D", "UpsampleBicubic2D", "UpsampleTrilinear3D"), "upsample_linear"
+    ),
 }
 """Stems whose rule has another name than what users call the operation."""
 
-_OPERANDS = {"addmm": {1: "mat1", 2: "mat2"}, "mm": {0: "self", 1: "mat2"}, "mv": {0: "self", 1: "vec"}, "bmm": {0: "self", 1: "mat2"}, "conv": {0: "input", 1: "weight"}, "linear": {0: "input", 1: "weight"}}
+_OPERANDS = {
+    "addmm": {1: "mat1", 2: "mat2"},
+    "mm": {0: "self", 1: "mat2"},
+    "mv": {0: "self", 1: "vec"},
+    "bmm": {0: "self", 1: "mat2"},
+    "conv": {0: "input", 1: "weight"},
+    "linear": {0: "input", 1: "weight"},
+}
 """Operands that autograd keeps, by their position: data where no gradient flows."""
 
 _FACTORS = {"mul": {0: "self", 1: "other"}, "div": {1: "other"}}
@@ -40,14 +52,25 @@ Noted = Mapping[int, Constant]
 
 
 class Blueprint:
-    """Reads one graph. `data` holds the ids of leaves that are no parameters but what the user feeds in."""
+    """Reads one graph.
+
+    `data` holds the ids of leaves that are no parameters but what the user feeds in; `originals`
+    the parameters that others stand in for, by the ids of these; `names` knows modules and parameters.
+    """
 
     def __init__(
-        self, layout: Layout, data: frozenset[int] = frozenset(), constants: Mapping[int, Noted] | None = None
+        self,
+        layout: Layout,
+        data: frozenset[int] = frozenset(),
+        constants: Mapping[int, Noted] | None = None,
+        originals: Mapping[int, Tensor] | None = None,
+        names: Names | None = None,
     ) -> None:
         self._layout = layout
         self._data = data
         self._constants = constants or {}
+        self._originals = originals or {}
+        self._names = names
         self._steps: list[Step] = []
         self._at: list[int] = []
 
@@ -63,7 +86,11 @@ class Blueprint:
         shape = tuple(vertex.leaf.shape)
         if id(vertex.leaf) in self._data:
             return Step(DATA, shapes=(shape,), sample=vertex.leaf.detach(), vertex=i)
-        return Step(PARAMETER, shapes=(shape,), law=measured(vertex.leaf), vertex=i)
+        owned = self._names.of(vertex.leaf) if self._names is not None else None
+        module = owned.module() if owned is not None and owned.module is not None else None
+        attributes = {"name": owned.name if owned else "", "module_type": type(module).__name__ if module else ""}
+        law = measured(self._originals.get(id(vertex.leaf), vertex.leaf))
+        return Step(PARAMETER, shapes=(shape,), attributes=attributes, law=law, vertex=i)
 
     def _operation(self, i: int, vertex: Vertex) -> Step:
         op = op_of(vertex)
@@ -114,24 +141,15 @@ def _shape(vertex: Vertex, name: str) -> tuple[int, ...] | None:
 
 def values(vertex: Vertex) -> Iterator[tuple[str, Any]]:
     """What autograd has saved of a node besides tensors: strides, dims, slopes."""
-    for name in _plain(type(vertex.node)) if vertex.name.startswith("torch::") else _named(vertex.name, vertex):
-        yield name, _signed(getattr(vertex.node, f"_saved_{name}"))
-
-
-def _named(name: str, vertex: Vertex) -> tuple[str, ...]:
-    known = _NAMES.get(name)
-    if known is None:
+    names = _NAMES.get(vertex.name)
+    if names is None:
         saved = [key.removeprefix("_saved_") for key in dir(vertex.node) if key.startswith("_saved_")]
-        known = _NAMES[name] = tuple(key for key in saved if not hasattr(vertex.node, f"_raw_saved_{key}"))
-    return known
+        names = _NAMES[vertex.name] = [key for key in saved if not hasattr(vertex.node, f"_raw_saved_{key}")]
+    return ((name, _signed(getattr(vertex.node, f"_saved_{name}"))) for name in names)
 
 
-_NAMES: dict[str, tuple[str, ...]] = {}
-
-
-@cache
-def _plain(kind: type) -> tuple[str, ...]:
-    return ()
+_NAMES: dict[str, list[str]] = {}
+"""Which attributes nodes of a name have; asking each node would take longer than all else."""
 
 
 def _signed(value: Any) -> Any:

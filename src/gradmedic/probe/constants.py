@@ -16,11 +16,11 @@ Constant = tuple[Law, tuple[int, ...]]
 """What the entries are like, and the shape."""
 
 
-class Constants(TorchDispatchMode):
+class Constants(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the operands without a gradient, by the sequence number of the node that autograd makes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.noted: dict[int, dict[int, Constant]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -20,10 +20,11 @@ are as likely a block that is applied again."""
 class Layout:
     """The structure of one graph; every list is indexed by vertex position.
 
-    A graph that lies `within` another one, as a checkpoint's, does not end in the loss.
+    A graph that lies `within` another one, as a checkpoint's, does not end in the loss. Leaves with
+    an id in `data` are no parameters, but what the user feeds in.
     """
 
-    def __init__(self, graph: Graph, within: bool = False) -> None:
+    def __init__(self, graph: Graph, within: bool = False, data: frozenset[int] = frozenset()) -> None:
         self.graph = graph
         self._within = within
         self.vertices = graph.vertices
@@ -32,7 +33,7 @@ class Layout:
         """The leaf that a vertex is or merely reshapes, else -1."""
         for i, vertex in enumerate(self.vertices):
             if vertex.leaf is not None:
-                self.parameter[i] = i
+                self.parameter[i] = -1 if id(vertex.leaf) in data else i
             elif self.kinds[i] is Kind.SHAPE or vertex.operation.op in ("weight_norm_interface", "to_copy"):
                 sources = {self.parameter[j] for j in self.sources(i)}
                 self.parameter[i] = sources.pop() if len(sources) == 1 else -1

@@ -5,6 +5,7 @@ N instances there are N^2 pairs, but most are alike: an `Axis` sorts its pairs i
 a kernel has one number per class and axis.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -62,6 +63,14 @@ def diagonal(axis: Axis) -> Tensor:
     return weights
 
 
+def same_entries(axes: Sequence[Axis]) -> Tensor:
+    """One for the classes of pairs whose entries are the same along all axes, else zero."""
+    same = torch.ones([axis.classes for axis in axes], dtype=torch.float64)
+    for dim, axis in enumerate(axes):
+        same = same * (diagonal(axis) > 0).reshape(-1, *[1] * (same.dim() - dim - 1))
+    return same
+
+
 @cache
 def partners(axis: Axis) -> tuple[Tensor, Tensor]:
     """For each class the class of its first entry with itself, and of its second; one for all where they agree."""
@@ -74,7 +83,8 @@ def partners(axis: Axis) -> tuple[Tensor, Tensor]:
 
 def over(k: Tensor, dim: int, weights: Tensor) -> Tensor:
     """A weighted sum over the classes of one axis, which is kernel dimension `dim`."""
-    return torch.tensordot(k, weights, dims=([dim], [0]))
+    found: Tensor = torch.tensordot(k, weights, dims=([dim], [0]))
+    return found
 
 
 def coarsened(k: Tensor, dim: int, axis: Axis) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gradmedic.theory.labels import Labeled, broadcast, framed, joined, together
 from gradmedic.theory.laws import Law
-from gradmedic.theory.signal import UNITS, Atom, Signal
+from gradmedic.theory.signal import UNITS, Atom, Signal, own
 
 _ONE = torch.ones(1, dtype=torch.float64)
 ONE = Labeled(Signal((), (), (1,), _ONE, _ONE, _ONE, torch.ones(1, 2, dtype=torch.float64)), (), lambda grad: grad)
@@ -78,14 +78,8 @@ def placed(law: Law, shape: tuple[int, ...], like: Signal) -> Signal:
                 axes.append(atom.axis)
         dims.append(tuple(Atom(a.size, UNITS if a.is_units else names[a.axis]) for a in atoms))
     units = prod(atom.size for dim in dims for atom in dim if atom.is_units)
-    own = tuple(like.axes[axis] for axis in axes)
-    k = torch.full((1, *(axis.classes for axis in own)), law.mean**2, dtype=torch.float64)
-    from gradmedic.theory.axes import diagonal
-
-    same = torch.ones_like(k, dtype=torch.bool)
-    for dim, axis in enumerate(own, 1):
-        same &= (diagonal(axis) > 0).reshape(-1, *[1] * (k.dim() - dim - 1))
-    m = k.clone()
-    k[same] = law.square
-    blank = Signal(tuple(dims), own, (units,), k, m, torch.full_like(k, law.mean), torch.ones(1, 2, dtype=torch.float64))
-    return replace(blank, kurtosis=torch.full((1, 2), law.kurtosis, dtype=torch.float64))
+    kept = tuple(like.axes[axis] for axis in axes)
+    k = torch.full((1, *(axis.classes for axis in kept)), law.mean**2, dtype=torch.float64)
+    tails = torch.full((1, 2), law.kurtosis, dtype=torch.float64)
+    blank = Signal(tuple(dims), kept, (units,), k, k, torch.full_like(k, law.mean), tails)
+    return replace(blank, k=torch.where(own(blank) > 0, law.square, k))

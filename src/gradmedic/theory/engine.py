@@ -5,17 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
 
-from gradmedic.theory.axes import diagonal
 from gradmedic.theory.combining import of_sum
 from gradmedic.theory.entrance import drawn, entering, guessed
 from gradmedic.theory.fusion import fused
 from gradmedic.theory.handmade import maxima_seen, recognized
 from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
-from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, rule_of
-from gradmedic.theory.regroup import Tangled
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
+from gradmedic.theory.regroup import TangledError
+from gradmedic.theory.signal import Signal, own
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,9 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
     rule = rule_of(step.op)
     try:
         if rule is None:
-            raise NoRule(f"no rule for {step.op}")
+            raise NoRuleError(f"no rule for {step.op}")
         return rule(step, inputs)
-    except (NoRule, Tangled) as reason:
+    except (NoRuleError, TangledError) as reason:
         flow.unknown[i] = str(reason)
         return _unknown(step, inputs)
 
@@ -107,12 +105,15 @@ def _unknown(step: Step, inputs: Sequence[Value]) -> Passage:
     x = inputs[at]
     assert isinstance(x, Signal)
     if x.shape == step.shape:
-        return Passage((x, *(None for _ in step.shapes[1:])), lambda grads: [grads[0] if i == at else None for i in range(len(inputs))])
+        return Passage(
+            (x, *(None for _ in step.shapes[1:])),
+            lambda grads: [grads[0] if i == at else None for i in range(len(inputs))],
+        )
     outputs = tuple(_alike(shape, x.square) for shape in step.shapes)
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         total = sum(_norm_square(grad) for grad in grads if isinstance(grad, Signal))
-        start = replace(x, k=_own(x), m=torch.zeros_like(x.k), mean=torch.zeros_like(x.k))
+        start = replace(x, k=own(x), m=torch.zeros_like(x.k), mean=torch.zeros_like(x.k))
         return [_times(start, total / (x.count * x.instances)) if i == at else None for i in range(len(inputs))]
 
     return Passage(outputs, back)
@@ -124,14 +125,6 @@ def _alike(shape: tuple[int, ...], square: float) -> Signal:
     return replace(blank, k=blank.k * square)
 
 
-def _own(x: Signal) -> Tensor:
-    """One for an instance with itself, else zero."""
-    same = torch.ones_like(x.k)
-    for dim, axis in enumerate(x.axes, 1):
-        same = same * (diagonal(axis) > 0).double().reshape(-1, *[1] * (same.dim() - dim - 1))
-    return same
-
-
 def _seed(flow: Flow) -> None:
     """A scalar starts with the gradient one; of a tensor all entries start alike and independently, with norm one."""
     for edge in flow.plan.roots:
@@ -139,7 +132,7 @@ def _seed(flow: Flow) -> None:
         if not isinstance(value, Signal):
             continue
         zero, size = torch.zeros_like(value.k), value.count * value.instances
-        grad = replace(value, k=_own(value) / size, m=zero, mean=zero, kurtosis=torch.ones_like(value.kurtosis))
+        grad = replace(value, k=own(value) / size, m=zero, mean=zero, kurtosis=torch.ones_like(value.kurtosis))
         flow.arrivals[edge] = Arrival(grad)
 
 
@@ -147,7 +140,9 @@ def _return(flow: Flow, i: int) -> None:
     """Send the gradients that have arrived at a step back to its inputs."""
     step, passage = flow.plan.steps[i], flow.passages[i]
     arrived = [flow.arrivals.get((i, output)) for output in range(len(flow.values[i]))]
-    logs = [arrival.log + _size(arrival) for arrival in arrived if arrival is not None and arrival.log_square > -math.inf]
+    logs = [
+        arrival.log + _size(arrival) for arrival in arrived if arrival is not None and arrival.log_square > -math.inf
+    ]
     if not logs or not step.inputs:
         return
     log = max(logs)

@@ -20,7 +20,20 @@ RADIUS = 2
 MOST = 400_000
 """Entries of the data that are looked at where neighbors are compared."""
 
-_PASSES = {"clone", "to_copy", "alias", "contiguous", "add", "sub", "mul", "div", "neg", "dropout", "activation", "identity"}
+_PASSES = {
+    "clone",
+    "to_copy",
+    "alias",
+    "contiguous",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "dropout",
+    "activation",
+    "identity",
+}
 _PRODUCTS = {"linear", "addmm", "mm", "matmul", "mv", "bmm"}
 _CHANNELS = {"conv", "batch_norm", "group_norm", "max_pool", "avg_pool"}
 

@@ -55,7 +55,9 @@ def _is_plain(plan: Plan, step: Step) -> bool:
     return True
 
 
-def _regions(plan: Plan, roots: Mapping[int, Edge], users: Mapping[Edge, list[tuple[int, int]]]) -> Iterator[tuple[int, set[int]]]:
+def _regions(
+    plan: Plan, roots: Mapping[int, Edge], users: Mapping[Edge, list[tuple[int, int]]]
+) -> Iterator[tuple[int, set[int]]]:
     """Each function's last step, and all steps that lie between it and what it is a function of."""
     for end in roots:
         after = [user for user, _ in users.get((end, 0), ())]
@@ -64,7 +66,12 @@ def _regions(plan: Plan, roots: Mapping[int, Edge], users: Mapping[Edge, list[tu
         inside, waiting = set[int](), [end]
         while waiting:
             for edge in plan.steps[waiting.pop()].inputs:
-                if edge is not None and roots.get(edge[0]) == roots[end] and edge != roots[end] and edge[0] not in inside:
+                if (
+                    edge is not None
+                    and roots.get(edge[0]) == roots[end]
+                    and edge != roots[end]
+                    and edge[0] not in inside
+                ):
                     inside.add(edge[0])
                     waiting.append(edge[0])
         yield end, inside
@@ -103,5 +110,7 @@ def _line(step: Step, at: Mapping[Edge, int]) -> Line:
         for slot, edge in enumerate(step.inputs)
         if edge is not None or slot in known
     )
-    kept: dict[str, Any] = {name: step.attributes[name] for name in ("alpha", "other", "exponent", "phi") if name in step.attributes}
+    kept: dict[str, Any] = {
+        name: step.attributes[name] for name in ("alpha", "other", "exponent", "phi") if name in step.attributes
+    }
     return Line(step.op, operands, tuple(kept.items()))

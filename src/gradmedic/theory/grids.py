@@ -117,7 +117,9 @@ def resampled(x: Signal, position: int, matrix: Tensor, onto: Axis | None = None
     root = _profile(axis).sqrt()
     new_lag = torch.arange(size)[None] - torch.arange(size)[:, None]
     new_index = torch.where(new_lag.abs() <= radius, new_lag + radius, 2 * radius + 1).flatten()
-    counts = torch.zeros(2 * radius + 2, dtype=torch.float64).index_add_(0, new_index, torch.ones(size * size, dtype=torch.float64))
+    counts = torch.zeros(2 * radius + 2, dtype=torch.float64).index_add_(
+        0, new_index, torch.ones(size * size, dtype=torch.float64)
+    )
 
     def mapped(t: Tensor) -> Tensor:
         full = t.movedim(dim, -1)[..., index] * root[:, None] * root
@@ -133,3 +135,14 @@ def resampled(x: Signal, position: int, matrix: Tensor, onto: Axis | None = None
     squares = ((matrix @ full) * matrix).sum(1)
     profile = squares / squares.mean().clamp(min=1e-300)
     return with_axis(replace(x, k=k, m=m, mean=mean), position, Axis(size, radius, 0, profile))
+
+
+def restored(grad: Signal, whole: Signal) -> Signal:
+    """A gradient with the axes of one entry again that a result has lost."""
+    kernels = [grad.k, grad.m, grad.mean]
+    for position, axis in enumerate(whole.axes):
+        if axis.size == 1:
+            dim = position + 1
+            kernels = [t.unsqueeze(dim).expand(*t.shape[:dim], axis.classes, *t.shape[dim:]) for t in kernels]
+    k, m, mean = kernels
+    return replace(grad, axes=whole.axes, dims=whole.dims, k=k, m=m, mean=mean)

@@ -16,7 +16,18 @@ _DEGREES = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "abs": 1.0, "var": 2
 """How the result grows with its operand: x^degree."""
 
 _REDUCES = {"mean", "sum", "var", "std", "norm"}
-_PASSES = {"view", "reshape", "unsqueeze", "squeeze", "expand", "clone", "to_copy", "clamp", "reshape_alias", "unsafe_view"}
+_PASSES = {
+    "view",
+    "reshape",
+    "unsqueeze",
+    "squeeze",
+    "expand",
+    "clone",
+    "to_copy",
+    "clamp",
+    "reshape_alias",
+    "unsafe_view",
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,11 @@ def _size(plan: Plan, edge: Edge, source: Edge, known: dict[Edge, _Size | None])
 
 def _derived(plan: Plan, step: Step, source: Edge, known: dict[Edge, _Size | None]) -> _Size | None:
     operands = [edge for edge in step.inputs if edge is not None]
-    if not operands or len(set(operands)) > 1 or step.op not in _DEGREES.keys() | _REDUCES | _PASSES | {"pow", "add", "mul"}:
+    if (
+        not operands
+        or len(set(operands)) > 1
+        or step.op not in _DEGREES.keys() | _REDUCES | _PASSES | {"pow", "add", "mul"}
+    ):
         return None
     below = _size(plan, operands[0], source, known)
     if below is None or (len(operands) > 1 and step.op != "mul"):

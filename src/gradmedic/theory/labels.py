@@ -142,7 +142,10 @@ def joined(x: Labeled, y: Labeled, keep: Labeled) -> Signal:
     onto = sorted({**x.axes, **y.axes}.items(), key=lambda item: item[0] not in keep.axes)
     k = x.spread(x.signal.k, onto) * y.spread(y.signal.k, onto)
     m = x.spread(x.across, onto) * y.spread(y.across, onto)
-    mean, kurtosis = x.spread(x.signal.mean, onto) * y.spread(y.signal.mean, onto), x.signal.kurtosis * y.signal.kurtosis
+    mean, kurtosis = (
+        x.spread(x.signal.mean, onto) * y.spread(y.signal.mean, onto),
+        x.signal.kurtosis * y.signal.kurtosis,
+    )
     gone = [axis for label, axis in onto if label not in keep.axes]
     for axis in reversed(gone):
         k, m = (axis.size**2 * over(t, t.dim() - 1, pairs(axis)) for t in (k, m))

@@ -36,7 +36,7 @@ class Law:
 
 
 def measured(tensor: Tensor, *, certain: bool = False) -> Law:
-    """The law of the entries that a tensor has now; a mean that may be chance is taken for zero unless it is `certain`."""
+    """The law of the entries that a tensor has; a mean that may be chance counts as zero, unless it is `certain`."""
     if tensor.is_meta or not tensor.numel():
         return Law(0.0, math.nan)
     values = tensor.detach().double()

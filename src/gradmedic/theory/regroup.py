@@ -16,7 +16,7 @@ from gradmedic.theory.roles import Changed, Pullback, chained, coarsely
 from gradmedic.theory.signal import UNITS, Atom, Dims, Signal
 
 
-class Tangled(ValueError):
+class TangledError(ValueError):
     """Factors that do not fit the sizes asked for."""
 
 
@@ -60,7 +60,7 @@ def _fit(x: Signal, dim: int, sizes: Sequence[int], backs: list[Pullback]) -> Si
             backs.append(back)
             return _fit(x, dim, sizes, backs)
         else:
-            raise Tangled(f"{[atom.size for atom in x.dims[dim]]} as {list(sizes)}")
+            raise TangledError(f"{[atom.size for atom in x.dims[dim]]} as {list(sizes)}")
         if need == 1 and left:
             need = left.pop(0)
     return x
@@ -85,11 +85,11 @@ def merged(x: Signal, dim: int) -> Changed:
     """All factors of a dimension as one; they have to be of one kind."""
     atoms = x.dims[dim]
     if len({atom.is_units for atom in atoms}) > 1:
-        raise Tangled("units and instances in one dimension")
+        raise TangledError("units and instances in one dimension")
     if atoms[0].is_units:
         return replace(x, dims=(*x.dims[:dim], (Atom(prod(a.size for a in atoms), UNITS),), *x.dims[dim + 1 :])), _same
     if len(atoms) > 2 or atoms[1].axis != atoms[0].axis + 1:
-        raise Tangled("instances of several kinds in one dimension")
+        raise TangledError("instances of several kinds in one dimension")
     position = atoms[0].axis
     x, first = coarsely(x, position)
     x, second = coarsely(x, position + 1)
@@ -116,7 +116,8 @@ def _put(dims: Dims, dim: int, at: int, atoms: tuple[Atom, ...]) -> Dims:
 
 def _doubled(k: Tensor, dim: int) -> Tensor:
     """An axis of two classes as two axes: a pair is the same only if it is so along both."""
-    return k.index_select(dim, torch.tensor([0, 1, 1, 1])).unflatten(dim, (2, 2))
+    four = k.index_select(dim, torch.tensor([0, 1, 1, 1]))
+    return four.reshape(*k.shape[:dim], 2, 2, *k.shape[dim + 1 :])
 
 
 def _together(x: Signal, position: int) -> Signal:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis, coarsened, diagonal, over, pairs, partners
+from gradmedic.theory.axes import Axis, coarsened, diagonal, over, pairs, partners, same_entries
 
 UNITS = -1
 
@@ -44,7 +44,10 @@ class Signal:
     m: Tensor
     mean: Tensor
     kurtosis: Tensor
-    """E x^2 x'^2 / (E x^2 E x'^2) of each part (rows), for an instance with itself and for two: 3 and 1 + 2c^2 for a Gaussian."""
+    """E x^2 x'^2 / (E x^2 E x'^2) of each part (rows), for an instance with itself and for two.
+
+    For a Gaussian these are 3 and 1 + 2 c^2.
+    """
     focus: float = 1.0
     """Of a gradient: how much steeper than on average the function before it is where a maximum has picked."""
     layer: int = -1
@@ -162,8 +165,14 @@ class Signal:
         return replace(self, k=self.k * square, m=self.m * square, mean=self.mean * factor)
 
 
+def own(x: Signal) -> Tensor:
+    """One for each class of pairs of an instance with itself, else zero; in the shape of the kernels."""
+    return same_entries(x.axes).expand_as(x.k)
+
+
 def _weighted(k: Tensor, weights: Tensor) -> Tensor:
-    return torch.tensordot(weights, k, dims=([0], [0]))
+    found: Tensor = torch.tensordot(weights, k, dims=([0], [0]))
+    return found
 
 
 def dropped(x: Signal, position: int) -> Signal:

@@ -5,7 +5,6 @@ layer, at sizes that are much the same; here they are computed at few sizes, and
 logarithm of the size by cubics: to about 1e-5.
 """
 
-import math
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 
@@ -44,7 +43,9 @@ class Table:
 
     def dual(self, q1: Tensor, q2: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """E[f(u) f(v)] and E[f'(u) f'(v)], elementwise for inputs of sizes `q1` and `q2` and correlation `c`."""
-        sizes, where = torch.unique(torch.stack([q1.expand_as(c).flatten(), q2.expand_as(c).flatten()]).clamp(min=1e-30), return_inverse=True)
+        sizes, where = torch.unique(
+            torch.stack([q1.expand_as(c).flatten(), q2.expand_as(c).flatten()]).clamp(min=1e-30), return_inverse=True
+        )
         series = self._series(sizes)
         values, slopes = (self._kernel(series, sizes, where, c.flatten(), (f, f)) for f in (VALUE, SLOPE))
         return values.reshape(c.shape), slopes.reshape(c.shape)
@@ -84,14 +85,19 @@ class Table:
         mix = torch.zeros(len(sizes), len(wanted), dtype=torch.float64)
         mix.scatter_(1, torch.tensor([[wanted.index(j) for j in row] for row in at.tolist()]), weights)
         nodes = [self._node(j).series for j in wanted]
-        whole, line = (torch.einsum("uj,jfn->fun", mix, torch.cat([getattr(node, name) for node in nodes], 1).movedim(1, 0)) for name in ("whole", "line"))
+        whole, line = (
+            torch.einsum("uj,jfn->fun", mix, torch.cat([getattr(node, name) for node in nodes], 1).movedim(1, 0))
+            for name in ("whole", "line")
+        )
         rests = torch.einsum("uj,efgj->efgu", mix, torch.cat([node.rests for node in nodes], -1))
         return Series(whole, line, rests)
 
     def _kernel(self, series: Series, sizes: Tensor, where: Tensor, c: Tensor, pair: tuple[int, int]) -> Tensor:
         one, other = where
         i, j = pair
-        powers = torch.cumprod(torch.cat([torch.ones_like(c)[:, None], c[:, None].expand(-1, series.whole.shape[-1])], 1), 1)
+        powers = torch.cumprod(
+            torch.cat([torch.ones_like(c)[:, None], c[:, None].expand(-1, series.whole.shape[-1])], 1), 1
+        )
         terms = series.whole[i, one] * series.whole[j, other] - series.line[i, one] * series.line[j, other]
         total = (terms * powers[:, :-1]).sum(1)
         even, odd = (_between(rest[i, j, one], rest[i, j, other]) for rest in series.rests)
@@ -118,7 +124,15 @@ def _stencil(sizes: Tensor) -> tuple[Tensor, Tensor]:
     start = place.floor().long() - 1
     t = place - start
     at = start[:, None] + torch.arange(4)
-    weights = torch.stack([-(t - 1) * (t - 2) * (t - 3) / 6, t * (t - 2) * (t - 3) / 2, -t * (t - 1) * (t - 3) / 2, t * (t - 1) * (t - 2) / 6], 1)
+    weights = torch.stack(
+        [
+            -(t - 1) * (t - 2) * (t - 3) / 6,
+            t * (t - 2) * (t - 3) / 2,
+            -t * (t - 1) * (t - 3) / 2,
+            t * (t - 1) * (t - 2) / 6,
+        ],
+        1,
+    )
     return at, weights
 
 

@@ -14,7 +14,7 @@ from gradmedic.activations.shape import find_kinks
 Function = Callable[[Sequence[Tensor | float], Mapping[str, Any]], Tensor]
 
 _Z = torch.linspace(-8, 8, 3201, dtype=torch.float64)
-_WEIGHTS = torch.softmax(-_Z**2 / 2, 0)
+_WEIGHTS = torch.softmax(-(_Z**2) / 2, 0)
 
 
 def _unary(function: Callable[[Tensor], Tensor]) -> Function:
@@ -33,6 +33,8 @@ def _other(operands: Sequence[Tensor | float], attributes: Mapping[str, Any]) ->
     return operands[1] if len(operands) > 1 else float(attributes["other"])
 
 
+_NAMES = "exp expm1 exp2 log log1p log2 log10 sqrt rsqrt reciprocal abs sin cos erf erfc atan asinh"
+
 FUNCTIONS: dict[str, Function] = {
     "add": lambda x, a: torch.as_tensor(x[0] + float(a.get("alpha", 1)) * _second(x)),
     "sub": lambda x, a: torch.as_tensor(x[0] - float(a.get("alpha", 1)) * _second(x)),
@@ -42,10 +44,7 @@ FUNCTIONS: dict[str, Function] = {
     "neg": lambda x, a: torch.as_tensor(-x[0]),
     "pow": _power,
     "activation": lambda x, a: a["phi"].f(torch.as_tensor(x[0])),
-    **{
-        name: _unary(getattr(torch, name))
-        for name in "exp expm1 exp2 log log1p log2 log10 sqrt rsqrt reciprocal abs sin cos erf erfc atan asinh".split()
-    },
+    **{name: _unary(getattr(torch, name)) for name in _NAMES.split()},
 }
 """What can be part of a function that is written out; constants come as numbers."""
 
@@ -84,7 +83,7 @@ class Written(Activation):
         return values[-1]
 
     @cached_property
-    def kinks(self) -> tuple[float, ...]:  # type: ignore[override]
+    def kinks(self) -> tuple[float, ...]:
         return find_kinks(self.f)
 
     def until(self, line: int) -> "Written":

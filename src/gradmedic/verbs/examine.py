@@ -1,8 +1,6 @@
 """Examine a model with one forward and one backward pass, and leave everything as it was."""
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ from gradmedic.probe import Probe
 from gradmedic.recorder import Recorder
 from gradmedic.report import Report
 from gradmedic.settings import Settings
+from gradmedic.verbs.undisturbed import undisturbed
 
 
 def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lang: str = "en") -> Report:
@@ -29,7 +28,7 @@ def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lan
     """
     settings = Settings(every=1, lang=lang)
     recorder = Recorder({"gradmedic": __version__, "kind": "examine", "settings": {"lang": lang}})
-    with _untouched(model):
+    with undisturbed(model):
         model.train()
         with Probe(recorder, settings) as probe, torch.enable_grad():
             probe.introduce(model, None)
@@ -58,26 +57,3 @@ def _loss(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor]) -> Tenso
     if loss.grad_fn is None:
         raise ProbeError("the loss does not depend on any parameter that requires a gradient")
     return loss
-
-
-@contextmanager
-def _untouched(model: nn.Module) -> Iterator[None]:
-    """Put gradients, buffers, modes and random states back, whatever happens in between."""
-    grads = [(parameter, parameter.grad) for parameter in model.parameters()]
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    modes = [(module, module.training) for module in model.modules()]
-    python = random.getstate()
-    try:
-        with torch.random.fork_rng():
-            for parameter, _ in grads:
-                parameter.grad = None
-            yield
-    finally:
-        random.setstate(python)
-        for parameter, grad in grads:
-            parameter.grad = grad
-        with torch.no_grad():
-            for buffer, before in buffers:
-                buffer.copy_(before)
-        for module, training in modes:
-            module.training = training

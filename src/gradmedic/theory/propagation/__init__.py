@@ -52,7 +52,7 @@ class Passage:
     """(to, on, by how much): how many percent more is sent to one operand if another's mean square grows by one."""
 
 
-class NoRule(Exception):
+class NoRuleError(Exception):
     """An operation, or a use of one, that the theory has no rule for; the message says what is special."""
 
 
@@ -87,14 +87,20 @@ def _load() -> None:
 def signal(value: Value, what: str = "operand") -> Signal:
     """A value that has to be a signal."""
     if not isinstance(value, Signal):
-        raise NoRule(f"{what} is no signal")
+        raise NoRuleError(f"{what} is no signal")
     return value
+
+
+def came(grad: Grad) -> Signal:
+    """A gradient that has to be a signal's."""
+    assert isinstance(grad, Signal)
+    return grad
 
 
 def one(output: Value, back: Callable[[Signal], Sequence[Grad]], **more: Any) -> Passage:
     """The passage of a step with one output; `more` are fields of the passage."""
 
     def from_all(grads: Sequence[Grad]) -> Sequence[Grad]:
-        return back(signal(grads[0], "gradient"))
+        return back(came(grads[0]))
 
     return Passage((output,), from_all, **more)

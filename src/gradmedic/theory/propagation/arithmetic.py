@@ -6,15 +6,14 @@ from math import prod
 
 from gradmedic.theory.combining import ONE, Pair, paired, placed
 from gradmedic.theory.labels import Labeled, framed, joined, together
-from gradmedic.theory.laws import Law
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
 from gradmedic.theory.signal import Signal
 
 
 @rule("add", "sub", "rsub")
 def add(step: Step, inputs: Sequence[Value]) -> Passage:
-    """Variances add and so do covariances; means bring a cross term (Yang & Schoenholz 2017: branches are independent)."""
+    """Variances and covariances add, for branches are independent (Yang & Schoenholz 2017); means have a cross term."""
     sign = -1.0 if step.op in ("sub", "rsub") else 1.0
     factor = float(step.attributes.get("alpha", 1.0))
     inputs = _operands(step, inputs)
@@ -35,7 +34,7 @@ def mul(step: Step, inputs: Sequence[Value]) -> Passage:
         return scaled(inputs[0], float(other), len(inputs))
     inputs = _operands(step, inputs)
     if inputs[0] is None or inputs[1] is None:
-        raise NoRule("a factor is unknown")
+        raise NoRuleError("a factor is unknown")
     passage = combined(inputs, Pair.product, Pair.weighted)
     return replace(passage, elastic=(1.0, 1.0), bends=((0, 1, 1.0), (1, 0, 1.0)))
 
@@ -80,7 +79,7 @@ def combined(
     """Two inputs element by element, at least one of them a signal."""
     like = next((value for value in inputs if isinstance(value, Signal)), None)
     if like is None:
-        raise NoRule("parameters among themselves")
+        raise NoRuleError("parameters among themselves")
     a, b = (placed(v.law, v.shape, like) if isinstance(v, Weight) else signal(v) for v in inputs)
     pair = paired(a, b)
 
@@ -100,7 +99,7 @@ def total(grad: Signal) -> float:
 def reduce(step: Step, inputs: Sequence[Value]) -> Passage:
     """A sum over units or instances counts all pairs of them (`labels.joined`)."""
     if isinstance(inputs[0], Weight):
-        raise NoRule("a sum of parameters")
+        raise NoRuleError("a sum of parameters")
     x = signal(inputs[0])
     rank = len(x.dims)
     gone = {dim % rank for dim in _dims(step, rank)}

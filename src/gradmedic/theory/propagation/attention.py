@@ -9,11 +9,11 @@ from torch import Tensor
 
 from gradmedic.theory.axes import over, pairs
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
 from gradmedic.theory.propagation.contraction import contracted
 from gradmedic.theory.propagation.dropout import dropout
 from gradmedic.theory.regroup import merged
-from gradmedic.theory.roles import Pullback, chained, coarsely
+from gradmedic.theory.roles import Pullback, chained, coarsely, parted
 from gradmedic.theory.signal import Signal
 from gradmedic.theory.softmaxes import overlap
 
@@ -39,7 +39,7 @@ def softmaxed(x: Signal, dim: int, *, causal: bool) -> Passage:
     backs.append(back)
     passage = _over_instances(x, x.dims[dim][0].axis, causal)
     unsettled = chained(backs, start)
-    return Passage(passage.outputs, lambda grads: [unsettled(signal(g)) for g in passage.back(grads)], elastic=(0.0,))
+    return Passage(passage.outputs, lambda grads: [unsettled(came(g)) for g in passage.back(grads)], elastic=(0.0,))
 
 
 def _ones(x: Signal) -> Signal:
@@ -56,8 +56,6 @@ def _over_units(x: Signal) -> Passage:
     mean = torch.full_like(k, 1.0 / n)
 
     def back(grad: Signal) -> Sequence[Grad]:
-        from gradmedic.theory.roles import parted
-
         grad = grad.blended()
         middle = grad.k / n + (1 - 1 / n) * grad.m
         return [parted(replace(grad, k=k * (grad.k - middle), m=m * (grad.m - middle)), parts)]
@@ -112,7 +110,7 @@ def sdpa(step: Step, inputs: Sequence[Value]) -> Passage:
     """softmax(scale q k^T) v as its three operations (THEORY: scores, weights, means of values)."""
     q, k, v = (signal(value) for value in inputs[:3])
     if step.attributes.get("enable_gqa"):
-        raise NoRule("keys shared by groups of heads")
+        raise NoRuleError("keys shared by groups of heads")
     scale = step.attributes.get("scale")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
     turned = replace(k, dims=(*k.dims[:-2], k.dims[-1], k.dims[-2]))
@@ -125,8 +123,8 @@ def sdpa(step: Step, inputs: Sequence[Value]) -> Passage:
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         to_weights, to_v = mixed.back(grads[:1])
         to_q, to_k = scores.back(weights.back(held.back([to_weights])))
-        to_k = replace(signal(to_k), dims=k.dims)
-        return [signal(to_q).scaled(scale), to_k, to_v, *(None for _ in inputs[3:])]
+        to_k = replace(came(to_k), dims=k.dims)
+        return [came(to_q).scaled(scale), to_k, to_v, *(None for _ in inputs[3:])]
 
     outputs = (mixed.outputs[0], *(None for _ in step.shapes[1:]))
     return Passage(outputs, back, elastic=(0.0, 0.0, 1.0))

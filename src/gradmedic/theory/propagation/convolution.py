@@ -1,13 +1,12 @@
 """Convolutions: filters whose taps mix units, place by place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from gradmedic.theory.axes import Axis
 from gradmedic.theory.grids import Taps, gathered, inserted, scattered
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
 from gradmedic.theory.propagation.linear import NONE, bias_square, mixed, signal_share, weight_square
 from gradmedic.theory.regroup import merged
 from gradmedic.theory.roles import Changed, Pullback, chained, parted, settled
@@ -19,11 +18,13 @@ def conv(step: Step, inputs: Sequence[Value]) -> Passage:
     """K'(lag) = v n k A(stride lag) + b^2 (Xiao+ 2018); taps that fall on padding are counted place by place."""
     weight, bias = inputs[1], inputs[2] if len(inputs) > 2 else None
     if not isinstance(weight, Weight):
-        raise NoRule("a filter that is no parameter")
+        raise NoRuleError("a filter that is no parameter")
     rank = len(weight.shape) - 2
     x, unsettled = on_grid(signal(inputs[0]), rank)
     out_shape, turned = step.shape, bool(step.attributes.get("transposed"))
-    walks = [_taps(step, i, x.shape[i - rank], out_shape[i - rank], weight.shape[i - rank], turned) for i in range(rank)]
+    walks = [
+        _taps(step, i, x.shape[i - rank], out_shape[i - rank], weight.shape[i - rank], turned) for i in range(rank)
+    ]
     groups, width = int(step.attributes.get("groups", 1)), out_shape[-rank - 1]
     seen, taps = walked(x, walks, scatter=turned)
     fan = x.count // groups * taps
@@ -37,7 +38,8 @@ def conv(step: Step, inputs: Sequence[Value]) -> Passage:
         to_x = replace(parted(to_x, x.units), dims=x.dims)
         to_weight = weight_square(grad, seen, fan)
         to_bias = bias_square(grad) if isinstance(bias, Weight) else None
-        return [unsettled(to_x), to_weight, to_bias][: len(inputs)]
+        grads: list[Grad] = [unsettled(to_x), to_weight, to_bias]
+        return grads[: len(inputs)]
 
     share = signal_share(out, bias if isinstance(bias, Weight) else None)
     return one(out, back, mixes=0, weight=1, elastic=(share,))
@@ -67,7 +69,13 @@ _DEFAULTS = (("stride", 1), ("padding", 0), ("dilation", 1))
 def _at(value: Any, i: int, default: int) -> int:
     if value is None or value == ():
         return default
-    return int(value[i] if isinstance(value, tuple | list) and len(value) > 1 else value[0] if isinstance(value, tuple | list) else value)
+    return int(
+        value[i]
+        if isinstance(value, tuple | list) and len(value) > 1
+        else value[0]
+        if isinstance(value, tuple | list)
+        else value
+    )
 
 
 def walked(x: Signal, walks: Sequence[Taps], *, scatter: bool, like: Signal | None = None) -> tuple[Signal, float]:

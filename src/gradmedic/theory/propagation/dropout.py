@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import torch
 
-from gradmedic.theory.axes import diagonal
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.signal import Signal, own
 
 
 @rule("dropout")
@@ -18,10 +17,7 @@ def dropout(step: Step, inputs: Sequence[Value]) -> Passage:
     keep = 1.0 - float(step.attributes.get("p", 0.0))
     if keep <= 0:
         return one(x.scaled(0.0), lambda grad: [grad.scaled(0.0)])
-    same = torch.ones_like(x.k, dtype=torch.bool)
-    for dim, axis in enumerate(x.axes, 1):
-        same &= (diagonal(axis) > 0).reshape(-1, *[1] * (same.dim() - dim - 1))
-    grown = torch.where(same, 1.0 / keep, 1.0)
+    grown = torch.where(own(x) > 0, 1.0 / keep, 1.0)
     tails = torch.tensor([1.0 / keep, 1.0], dtype=torch.float64)
     out = replace(x, k=x.k * grown, kurtosis=x.kurtosis * tails, exact=False)
 

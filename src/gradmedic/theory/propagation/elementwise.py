@@ -10,11 +10,10 @@ from torch import Tensor
 from gradmedic.activations import Activation
 from gradmedic.theory.moments import Moments, moments
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
 from gradmedic.theory.signal import Signal
 from gradmedic.theory.table import shifted, table
-from gradmedic.theory.written import Line
-from gradmedic.theory.written import Written
+from gradmedic.theory.written import Line, Written
 
 
 @rule("activation")
@@ -43,10 +42,7 @@ def typical(x: Signal, phi: Activation) -> Moments:
 def bent(x: Signal, phi: Activation) -> tuple[Signal, Signal]:
     """The function of a Gaussian signal, and its slope there, as signals."""
     parts = [_part(x, p, phi) for p in range(len(x.units))]
-    out, slope = (
-        replace(x, **{name: torch.stack([part[side][i] for part in parts]) for i, name in enumerate(_FIELDS)})
-        for side in (0, 1)
-    )
+    out, slope = (_stacked(x, [part[side] for part in parts]) for side in (0, 1))
     at = typical(x, phi)
     same = at.x22 / max(at.m2 * at.d2, 1e-300) - 1
     kurtosis = out.blended().kurtosis[0] - 1
@@ -55,8 +51,13 @@ def bent(x: Signal, phi: Activation) -> tuple[Signal, Signal]:
     return replace(out, cross=cross, exact=False), slope
 
 
-_FIELDS = ("k", "m", "mean", "kurtosis")
-_Fields = tuple[Tensor, ...]
+_Fields = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Kernels of one part: of a unit, of two, the mean, and the kurtosis."""
+
+
+def _stacked(x: Signal, parts: Sequence[_Fields]) -> Signal:
+    k, m, mean, kurtosis = (torch.stack([part[i] for part in parts]) for i in range(4))
+    return replace(x, k=k, m=m, mean=mean, kurtosis=kurtosis)
 
 
 def _part(x: Signal, p: int, phi: Activation) -> tuple[_Fields, _Fields]:
@@ -97,7 +98,7 @@ def fused(step: Step, inputs: Sequence[Value]) -> Passage:
         operands = [times(grad, passed.get((inside, slot), 0.0)) for slot in range(own)]
         return [*operands, whole, *(times(grad, square) for square in squares[:inside])]
 
-    return Passage((out,), lambda grads: back(signal(grads[0])), told=own)
+    return Passage((out,), lambda grads: back(came(grads[0])), told=own)
 
 
 @rule("inside")
@@ -114,7 +115,7 @@ def within(step: Step, inputs: Sequence[Value]) -> Passage:
         own = max(squares[line], 1e-300)
         return [times(grad, passed.get((line, slot), 0.0) / own) for slot in range(len(inputs) - 1)]
 
-    return Passage((out,), lambda grads: back(signal(grads[0])), told=len(inputs))
+    return Passage((out,), lambda grads: back(came(grads[0])), told=len(inputs))
 
 
 def times(grad: Signal, factor: float) -> Signal:
@@ -155,7 +156,7 @@ def function(step: Step, inputs: Sequence[Value]) -> Passage:
     x = signal(inputs[0])
     out, slope = bent(x, phi) if varies(x) else near(x, phi)
     if not bool(out.k.isfinite().all()):
-        raise NoRule(f"{step.op} of what varies widely")
+        raise NoRuleError(f"{step.op} of what varies widely")
 
     def back(grad: Signal) -> Sequence[Grad]:
         return [replace(grad, k=grad.k * slope.k, m=grad.m * slope.m, kurtosis=grad.kurtosis * slope.kurtosis)]

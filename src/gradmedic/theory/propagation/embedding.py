@@ -1,16 +1,15 @@
 """Tables: a row for each token."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis, diagonal
+from gradmedic.theory.axes import Axis, same_entries
 from gradmedic.theory.entrance import moments_between
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import NoRule, Passage, Value, Weight, one, rule
+from gradmedic.theory.propagation import NoRuleError, Passage, Value, Weight, one, rule
 from gradmedic.theory.signal import UNITS, Atom, Signal
 
 MOST = 4_000_000
@@ -21,7 +20,7 @@ MOST = 4_000_000
 def embedding(step: Step, inputs: Sequence[Value]) -> Passage:
     """Two instances have in common what equal tokens give; the gradients of a token's rows add."""
     if not isinstance(inputs[0], Weight):
-        raise NoRule("a table that is no parameter")
+        raise NoRuleError("a table that is no parameter")
     law, rows = inputs[0].law, inputs[0].shape[0]
     *places, width = step.shape
     axes = tuple(Axis(size) for size in places if size > 1)
@@ -42,12 +41,10 @@ def embedding(step: Step, inputs: Sequence[Value]) -> Passage:
 def _equal(tokens: Tensor | None, axes: tuple[Axis, ...], rows: int) -> Tensor:
     """How often the two places of a pair hold the same token."""
     if tokens is not None and not tokens.is_meta:
-        _, which = tokens.cpu().unique(return_inverse=True)
+        _, which = torch.unique(tokens.cpu(), return_inverse=True)
         kinds = int(which.max()) + 1
         if kinds * which.numel() <= MOST:
             hot = torch.nn.functional.one_hot(which.reshape([axis.size for axis in axes]), kinds).double()
             return moments_between(hot, axes) * kinds
-    same = torch.ones([axis.classes for axis in axes], dtype=torch.float64)
-    for dim, axis in enumerate(axes):
-        same = same * (diagonal(axis) > 0).double().reshape(-1, *[1] * (same.dim() - dim - 1))
+    same = same_entries(axes)
     return same + (1 - same) / rows

@@ -12,7 +12,7 @@ from gradmedic.theory.combining import ONE, placed
 from gradmedic.theory.grids import inserted
 from gradmedic.theory.labels import Labeled, framed, joined, together
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, came, rule
 from gradmedic.theory.propagation.arithmetic import total
 from gradmedic.theory.roles import parted
 from gradmedic.theory.signal import UNITS, Atom, Signal, dropped
@@ -26,19 +26,27 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
     inputs = [Weight(*known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
     like = next((value for value in inputs if isinstance(value, Signal)), None)
     if like is None:
-        raise NoRule("parameters side by side")
+        raise NoRuleError("parameters side by side")
     xs = [value if isinstance(value, Signal) else _own(value, like, dim) for value in inputs]
     if step.op == "stack":
         xs = [replace(x, dims=(*x.dims[:dim], (), *x.dims[dim:])) for x in xs]
         like = replace(like, dims=(*like.dims[:dim], (), *like.dims[dim:]))
     frames = [_framed(x, like, dim) for x in xs]
-    by_units = all(atom.is_units for x in xs for atom in x.dims[dim]) and (step.op == "cat" or dim == len(step.shape) - 1)
+    by_units = all(atom.is_units for x in xs for atom in x.dims[dim]) and (
+        step.op == "cat" or dim == len(step.shape) - 1
+    )
     passage = _units(frames, dim) if by_units else _instances(frames, dim, step.shape[dim])
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         found = passage.back(grads)
-        plain = [g if step.op == "cat" or not isinstance(g, Signal) else replace(g, dims=(*g.dims[:dim], *g.dims[dim + 1 :])) for g in found]
-        return [total(g) if isinstance(v, Weight) and isinstance(g, Signal) else g for v, g in zip(inputs, plain, strict=True)]
+        plain = [
+            g if step.op == "cat" or not isinstance(g, Signal) else replace(g, dims=(*g.dims[:dim], *g.dims[dim + 1 :]))
+            for g in found
+        ]
+        return [
+            total(g) if isinstance(v, Weight) and isinstance(g, Signal) else g
+            for v, g in zip(inputs, plain, strict=True)
+        ]
 
     sizes = [x.square * x.count * x.instances for x in xs]
     return Passage(passage.outputs, back, elastic=tuple(size / max(sum(sizes), 1e-300) for size in sizes))
@@ -47,7 +55,7 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
 def _own(value: Value, like: Signal, dim: int) -> Signal:
     """A parameter beside a signal."""
     if not isinstance(value, Weight):
-        raise NoRule("a tensor of which nothing is known, beside others")
+        raise NoRuleError("a tensor of which nothing is known, beside others")
     shape = tuple(1 if i == dim and size != like.shape[i] else size for i, size in enumerate(value.shape))
     return placed(value.law, shape, like)
 
@@ -62,7 +70,7 @@ def _framed(x: Signal, like: Signal, dim: int) -> tuple[Labeled, Labeled]:
 def _units(frames: Sequence[tuple[Labeled, Labeled]], dim: int) -> Passage:
     laid = [joined(a, ONE, frame) for a, frame in frames]
     if len({x.axes for x in laid}) > 1:
-        raise NoRule("tensors of different layout side by side")
+        raise NoRuleError("tensors of different layout side by side")
     units = tuple(part for x in laid for part in x.units)
     size = sum(prod(atom.size for atom in x.dims[dim]) for x in laid)
     k, m, mean, kurtosis = (torch.cat([getattr(x, name) for x in laid]) for name in ("k", "m", "mean", "kurtosis"))
@@ -70,7 +78,7 @@ def _units(frames: Sequence[tuple[Labeled, Labeled]], dim: int) -> Passage:
     out = replace(laid[0], dims=dims, units=units, k=k, m=m, mean=mean, kurtosis=kurtosis)
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
-        grad, found, at = parted(signal(grads[0]), units), list[Grad](), 0
+        grad, found, at = parted(came(grads[0]), units), list[Grad](), 0
         for x, (a, frame) in zip(laid, frames, strict=True):
             rows = slice(at, at + len(x.units))
             k, m, mean, kurtosis = (getattr(grad, name)[rows] for name in ("k", "m", "mean", "kurtosis"))
@@ -101,7 +109,7 @@ def _instances(frames: Sequence[tuple[Labeled, Labeled]], dim: int, size: int) -
     out = replace(laid[0], dims=dims, axes=axes, k=k, m=m, mean=mean)
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
-        grad, found = signal(grads[0]).blended(), list[Grad]()
+        grad, found = came(grads[0]).blended(), list[Grad]()
         for x, (a, frame) in zip(laid, frames, strict=True):
             own = replace(x, k=grad.k, m=grad.m, mean=grad.mean, kurtosis=grad.kurtosis)
             own = own if frame.signal.dims[dim] else dropped(own, at - 1)

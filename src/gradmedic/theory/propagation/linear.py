@@ -7,7 +7,7 @@ import torch
 
 from gradmedic.theory.laws import Law
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
 from gradmedic.theory.propagation.contraction import contracted
 from gradmedic.theory.roles import parted, settled
 from gradmedic.theory.signal import UNITS, Atom, Signal
@@ -20,15 +20,16 @@ def addmm(step: Step, inputs: Sequence[Value]) -> Passage:
     """bias + x W: see `mm`. A bias adds the same to all instances of a unit."""
     bias, left, right = inputs
     if bias is not None and not isinstance(bias, Weight):
-        raise NoRule("a sum and a product at once")
+        raise NoRuleError("a sum and a product at once")
     return _product(step, left, right, bias)
 
 
 @rule("mm", "matmul", "mv")
 def mm(step: Step, inputs: Sequence[Value]) -> Passage:
-    """K' = n v A + b^2 (Lee+ 2018, Daniely+ 2016); G = n' v G' (Schoenholz+ 2017); E|dW|^2 = n n' sum G o A (Jacot+ 2018).
+    """K' = n v A + b^2 (Lee+ 2018, Daniely+ 2016), G = n' v G' (Schoenholz+ 2017).
 
-    A mean of the weights' own adds what all units have in common.
+    E|dW|^2 = n n' sum G o A over all pairs of instances (Jacot+ 2018). A mean of the weights' own
+    adds what all units have in common.
     """
     return _product(step, inputs[0], inputs[1], None)
 
@@ -39,7 +40,7 @@ def _product(step: Step, left: Value, right: Value, bias: Weight | None) -> Pass
         return passage if bias is None else Passage(passage.outputs, lambda grads: (None, *passage.back(grads)))
     weight, x, turned = (left, right, True) if isinstance(left, Weight) else (right, left, False)
     if not isinstance(weight, Weight):
-        raise NoRule("weights are unknown")
+        raise NoRuleError("weights are unknown")
     x = signal(x, "what weights are applied to")
     x, unsettled = settled(x, [0 if turned else -1])
     width = step.shape[0] if turned and len(weight.shape) > 1 else step.shape[-1]

@@ -8,12 +8,11 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import diagonal
 from gradmedic.theory.entrance import moments_between
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
 from gradmedic.theory.roles import settled
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.signal import Signal, own
 from gradmedic.theory.softmaxes import miss, overlap
 
 MOST = 4_000_000
@@ -32,7 +31,8 @@ def log_softmax(step: Step, inputs: Sequence[Value]) -> Passage:
     spread = max(q - float(x.diagonal(x.m)[0]), 0.0)
     held = overlap(n, spread, (x.k - x.m) / max(spread, 1e-300))
     size = math.log(n) + q / 2
-    out = replace(x, k=x.k + size**2, m=x.m + size**2, mean=x.mean - size)
+    flat = torch.ones_like(x.kurtosis)
+    out = replace(x, k=x.k + size**2, m=x.m + size**2, mean=x.mean - size, kurtosis=flat)
 
     def back(grad: Signal) -> Sequence[Grad]:
         grad = grad.blended()
@@ -68,7 +68,7 @@ def nll_loss(step: Step, inputs: Sequence[Value]) -> Passage:
 
 def _same_target(target: Tensor | None, x: Signal) -> Tensor:
     """How often the two instances of a pair have the same target: counted, or as if all classes were as frequent."""
-    same = _own(x)
+    same = own(x)
     sizes = [axis.size for axis in x.axes]
     if target is None or target.is_meta or target.is_floating_point() or target.numel() != prod(sizes):
         return same + (1 - same) / x.count
@@ -76,14 +76,6 @@ def _same_target(target: Tensor | None, x: Signal) -> Tensor:
         return same + (1 - same) / x.count
     hot = torch.nn.functional.one_hot(target.reshape(sizes).cpu(), x.count).double()
     return moments_between(hot, x.axes)[None] * x.count
-
-
-def _own(x: Signal) -> Tensor:
-    """One where a pair is an instance with itself."""
-    same = torch.ones_like(x.k)
-    for dim, axis in enumerate(x.axes, 1):
-        same = same * (diagonal(axis) > 0).double().reshape(-1, *[1] * (same.dim() - dim - 1))
-    return same
 
 
 def _scalar(value: float) -> Signal:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.axes import Axis, over, pairs
-from gradmedic.theory.combining import Pair, paired, placed
+from gradmedic.theory.combining import paired, placed
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, Passage, Value, Weight, came, one, rule, signal
 from gradmedic.theory.propagation.arithmetic import total
 from gradmedic.theory.roles import Pullback, chained, coarsely, parted, settled
 from gradmedic.theory.signal import Signal
@@ -45,7 +45,9 @@ def group_norm(step: Step, inputs: Sequence[Value]) -> Passage:
     """Over the units of a group at all positions of a sample (Wu & He 2018)."""
     x, back = settled(signal(inputs[0]), [1])
     positions = tuple(atom.axis for dim in x.dims[2:] for atom in dim)
-    return _with_affine(step, x, Group(max(x.count // step.attributes.get("group", 1), 1), positions, True, _eps(step)), back, inputs)
+    return _with_affine(
+        step, x, Group(max(x.count // step.attributes.get("group", 1), 1), positions, True, _eps(step)), back, inputs
+    )
 
 
 @rule("batch_norm")
@@ -74,7 +76,7 @@ def own_norm(step: Step, inputs: Sequence[Value]) -> Passage:
     over = 0 if weight[0].shape == x.shape else 1
 
     def through(grads: Sequence[Grad]) -> Sequence[Grad]:
-        grad = back(signal(grads[0]).scaled(size))
+        grad = back(came(grads[0]).scaled(size))
         return [*(grad if i == over else None for i in range(len(inputs) - 1)), grad]
 
     last = len(inputs) - 1
@@ -123,7 +125,9 @@ class Group:
         scale = ((left + self.eps) * (right + self.eps)).sqrt().clamp(min=1e-300)
         out = replace(held, k=held.k / scale, m=held.m / scale, exact=self.units > 1)
         # The relative variance of the size is twice this: 1/size^2 is larger on average than 1/mean.
-        loose = out.diagonal(self.mean(out.k**2, out.m**2, out.axes).expand(out.k.shape)).reshape(-1, *[1] * len(out.axes))
+        loose = out.diagonal(self.mean(out.k**2, out.m**2, out.axes).expand(out.k.shape)).reshape(
+            -1, *[1] * len(out.axes)
+        )
         factor = (1 + TOGETHER / self.units * (self.units > 1)) / (1 - 2 * loose.clamp(max=0.45))
 
         def back(grad: Signal) -> Signal:

@@ -1,16 +1,16 @@
 """Operations that only arrange: views, transpositions, parts of a tensor, and several as one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
 import torch
-from torch import Tensor
 
 from gradmedic.theory.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRule, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
 from gradmedic.theory.regroup import viewed
+from gradmedic.theory.roles import Changed, Pullback, parted
 from gradmedic.theory.signal import UNITS, Atom, Dims, Signal
 
 
@@ -71,9 +71,6 @@ def of_weight(step: Step, inputs: Sequence[Value]) -> Passage | None:
     return Passage(outputs, back)
 
 
-Part = tuple[Signal, Callable[[Signal], Signal]]
-
-
 @rule("select", "slice", "narrow", "split", "split_with_sizes", "unsafe_split", "chunk", "unbind")
 def part(step: Step, inputs: Sequence[Value]) -> Passage:
     """Some of the entries along a dimension; what is left out has no gradient from here."""
@@ -96,15 +93,16 @@ def _sum(grads: Sequence[Signal]) -> Signal:
     return replace(first, k=sum((g.k for g in grads), torch.zeros(())), m=sum((g.m for g in grads), torch.zeros(())))
 
 
-def _cut(x: Signal, dim: int, size: int, drops: bool) -> Part:
+def _cut(x: Signal, dim: int, size: int, drops: bool) -> Changed:
     """So many entries along a dimension, which vanishes if it `drops`."""
     whole = prod(atom.size for atom in x.dims[dim])
     if whole == size and not drops:
-        return x, lambda grad: grad
+        return x, _same
     if len(x.dims[dim]) > 1:
-        raise NoRule("a part of a dimension of several kinds")
+        raise NoRuleError("a part of a dimension of several kinds")
+    back: Pullback = _same
     if not x.dims[dim]:
-        out, back = x, lambda grad: grad
+        out = x
     elif x.dims[dim][0].is_units:
         out, back = _some_units(x, dim, size)
     else:
@@ -113,7 +111,11 @@ def _cut(x: Signal, dim: int, size: int, drops: bool) -> Part:
     return replace(out, dims=dims), lambda grad: replace(back(grad), dims=x.dims)
 
 
-def _some_units(x: Signal, dim: int, size: int) -> Part:
+def _same(grad: Signal) -> Signal:
+    return grad
+
+
+def _some_units(x: Signal, dim: int, size: int) -> Changed:
     whole = x.dims[dim][0].size
     out = x if all(units % whole == 0 for units in x.units) else x.blended()
     units = tuple(units // whole * size for units in out.units)
@@ -124,18 +126,12 @@ def _some_units(x: Signal, dim: int, size: int) -> Part:
         parts = x.units if len(grad.units) == len(x.units) else (x.count,)
         n = torch.tensor(parts, dtype=torch.float64).reshape(-1, *[1] * (grad.m.dim() - 1))
         both = share * (share * n - 1) / (n - 1).clamp(min=1)
-        return _like(replace(grad, units=parts, k=grad.k * share, m=grad.m * both), x)
+        return parted(replace(grad, units=parts, k=grad.k * share, m=grad.m * both), x.units)
 
     return replace(out, dims=dims, units=units), back
 
 
-def _like(grad: Signal, x: Signal) -> Signal:
-    from gradmedic.theory.roles import parted
-
-    return parted(grad, x.units)
-
-
-def _some_instances(x: Signal, dim: int, size: int) -> Part:
+def _some_instances(x: Signal, dim: int, size: int) -> Changed:
     position = x.dims[dim][0].axis
     axis, at = x.axes[position], x.dims[dim][0].axis + 1
     if size == 1:
@@ -183,7 +179,7 @@ def expand(step: Step, inputs: Sequence[Value]) -> Passage:
     for dim, (size, before) in enumerate(zip(step.shape, out.shape, strict=True)):
         if size != before:
             if before != 1:
-                raise NoRule("a repetition of more than one entry")
+                raise NoRuleError("a repetition of more than one entry")
             out = _repeated(out, dim, size)
             new.append(size)
 

@@ -1,0 +1,35 @@
+"""Whether a prediction can be relied on, and if not, why."""
+
+import math
+from collections.abc import Iterator
+
+from gradmedic.finding import Message
+from gradmedic.theory.engine import Flow
+from gradmedic.theory.signal import Signal
+from gradmedic.theory.spread import Spread
+
+WIDEST = 0.5
+"""Standard deviation of ln of a mean square over initializations; beyond it few draws make up most of the mean."""
+
+STEEPEST = 2.0
+"""Growth of an accident on its way forward; beyond it signals collapse or explode at a layer that differs each time."""
+
+
+def reasons(flow: Flow, spread: Spread) -> Iterator[Message]:
+    """Each reason not to rely on a prediction; none if all is well."""
+    if flow.unknown:
+        names = ", ".join(sorted({flow.plan.steps[i].op for i in flow.unknown}))
+        yield Message("There is no rule for {names}; sizes beyond are guesses.", {"names": names})
+    widest = max((*spread.values.values(), *spread.grads.values()), default=0.0)
+    if widest > WIDEST:
+        factor = f"{math.exp(widest / 2):.1f}"
+        yield Message(
+            "The network is narrow for its depth: one initialization differs from another by a factor of {factor}.",
+            {"factor": factor},
+        )
+    if spread.steepest > STEEPEST:
+        yield Message(
+            "Signals are unstable: where one layer's is somewhat small, those after it get smaller still.", {}
+        )
+    if any(isinstance(v, Signal) and not math.isfinite(v.square) for values in flow.values for v in values):
+        yield Message("Signals overflow.", {})
