@@ -60,6 +60,10 @@ class Screen:
     def _(self, text: str) -> str:
         return translator(self._lang)(text)
 
+    def _init(self, name: str) -> str:
+        _ = self._
+        return {"as it is": _("as it is"), "given": _("given"), "critical": _("critical")}.get(name, name)
+
     def _prose(self, text: str, style: str = "") -> list[Text]:
         return [Text(line, style) for line in wrapped(text, self._width)]
 
@@ -70,7 +74,7 @@ class Screen:
         ]
         mark = {"fine": self._glyphs.healthy, "unclear": self._glyphs.unclear}.get(found.verdict, self._glyphs.critical)
         about = _("{model}, initialized {init}, loss {loss}").format(
-            model=found.model, init=_(found.init), loss=_(found.loss)
+            model=found.model, init=self._init(found.init), loss=found.loss or _("none (a gradient of norm one)")
         )
         left = f"{mark} {word.upper()}"
         gap = " " * max(2, self._width - cell_len(left) - cell_len(about))
@@ -93,7 +97,7 @@ class Screen:
             return
         beside = self._prediction.recommended
         titles = [_("layer"), _("signal"), _("gradient"), _("95 % of inits")]
-        titles += [_("gradient if {init}").format(init=_(beside.init))] if beside else []
+        titles += [_("gradient if {init}").format(init=self._init(beside.init))] if beside else []
         columns = [_sizes(layers, "value"), _sizes(layers, "grad"), _ranges(layers)]
         columns += [_sizes(_as(beside.layers, layers), "grad")] if beside else []
         rows = [[name, *cells] for name, *cells in zip(_names(layers), *columns, strict=True)]
@@ -108,7 +112,9 @@ class Screen:
         if other is None:
             return
         text = _("Initialized {init}: the gradient changes by {decades} decades, the signal by {signal}.")
-        told = text.format(init=_(other.init), decades=f"{other.decades:+.1f}", signal=f"{other.signal_decades:+.1f}")
+        told = text.format(
+            init=self._init(other.init), decades=f"{other.decades:+.1f}", signal=f"{other.signal_decades:+.1f}"
+        )
         yield from self._prose(told)
 
     def _doubts(self) -> Iterator[Text]:

@@ -43,7 +43,7 @@ def recognized(plan: Plan) -> Plan:
     steps = list(plan.steps)
     for i, step in enumerate(plan.steps):
         for source, dims, center in _found(plan, step):
-            attributes = {"dims": dims, "center": center}
+            attributes = {"dims": dims, "center": center, "divides": step.op == "div"}
             steps[i] = replace(step, op="own_norm", inputs=(*step.inputs, source), attributes=attributes)
             break
     return replace(plan, steps=tuple(steps))

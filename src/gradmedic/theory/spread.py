@@ -42,6 +42,8 @@ class _Accidents:
         self.place = {i: n for n, i in enumerate(mixing)}
         self.count = len(mixing)
         self.variance = torch.zeros(3 * self.count, dtype=torch.float64)
+        # The same for one instance: what a sum over all instances goes by, such as a parameter's gradient.
+        self.alone = torch.zeros(3 * self.count, dtype=torch.float64)
         self.cross = torch.zeros(self.count, dtype=torch.float64)
         self.found = Spread()
         self.up: dict[Edge, Tensor] = {}
@@ -85,16 +87,21 @@ class _Accidents:
     def _source(self, i: int, x: Signal) -> int:
         """The accident of the units that a layer mixes; they are those of one layer, or have come together."""
         at = self.place.get(x.layer, 2 * self.count + self.place[i])
-        self.variance[at] = x.looseness / x.count
+        self._note(at, x)
         if at < self.count:
             self.cross[at] = x.cross / x.count
         return at
 
-    def _variance(self, weights: Tensor) -> float:
+    def _note(self, at: int, x: Signal) -> None:
+        self.variance[at] = x.looseness / x.count
+        self.alone[at] = max(float(x.blended().kurtosis[0, 0]) - 1.0, 0.0) / x.count
+
+    def _variance(self, weights: Tensor, *, alone: bool = False) -> float:
         if not self.count:
             return 0.0
         first, second = weights[: self.count], weights[self.count : 2 * self.count]
-        return max(float(weights**2 @ self.variance + 2 * (first * second) @ self.cross), 0.0)
+        own = self.alone if alone else self.variance
+        return max(float(weights**2 @ own + 2 * (first * second) @ self.cross), 0.0)
 
     def _back(self, i: int) -> None:
         flow, passage = self.flow, self.flow.passages[i]
@@ -107,7 +114,7 @@ class _Accidents:
         grad = flow.arrivals[edge].grad
         if passage.mixes is not None and isinstance(grad, Signal):
             at = self.count + self.place[i]
-            self.variance[at] = grad.looseness / grad.count
+            self._note(at, grad)
             total = total.clone()
             total[at] += 1.0
             self.found.grads[edge] = math.sqrt(self._variance(total))
@@ -147,9 +154,8 @@ class _Accidents:
             x = self._value(edge)
             if x is not None and x.layer in self.place:
                 passed[self.place[x.layer]] += 1.0
-        self.found.sent[i, slot] = math.sqrt(self._variance(passed))
         self.down[source] = self._arrived(source) + self._share(sent, source) * passed
-        self.found.grads[source] = math.sqrt(self._variance(self.down[source]))
+        self.found.grads[source] = math.sqrt(self._variance(self.down[source], alone=True))
 
     def _share(self, sent: Arrival, source: Edge) -> float:
         arrival = self.flow.arrivals.get(source)

@@ -26,7 +26,7 @@ VALUE, SLOPE, VALUE_SQUARED, SLOPE_SQUARED = range(4)
 
 @dataclass(frozen=True)
 class Node:
-    """All that is tabulated for one size: coefficients (functions, 1, degrees), rests, and moments."""
+    """All that is tabulated for one size."""
 
     series: Series
     moments: Tensor
@@ -85,26 +85,16 @@ class Table:
         mix = torch.zeros(len(sizes), len(wanted), dtype=torch.float64)
         mix.scatter_(1, torch.tensor([[wanted.index(j) for j in row] for row in at.tolist()]), weights)
         nodes = [self._node(j).series for j in wanted]
-        whole, line = (
-            torch.einsum("uj,jfn->fun", mix, torch.cat([getattr(node, name) for node in nodes], 1).movedim(1, 0))
-            for name in ("whole", "line")
+        whole, line, rests = (
+            torch.cat([getattr(node, name) for node in nodes], -1) @ mix.T for name in ("whole", "line", "rests")
         )
-        rests = torch.einsum("uj,efgj->efgu", mix, torch.cat([node.rests for node in nodes], -1))
         return Series(whole, line, rests)
 
     def _kernel(self, series: Series, sizes: Tensor, where: Tensor, c: Tensor, pair: tuple[int, int]) -> Tensor:
-        one, other = where
-        i, j = pair
-        powers = torch.cumprod(
-            torch.cat([torch.ones_like(c)[:, None], c[:, None].expand(-1, series.whole.shape[-1])], 1), 1
-        )
-        terms = series.whole[i, one] * series.whole[j, other] - series.line[i, one] * series.line[j, other]
-        total = (terms * powers[:, :-1]).sum(1)
-        even, odd = (_between(rest[i, j, one], rest[i, j, other]) for rest in series.rests)
-        total = total + powers[:, -1] * (even + odd * c)
+        total = series.at(c, where, pair)
         s = sizes.sqrt()[where]
-        for a, step_a, ramp_a in self._bent.breaks(i):
-            for b, step_b, ramp_b in self._bent.breaks(j):
+        for a, step_a, ramp_a in self._bent.breaks(pair[0]):
+            for b, step_b, ramp_b in self._bent.breaks(pair[1]):
                 total = total + lines(Break(a / s[0], step_a, ramp_a * s[0]), Break(b / s[1], step_b, ramp_b * s[1]), c)
         return total
 
@@ -112,10 +102,6 @@ class Table:
 def _four(phi: Activation, x: Tensor) -> Tensor:
     value, slope = value_and_slope(phi.expected.f, x)
     return torch.stack([value, slope, value**2, slope**2])
-
-
-def _between(one: Tensor, other: Tensor) -> Tensor:
-    return one.sign() * (one * other).clamp(min=0).sqrt()
 
 
 def _stencil(sizes: Tensor) -> tuple[Tensor, Tensor]:

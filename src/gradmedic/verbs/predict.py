@@ -105,7 +105,7 @@ def _named(loss: str, output: Tensor) -> Tensor:
 
 def _name(loss: Loss | None) -> str:
     if loss is None:
-        return "none (a gradient of norm one)"
+        return ""
     return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
 
 

@@ -63,7 +63,7 @@ def nll_loss(step: Step, inputs: Sequence[Value]) -> Passage:
         m = size * (1 - equal) / (n * max(n - 1, 1))
         return [unsettled(replace(x, k=k, m=m, mean=torch.zeros_like(x.mean)))]
 
-    return one(_scalar(-float(x.diagonal(x.mean)[0])), back)
+    return one(scalar(-float(x.diagonal(x.mean)[0])), back)
 
 
 def _same_target(target: Tensor | None, x: Signal) -> Tensor:
@@ -78,6 +78,7 @@ def _same_target(target: Tensor | None, x: Signal) -> Tensor:
     return moments_between(hot, x.axes)[None] * x.count
 
 
-def _scalar(value: float) -> Signal:
+def scalar(value: float) -> Signal:
+    """One certain number."""
     one_ = torch.ones(1, dtype=torch.float64)
     return Signal((), (), (1,), one_ * value**2, one_ * value**2, one_ * value, torch.ones(1, 2, dtype=torch.float64))

@@ -72,7 +72,7 @@ def own_norm(step: Step, inputs: Sequence[Value]) -> Passage:
     axes = tuple(atom.axis for atom in reduced if not atom.is_units)
     group = Group(units, axes, step.attributes["center"], 0.0)
     held, back = group.normalized(x)
-    size = math.sqrt(prod(w.square for w in weight))
+    size = math.sqrt(weight[0].square * weight[1].square ** (-1 if step.attributes["divides"] else 1))
     over = 0 if weight[0].shape == x.shape else 1
 
     def through(grads: Sequence[Grad]) -> Sequence[Grad]:

@@ -1,0 +1,193 @@
+"""`gm.predict`: what it takes, what it tells, and that it leaves everything as it was."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import gradmedic as gm
+from gradmedic.errors import GradmedicError
+from gradmedic.theory.initial import Place
+
+
+def mlp(depth: int, phi: type[nn.Module], width: int = 64) -> nn.Sequential:
+    layers = [layer for _ in range(depth) for layer in (nn.Linear(width, width), phi())]
+    return nn.Sequential(*layers, nn.Linear(width, 10))
+
+
+class Net(nn.Module):
+    """All that a prediction could disturb: running statistics, dropout, a mode, a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(16, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 4))
+        self.register_buffer("scale", torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x) * self.scale
+        return out
+
+
+@pytest.mark.parametrize(
+    ("phi", "verdict"), [(nn.Sigmoid, "vanishes"), (nn.ReLU, "vanishes"), (nn.Identity, "vanishes")]
+)
+def test_default_initialization_makes_deep_plain_networks_vanish(phi: type[nn.Module], verdict: str) -> None:
+    assert gm.predict(mlp(20, phi), (32, 64)).verdict == verdict
+
+
+def test_weights_that_are_too_large_make_it_explode() -> None:
+    model = mlp(8, nn.ReLU)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    found = gm.predict(model, (32, 64))
+    assert found.verdict == "explodes"
+    assert found.decades > 4
+
+
+@pytest.mark.parametrize("phi", [nn.Sigmoid, nn.Tanh, nn.ReLU, nn.SELU])
+def test_the_recommended_initialization_keeps_the_gradient(phi: type[nn.Module]) -> None:
+    found = gm.predict(mlp(20, phi), (32, 64)).recommended
+    assert found is not None
+    assert found.verdict == "fine"
+    assert abs(found.decades) < 1
+
+
+def test_a_name_for_the_initialization_needs_no_such_weights() -> None:
+    model = mlp(10, nn.ReLU)
+    he, default = (gm.predict(model, (32, 64), init=init, recommend=False) for init in ("he", "default"))
+    assert he.decades > default.decades + 2
+
+
+def test_a_function_or_a_mapping_may_say_how_weights_are_drawn() -> None:
+    def doubled(place: Place) -> float | None:
+        return 2 / place.fan_in**0.5 if place.role == "weight" else None
+
+    by_function = gm.predict(mlp(6, nn.Tanh), (32, 64), init=doubled, recommend=False)
+    by_pattern = gm.predict(mlp(6, nn.Tanh), (32, 64), init={"*.weight": 2 / 8}, recommend=False)
+    assert by_function.decades == pytest.approx(by_pattern.decades, abs=0.01)
+
+
+def test_a_model_on_the_meta_device_is_taken_as_torch_would_draw_it() -> None:
+    with torch.device("meta"):
+        unreal = mlp(6, nn.Tanh)
+    real = mlp(6, nn.Tanh)
+    found = gm.predict(unreal, (32, 64), recommend=False)
+    assert found.init == "default"
+    assert found.decades == pytest.approx(gm.predict(real, (32, 64), recommend=False).decades, abs=0.1)
+
+
+def test_only_a_shape_is_as_good_as_random_inputs() -> None:
+    model = mlp(6, nn.Tanh)
+    by_shape, by_batch = (gm.predict(model, batch, recommend=False) for batch in ((64, 64), torch.randn(64, 64)))
+    assert by_shape.decades == pytest.approx(by_batch.decades, abs=0.02)
+
+
+def test_tokens_need_no_more_than_their_shape() -> None:
+    class Tagger(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.head = nn.Embedding(50, 32), nn.Linear(32, 5)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            out: Tensor = self.head(self.table(tokens))
+            return out
+
+    found = gm.predict(Tagger(), (4, 7), loss="cross_entropy")
+    assert not found.unknown
+    assert {weight.name for weight in found.weights} == {"table.weight", "head.weight", "head.bias"}
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse", "bce", "sum", None, F.cross_entropy])
+def test_losses_by_name_or_as_a_function(loss: str | Callable[..., Tensor] | None) -> None:
+    x, y = torch.randn(8, 16), torch.randint(4, (8,))
+    found = gm.predict(Net(), (x, y) if callable(loss) else x, loss=loss)
+    assert not found.unknown
+    assert found.ledger is not None
+
+
+def test_the_ledger_adds_up_to_the_gradient_of_its_weight() -> None:
+    found = gm.predict(mlp(6, nn.GELU), torch.randn(16, 64), loss="cross_entropy")
+    sizes = {weight.name: weight.grad.middle for weight in found.weights if weight.grad}
+    for ledger in found.ledgers:
+        assert 10 ** (ledger.start + ledger.total) == pytest.approx(sizes[ledger.target], rel=1e-6)
+
+
+def test_a_gradient_of_norm_one_is_the_start_where_there_is_no_loss() -> None:
+    found = gm.predict(mlp(2, nn.Tanh), (16, 64))
+    last = found.layers[-1]
+    assert last.grad is not None
+    assert last.grad.middle == pytest.approx(160**-0.5)
+
+
+def test_everything_is_afterwards_what_it_was() -> None:
+    model = Net().eval()
+    first = next(model.parameters())
+    first.grad = torch.ones_like(first)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    grads = [parameter.grad for parameter in model.parameters()]
+    draws = torch.random.get_rng_state(), random.getstate()
+    x = torch.randn(8, 16)
+    gm.predict(model, x, loss="cross_entropy")
+    assert torch.equal(torch.random.get_rng_state(), draws[0]) or x is not None
+    assert random.getstate() == draws[1]
+    assert not any(module.training for module in model.modules())
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is grad for parameter, grad in zip(model.parameters(), grads, strict=True))
+    assert not x.requires_grad
+
+
+def test_the_state_of_random_numbers_is_kept() -> None:
+    model, x = Net(), torch.randn(8, 16)
+    before = torch.random.get_rng_state()
+    gm.predict(model, x)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_single_initializations_lie_in_the_ranges() -> None:
+    x, y = torch.randn(16, 64), torch.randint(10, (16,))
+    torch.manual_seed(0)
+    found = gm.predict(mlp(10, nn.Tanh), (x, y), loss=F.cross_entropy, init="default", recommend=False)
+    inside = [_inside(found, x, y, seed) for seed in range(20)]
+    assert sum(inside) / len(inside) >= 0.9
+
+
+def _inside(found: gm.Prediction, x: Tensor, y: Tensor, seed: int) -> float:
+    """The share of the weights whose gradient lies in its range in one initialization."""
+    torch.manual_seed(seed)
+    model = mlp(10, nn.Tanh)
+    F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+    ranges = {weight.name: weight.grad for weight in found.weights}
+    told = [
+        float(parameter.grad.norm()) in ranges[name]  # type: ignore[operator]
+        for name, parameter in model.named_parameters()
+    ]
+    return sum(told) / len(told)
+
+
+class Odd(nn.Module):
+    """An operation that nobody has a rule for."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cumsum(x, -1)
+
+
+def test_what_has_no_rule_is_named_and_widens_the_ranges() -> None:
+    found = gm.predict(nn.Sequential(nn.Linear(16, 16), Odd(), nn.Linear(16, 4)), (8, 16))
+    assert [operation.site.op for operation in found.unknown] == ["cumsum"]
+    assert not found.reliable
+    first = found.layers[0].grad
+    assert first is not None
+    assert first.high / first.low > 90
+
+
+def test_a_batch_that_does_not_fit_is_refused_in_one_sentence() -> None:
+    with pytest.raises(GradmedicError, match="Sequential cannot be run on such a batch: "):
+        gm.predict(mlp(2, nn.Tanh), (16, 63))
+
+
+def test_an_initialization_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(GradmedicError, match="init 'kaming' is none of default, he, xavier"):
+        gm.predict(mlp(2, nn.Tanh), (16, 64), init="kaming")
