@@ -27,7 +27,7 @@ FLOORS = {
     "body": "activations theory probe patient starts scaling clip remedies",
     "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners",
     "proof": "candidates search",
-    "verbs": "verbs",
+    "verbs": "manual verbs",
     "doors": "cli integrations",
 }
 RANK = {name: rank for rank, name in enumerate(" ".join(FLOORS.values()).split())}

@@ -111,6 +111,14 @@ def test_explain_prints_the_page_of_each_rule(
     assert "References" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["explain", "activations"])
+def test_the_page_of_an_activation_is_found_by_both_commands(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, command, "gelu") is None
+    assert "Forward and backward at initialization" in capsys.readouterr().out
+
+
 def test_diagnose_judges_a_recording_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

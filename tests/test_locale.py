@@ -9,6 +9,7 @@ from string import Formatter
 import pytest
 
 import gradmedic
+from gradmedic.activations import all_activations, all_gates
 from gradmedic.errors import SettingsError
 from gradmedic.finding import Finding, Message, Severity
 from gradmedic.locale import CATALOGS, LANGUAGES, catalog, parse, say, translator
@@ -83,8 +84,10 @@ def found_by(rule: type[Rule]) -> Iterator[Finding]:
         yield from rule().check(case)
 
 
-def headings(rule: type[Rule]) -> set[str]:
-    lines = (line.strip() for line in (rule.__doc__ or "").splitlines())
+def headings() -> set[str]:
+    """The headings of all pages."""
+    pages = [*all_rules().values(), *all_activations().values(), *all_gates().values()]
+    lines = (line.strip() for page in pages for line in (page.__doc__ or "").splitlines())
     return {line.lstrip("# ") for line in lines if line.startswith("##")}
 
 
@@ -101,7 +104,7 @@ def test_every_text_is_translated(lang: str) -> None:
 @languages
 def test_the_words_in_between_are_translated(lang: str) -> None:
     words = {*all_rules(), *(s.name for s in Severity), *(k.value for k in Kind)}
-    words |= {heading for rule in all_rules().values() for heading in headings(rule)}
+    words |= headings()
     assert words - catalog(lang).keys() == set()
 
 
@@ -121,7 +124,7 @@ def test_a_translation_has_the_same_placeholders(lang: str) -> None:
 @languages
 def test_nothing_in_the_catalog_is_out_of_use(lang: str) -> None:
     used = {*in_source(), *all_rules(), *(s.name for s in Severity), *(k.value for k in Kind)}
-    used |= {heading for rule in all_rules().values() for heading in headings(rule)}
+    used |= headings()
     told = [name for sentence in EVENTS.values() for name in re.split("[:,] ", sentence)]
     shown = [name for rule in all_rules().values() for finding in found_by(rule) for name in finding.evidence]
     used |= {name.replace("_", " ") for name in (*told, *shown)}

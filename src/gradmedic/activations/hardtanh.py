@@ -13,7 +13,21 @@ from gradmedic.activations import Activation
 
 @dataclass(frozen=True)
 class Hardtanh(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    y = x, cut off below `min_val` and above `max_val`; `torch.clamp` is the same.
+
+    ## Forward and backward at initialization
+    Linear, without loss, for small inputs; where a unit is cut off its slope is zero on both sides. As for tanh the
+    critical point is stable: layers find back to their size by themselves.
+
+    ## When to use
+    For quantized or very small networks, and to bound an output. Units beyond the bounds get no gradient: keep
+    inputs to it scaled.
+
+    ## References
+    - Collobert et al., [Natural language processing (almost) from scratch](https://arxiv.org/abs/1103.0398), 2011
+    """
 
     name: ClassVar[str] = "hardtanh"
     modules: ClassVar = ("Hardtanh",)
@@ -40,7 +54,22 @@ class Hardtanh(Activation):
 
 @dataclass(frozen=True)
 class Relu6(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    y = min(max(x, 0), 6): ReLU that low precision can hold.
+
+    ## Forward and backward at initialization
+    At initialization it is ReLU: an input of size one exceeds 6 once in a billion. Only for mean squares above about 4
+    does the upper bound count.
+
+    ## When to use
+    In networks for mobile devices and integer arithmetic. Pixels of 0 to 255 that come in unscaled land above 6, where
+    no gradient passes.
+
+    ## References
+    - Howard et al., [MobileNets](https://arxiv.org/abs/1704.04861), 2017
+    - Sandler et al., [MobileNetV2](https://arxiv.org/abs/1801.04381), 2018
+    """
 
     name: ClassVar[str] = "relu6"
     modules: ClassVar = ("ReLU6",)

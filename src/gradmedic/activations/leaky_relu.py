@@ -13,7 +13,20 @@ from gradmedic.activations.panels import legendre
 
 @dataclass(frozen=True)
 class LeakyRelu(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    y = x for x > 0, else slope times x. Unlike ELU's, its slope on the left is constant: it does not saturate.
+
+    ## Forward and backward at initialization
+    As ReLU, at any size: gain sqrt(2 / (1 + slope^2)) keeps signal and gradient, with biases of zero. The steeper the
+    left side, the less sizes drift over depth.
+
+    ## When to use
+    Where ReLU units die. A slope of 0.01 barely changes the signal; GANs use 0.2.
+
+    ## References
+    - Maas et al., Rectifier nonlinearities improve neural network acoustic models, 2013
+    """
 
     name: ClassVar[str] = "leaky_relu"
     modules: ClassVar = ("LeakyReLU",)
@@ -30,7 +43,20 @@ class LeakyRelu(Activation):
 
 @dataclass(frozen=True)
 class Prelu(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    LeakyReLU whose slope is learned, one for all units or one for each channel; 0.25 at first.
+
+    ## Forward and backward at initialization
+    As LeakyReLU with the slope that it has: gain sqrt(2 / (1 + slope^2)). Training moves the slope, and the best gain
+    with it.
+
+    ## When to use
+    Where a fixed slope has to be guessed otherwise. Leave its slope out of weight decay, which would pull it to ReLU.
+
+    ## References
+    - He et al., [Delving deep into rectifiers](https://arxiv.org/abs/1502.01852), 2015
+    """
 
     name: ClassVar[str] = "prelu"
     modules: ClassVar = ("PReLU",)
@@ -64,7 +90,22 @@ class Prelu(Activation):
 
 @dataclass(frozen=True)
 class Rrelu(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    LeakyReLU whose slope is drawn anew for every element in training, uniformly from [lower, upper]; in evaluation it
+    is their mean.
+
+    ## Forward and backward at initialization
+    As LeakyReLU with the slope's mean square in place of its square. Two samples draw separately, so they come apart a
+    little in every layer: at no gain do correlations survive forever.
+
+    ## When to use
+    As a mild regularization of small networks. For anything deep LeakyReLU is simpler.
+
+    ## References
+    - Xu et al., [Empirical evaluation of rectified activations in convolutional
+      network](https://arxiv.org/abs/1505.00853), 2015
+    """
 
     name: ClassVar[str] = "rrelu"
     modules: ClassVar = ("RReLU",)

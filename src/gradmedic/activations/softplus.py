@@ -11,7 +11,21 @@ from gradmedic.activations import Activation
 
 @dataclass(frozen=True)
 class Softplus(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    y = log(1 + exp(beta x)) / beta: ReLU made smooth, positive everywhere, 0.69 / beta at zero. For beta x > threshold
+    PyTorch takes the line.
+
+    ## Forward and backward at initialization
+    Its mean output carries no gradient and grows from layer to layer: at no size do weights keep both signal and
+    gradient. No critical initialization exists; a larger beta comes nearer to ReLU, but none is enough.
+
+    ## When to use
+    For outputs that have to be positive (a variance, a rate). Not in hidden layers of deep networks.
+
+    ## References
+    - Dugas et al., Incorporating second-order functional knowledge for better option pricing, 2001
+    """
 
     name: ClassVar[str] = "softplus"
     modules: ClassVar = ("Softplus",)
@@ -31,7 +45,19 @@ class Softplus(Activation):
 
 @dataclass(frozen=True)
 class LogSigmoid(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    y = log(sigmoid(x)) = -softplus(-x): negative everywhere, a line on the left, zero on the right.
+
+    ## Forward and backward at initialization
+    As Softplus, mirrored: no critical initialization exists.
+
+    ## When to use
+    In losses, where it is the stable way to take the logarithm of a sigmoid. Not in hidden layers.
+
+    ## References
+    - The documentation of torch.nn.LogSigmoid; derived here
+    """
 
     name: ClassVar[str] = "logsigmoid"
     modules: ClassVar = ("LogSigmoid",)

@@ -11,7 +11,22 @@ from gradmedic.activations import Activation
 
 @dataclass(frozen=True)
 class SquaredRelu(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    y = max(x, 0)^2. Its slope grows with the input without bound.
+
+    ## Forward and backward at initialization
+    Output grows with the square of the input's size: no size is stable. What is a little too large grows layer by
+    layer, what is too small dies out. In plain depth it needs normalization before it.
+
+    ## When to use
+    In the feed-forward part of transformers, behind a normalization, where it was found by search. Not in plain
+    networks.
+
+    ## References
+    - So et al., [Primer: searching for efficient transformers for language
+      modeling](https://arxiv.org/abs/2109.08668), 2021
+    """
 
     name: ClassVar[str] = "squared_relu"
     also: ClassVar = {"relu2": {}, "relu_squared": {}}
@@ -24,7 +39,20 @@ class SquaredRelu(Activation):
 
 @dataclass(frozen=True)
 class StarRelu(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    y = s max(x, 0)^2 + b, with s and b such that a standard normal input gives mean zero and variance one.
+
+    ## Forward and backward at initialization
+    At mean square one it keeps the forward size by construction; the gradient's grows (E f'^2 = 1.6). As with the
+    plain square, deviations from that size grow.
+
+    ## When to use
+    Behind a normalization, as in MetaFormer. s and b are learned there.
+
+    ## References
+    - Yu et al., [MetaFormer baselines for vision](https://arxiv.org/abs/2210.13452), 2022
+    """
 
     name: ClassVar[str] = "star_relu"
 

@@ -11,7 +11,20 @@ from gradmedic.activations import Activation
 
 @dataclass(frozen=True)
 class Threshold(Activation):
-    """PAGE"""
+    """
+    ## What it is
+    y = x for x > threshold, else a constant. With a constant other than the threshold it jumps.
+
+    ## Forward and backward at initialization
+    Autograd does not see the jump: the gradient is that of the parts. Forward, the jump is one more source of
+    difference between inputs that are alike, in every layer; no critical initialization exists unless it is ReLU.
+
+    ## When to use
+    Hardly ever in the hidden layers of a network that is trained by its gradient: take ReLU or Softshrink.
+
+    ## References
+    - The documentation of torch.nn.Threshold; derived here
+    """
 
     name: ClassVar[str] = "threshold"
     modules: ClassVar = ("Threshold",)

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from gradmedic import __version__
+from gradmedic.cli.activations import activations
 from gradmedic.cli.diagnose import diagnose
 from gradmedic.cli.explain import explain
 from gradmedic.cli.run import run
@@ -26,6 +27,7 @@ def commands() -> None:
 commands.add_command(run)
 commands.add_command(diagnose)
 commands.add_command(explain)
+commands.add_command(activations)
 commands.add_command(treat)
 
 

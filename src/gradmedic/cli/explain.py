@@ -1,4 +1,4 @@
-"""`gradmedic explain`: the page of a rule, as it stands in its file."""
+"""`gradmedic explain`: the page of a rule or activation, as it stands in its file."""
 
 import click
 
@@ -9,9 +9,17 @@ from gradmedic.cli.options import LANGUAGE, settings_from
 @LANGUAGE
 @click.argument("name", metavar="[RULE]", required=False)
 def explain(name: str | None, lang: str | None) -> None:
-    """Print the page of a rule; without RULE, list all rules."""
+    """Print the page of a rule, or of an activation; without RULE, list all rules."""
     from rich.console import Console
 
     from gradmedic.explain import show
+    from gradmedic.rules import all_rules
 
-    show(name, settings_from((), lang=lang).lang, Console())
+    chosen = settings_from((), lang=lang).lang
+    if name and name not in all_rules():
+        from gradmedic.manual import screen
+
+        if screen.knows(name):
+            screen.show(name, chosen, Console())
+            return
+    show(name, chosen, Console())

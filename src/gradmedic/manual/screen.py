@@ -1,0 +1,38 @@
+"""The manual on a terminal."""
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from gradmedic.activations import activation, all_gates
+from gradmedic.errors import ActivationError
+from gradmedic.locale import translator
+from gradmedic.manual.page import page
+from gradmedic.manual.table import gates, table
+from gradmedic.renderers.glyphs import can_say, emit
+
+
+def knows(name: str) -> bool:
+    """Whether there is a page for that name."""
+    try:
+        return name in all_gates() or bool(activation(name))
+    except ActivationError:
+        return False
+
+
+def show(name: str | None, lang: str, console: Console) -> None:
+    """Print the page of an activation or gate, or where none is named, all beside each other."""
+    _ = translator(lang)
+    if not can_say(_("Numbers"), console.encoding):
+        lang, _ = "en", translator("en")
+    if name:
+        width = min(console.width - 4, 76)
+        emit(console, Markdown(page(name, lang, console.encoding, width), code_theme="ansi_dark"))
+        return
+    legend = [
+        _("slope: the steepest. flat: share of inputs of mean square 1 where it is below 0.01."),
+        _("forward, backward: gains that keep the signal, the gradient."),
+        _("critical, bias: gain and standard deviation of biases that keep both (chi = 1)."),
+        _("drift: factor per layer of a deviation in size there; below 1 it heals."),
+        _("LN chi: factor per layer of the squared gradient with LayerNorm. dies: where units can."),
+    ]
+    emit(console, table(lang), "", gates(lang), "", *legend)
