@@ -17,9 +17,10 @@ from gradmedic.probe.people import People
 from gradmedic.probe.quiet import Quiet
 from gradmedic.probe.reader import Reader
 from gradmedic.probe.schedule import Schedule
-from gradmedic.probe.seat import Seat, Watcher, weakly
+from gradmedic.probe.seat import Seat, weakly
 from gradmedic.probe.updates import Hands
 from gradmedic.probe.vitals import Vitals
+from gradmedic.probe.watcher import Watcher
 from gradmedic.probe.windows import Windows
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
