@@ -3,10 +3,13 @@
 import pytest
 import torch
 from oracle import GATES
+from torch import nn
 from torch.nn import functional
 
-from gradmedic.activations import activation, all_gates
-from gradmedic.errors import ActivationError
+from gradmedic.activations import activation, all_gates, gate
+from gradmedic.activations.gates import SwiGlu
+from gradmedic.errors import ActivationError, TheoryError
+from gradmedic.theory.gain import gain
 from gradmedic.theory.gates import gate_moments
 
 
@@ -35,3 +38,19 @@ def test_a_gate_is_not_an_activation() -> None:
         activation("swiglu")
     with pytest.raises(ActivationError, match="there are bilinear, geglu"):
         gate_moments("relu", 1.0)
+
+
+def test_gates_are_found_by_name_module_and_function() -> None:
+    assert gate("SwiGLU") == gate(SwiGlu) == gate(SwiGlu())
+    assert gate(nn.GLU()) == gate(nn.GLU) == gate(functional.glu) == gate("glu")
+    assert gate(nn.ReLU()) is None
+
+
+def test_the_gain_of_a_gate_is_that_of_the_layer_behind_it() -> None:
+    torch.manual_seed(0)
+    u, v = torch.randn(2, 1000, 1000)
+    out = functional.silu(u) * v @ (torch.randn(1000, 1000) * gain("swiglu", "forward") / 1000**0.5)
+    assert float(out.square().mean()) == pytest.approx(1, rel=0.05)
+    assert gain("bilinear", "backward") == pytest.approx(0.5**0.5)
+    with pytest.raises(TheoryError, match="normalize before it"):
+        gain("swiglu")

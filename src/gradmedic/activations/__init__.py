@@ -120,6 +120,19 @@ def all_gates() -> dict[str, type[Gate]]:
     return discover(Gate, __name__)
 
 
+def gate(it: Any) -> Gate | None:
+    """The gate that is meant by a name, class, module or function; None where it is none."""
+    if isinstance(it, Gate):
+        return it
+    if isinstance(it, type) and issubclass(it, Gate):
+        return it()
+    asked = it if isinstance(it, str) else getattr(it, "__name__", type(it).__name__)
+    for cls in all_gates().values():
+        if _key(asked) in map(_key, (cls.name, *cls.modules, *cls.functions)):
+            return cls()
+    return None
+
+
 def activation(it: "str | type | nn.Module | Function | Activation", **parameters: Any) -> Activation:
     """The activation that is meant by a name, a class, a module, a function of torch or one of somebody's own.
 
@@ -164,8 +177,8 @@ def _names() -> dict[str, tuple[type[Activation], Mapping[str, Any]]]:
 
 def _by_name(text: str, parameters: Mapping[str, Any]) -> Activation:
     name, values, named = _parsed(text)
-    if gate := next((gate for gate in all_gates() if _key(gate) == _key(name)), None):
-        raise ActivationError(f"{gate} has two inputs, y = a(u) v: its moments are gate_moments({gate!r}, q)")
+    if gate(name):
+        raise ActivationError(f"{name} has two inputs, y = a(u) v: it is a gate, no activation")
     if _key(name) not in _names():
         near = get_close_matches(_key(name), _names(), n=1)
         hint = f"did you mean {_names()[near[0]][0].name!r}?" if near else "`gradmedic activations` lists all"

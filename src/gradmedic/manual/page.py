@@ -7,7 +7,7 @@ from math import isinf, sqrt
 
 import torch
 
-from gradmedic.activations import Activation, Gate, activation, all_gates
+from gradmedic.activations import Activation, Gate, activation, gate
 from gradmedic.activations.panels import value_and_slope
 from gradmedic.activations.shape import Dies
 from gradmedic.finding import Message
@@ -30,7 +30,7 @@ DEATHS = {
 
 def page(name: str, lang: str = "en", encoding: str = "utf-8", width: int = 76) -> str:
     """The page in Markdown, its picture in characters that a stream of that encoding can carry."""
-    known: Activation | Gate = all_gates()[name]() if name in all_gates() else activation(name)
+    known: Activation | Gate = gate(name) or activation(name)
     told = [_heading(line, lang) for line in cleandoc(type(known).__doc__ or "").splitlines()]
     drawn = [] if isinstance(known, Gate) else ["", "```text", *picture(known, width, encoding), "```"]
     numbers = _of_gate(known) if isinstance(known, Gate) else _of_activation(known, lang)

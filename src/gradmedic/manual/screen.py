@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.markdown import Markdown
 
-from gradmedic.activations import activation, all_gates
+from gradmedic.activations import activation, gate
 from gradmedic.errors import ActivationError
 from gradmedic.locale import translator
 from gradmedic.manual.page import page
@@ -14,7 +14,7 @@ from gradmedic.renderers.glyphs import can_say, emit
 def knows(name: str) -> bool:
     """Whether there is a page for that name."""
     try:
-        return name in all_gates() or bool(activation(name))
+        return bool(gate(name) or activation(name))
     except ActivationError:
         return False
 

@@ -3,9 +3,10 @@
 import math
 from typing import Any
 
-from gradmedic.activations import activation
+from gradmedic.activations import Activation, Gate, activation, gate
 from gradmedic.errors import TheoryError
 from gradmedic.theory.critical import critical
+from gradmedic.theory.gates import gate_moments
 from gradmedic.theory.moments import moments
 
 MODES = ("critical", "forward", "backward")
@@ -37,15 +38,27 @@ def gain(it: Any, mode: str = "critical", q: float = 1.0) -> Gain:
     their size. `critical` keeps both sizes, with biases of the variance that the result tells (normal, mean zero);
     where biases cannot do that at `q`, as for sigmoid at 1, it is the gain at the nearest size where they can. Unlike
     `torch.nn.init.calculate_gain`, whose 5/3 for tanh makes gradients grow and whose 1 for sigmoid lets them
-    vanish. Raises `TheoryError`, with a better way in it, where there is none: softplus has no critical gain.
+    vanish. For a gate it is that of the layer behind it. Raises `TheoryError`, with a better way in it, where there
+    is none: softplus has no critical gain.
     """
-    phi = activation(it)
-    if mode == "critical":
-        point = critical(phi, q)
-        return Gain(point.sigma_w, point.sigma_b2)
     if mode not in MODES:
         raise TheoryError(f"mode {mode!r} is not one of {', '.join(MODES)}")
-    held = moments(phi, q).m2 if mode == "forward" else moments(phi, q).d2
+    known = gate(it)
+    if mode == "critical":
+        if known is not None:
+            raise TheoryError(f"{known.name} is a product of two inputs: no size is stable; normalize before it")
+        point = critical(it, q)
+        return Gain(point.sigma_w, point.sigma_b2)
+    held = _of_gate(known, mode, q) if known is not None else _of_activation(activation(it), mode, q)
     if not held > 0:
-        raise TheoryError(f"{phi.name} passes no {'signal' if mode == 'forward' else 'gradient'} at mean square {q:g}")
+        raise TheoryError(f"no {'signal' if mode == 'forward' else 'gradient'} passes at mean square {q:g}")
     return Gain(held**-0.5)
+
+
+def _of_activation(phi: Activation, mode: str, q: float) -> float:
+    return moments(phi, q).m2 if mode == "forward" else moments(phi, q).d2
+
+
+def _of_gate(known: Gate, mode: str, q: float) -> float:
+    m = gate_moments(known, q)
+    return m.y2 if mode == "forward" else m.dy_du2 + m.dy_dv2

@@ -1,8 +1,9 @@
 """What a gate y = a(u) v does to Gaussian inputs: second moments of its output and of its slopes."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from gradmedic.activations import Gate, all_gates
+from gradmedic.activations import all_gates, gate
 from gradmedic.errors import ActivationError
 from gradmedic.theory.moments import moments
 
@@ -23,14 +24,13 @@ class GateMoments:
     """E (dy/dv)^2."""
 
 
-def gate_moments(gate: str | Gate, q: float, q_v: float | None = None) -> GateMoments:
-    """The moments of a gate for inputs of variance `q`, where v may have another one.
+def gate_moments(it: Any, q: float, q_v: float | None = None) -> GateMoments:
+    """The moments of a gate (name, class, module) for inputs of variance `q`, where v may have another one.
 
-    Raises `ActivationError` for a name that nobody knows.
+    Raises `ActivationError` for what is no gate.
     """
-    if isinstance(gate, str):
-        if gate not in all_gates():
-            raise ActivationError(f"no gate is called {gate!r}; there are {', '.join(all_gates())}")
-        gate = all_gates()[gate]()
-    m, v = moments(gate.opens, q), q if q_v is None else q_v
+    known = gate(it)
+    if known is None:
+        raise ActivationError(f"{it!r} is no gate; there are {', '.join(all_gates())}")
+    m, v = moments(known.opens, q), q if q_v is None else q_v
     return GateMoments(q, v, y2=v * m.m2, y4=3 * v * v * m.m4, dy_du2=v * m.d2, dy_dv2=m.m2)
