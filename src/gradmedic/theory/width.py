@@ -16,7 +16,7 @@ from gradmedic.theory.dual import dual_of_squares
 from gradmedic.theory.moments import moments
 
 WIDENED = 1.3
-"""For what a softmax at the end adds; settled on 253 measured networks, held on 20 others (theory.md)."""
+"""For what a softmax at the end adds; settled on 253 measured networks, and held on 20 others."""
 FLOOR, MARGIN = 0.03, 0.05
 """In ln: what measuring itself adds, and the error of the mean."""
 LARGEST_STD, LARGEST_ELASTICITY = 0.5, 2.0
