@@ -4,6 +4,7 @@ from math import nan
 from typing import Any
 
 from gradmedic.recording import Event, Recording
+from gradmedic.site import Kind
 from gradmedic.sketch import Columns, parameter, site, sketch
 
 STUCK = [2.3] * 60
@@ -13,7 +14,7 @@ def _non_finite(op: str, reason: str, phase: str = "forward", **facts: object) -
     data = {"phase": phase, "site": 1, "op": op, "reason": reason, "dtype": "float32", **facts}
     drawn = [
         site("fc", "linear", module="fc", module_type="Linear", parameter="fc.weight"),
-        site("born", op, file="train.py", line=7, kind="arithmetic"),
+        site("born", op, file="train.py", line=7, kind=Kind.ARITHMETIC),
     ]
     return sketch(drawn, losses=[2.3, 2.1, 1.8, nan, nan], events=[Event("non-finite", 3, data)])
 
@@ -60,7 +61,7 @@ def _sharp_attention() -> Recording:
         [
             site("q", "linear", {"input_rms": 1.0}, module="q", module_type="Linear", shape=(64, 8, 48)),
             site("q.bmm", "bmm", module="", module_type="Net", file="train.py", line=31, shape=(64, 8, 8)),
-            site("q.softmax", "softmax", {"saturated": [1.0] * 4}, file="train.py", line=31, kind="attention"),
+            site("q.softmax", "softmax", {"saturated": [1.0] * 4}, file="train.py", line=31, kind=Kind.ATTENTION),
             site("out", "linear", tail=True),
         ],
         losses=STUCK,

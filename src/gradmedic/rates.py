@@ -14,6 +14,12 @@ USUAL = 0.003
 LARGE = 0.02
 """Share from which a first step counts as large: a run that is sick may owe it to that."""
 
+LEAST = 1e-5
+"""The smallest factor that is worth a trial: a run that is wrong by more is wrong in another way."""
+
+ADAPTIVE = {"Adam", "AdamW", "NAdam", "RAdam", "RMSprop", "Adamax"}
+"""Optimizers whose steps have the size of their learning rate, which is then about 0.001."""
+
 SLOWER = (
     "learning-rate-too-high",
     "exploding-gradient",
@@ -26,21 +32,36 @@ SLOWER = (
 
 def factors(finding: Finding, recording: Recording) -> Iterator[float]:
     """Factors for the learning rate that are worth a trial, the likeliest first."""
-    pace = first_pace(recording)
+    if is_from_start(finding):
+        return
     if finding.rule == "learning-rate-too-low":
         told = finding.evidence.get("suggested_factor")
         if isinstance(told, float):  # else a schedule takes the rate away: no factor helps
-            yield from _around(told, 1.0, 3.0, 0.3)
+            yield from dict.fromkeys((*adaptive_factor(recording), *_around(told, 1.0, 3.0, 10.0, 0.3)))
     elif finding.rule in SLOWER:
-        fit = min(0.1, USUAL / pace) if pace > LARGE else 0.1
-        yield from (factor for factor in _around(fit, 1.0, 10.0, 0.1) if factor < 1)
+        pace = first_pace(recording)
+        fit = max(LEAST, min(0.1, USUAL / pace)) if pace > LARGE else 0.1
+        usual = adaptive_factor(recording)
+        yield from dict.fromkeys(factor for factor in (*usual, *_around(fit, 1.0, 10.0, 0.1)) if LEAST <= factor < 1)
     else:
         yield from _around(1.0, 10.0, 0.1, 100.0)
 
 
+def adaptive_factor(recording: Recording) -> list[float]:
+    """What takes an adaptive optimizer's rate to 0.001, where that is ten times more or less."""
+    top = max((vital.lr for vital in recording.vitals if vital.lr), default=1e-3)
+    adaptive = any(held.name in ADAPTIVE for held in recording.optimizers.values())
+    return [float(f"{1e-3 / top:.1g}")] if adaptive and not 1e-4 < top < 1e-2 else []
+
+
+def is_from_start(finding: Finding) -> bool:
+    """True for what was wrong before the first step: no step is to blame, and no other size of steps helps."""
+    return finding.rank == 1 and finding.rule in ("dead-relu", "saturated-activation")
+
+
 def first_pace(recording: Recording) -> float:
-    """The largest of the typical paces at the first three captures of any stream; 0 where none was measured."""
-    told = [pace for stream in recording.streams for _, pace in list(typical_paces(recording, stream))[:3]]
+    """The typical pace of the first step that was measured, the largest of all streams; 0 where none was."""
+    told = [pace for stream in recording.streams for _, pace in list(typical_paces(recording, stream))[:1]]
     return max((pace for pace in told if isfinite(pace)), default=0.0)
 
 

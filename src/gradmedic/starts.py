@@ -7,7 +7,10 @@ from math import sqrt
 import torch
 from torch import Generator, Tensor, nn
 
+from gradmedic.activations import activation
+from gradmedic.errors import GradmedicError
 from gradmedic.patient import Patient, Weight
+from gradmedic.theory.critical import Critical, on_edge
 
 Draw = Callable[[Weight, Generator], object]
 """Writes a start into a weight."""
@@ -15,25 +18,20 @@ Draw = Callable[[Weight, Generator], object]
 LOST, HUGE = 1e-3, 10.0
 """Root mean squares of an embedding under and over which it is drawn anew along with the matrices."""
 
-GAINS: Mapping[str, tuple[float, float]] = {
-    "relu": (1.4142, 0.0),
-    "leaky_relu": (1.4141, 0.0),
-    "clamp": (1.4142, 0.0),
-    "maximum": (1.4142, 0.0),
-    "tanh": (1.4674, 0.1510),
-    "hardtanh": (1.2103, 0.2441),
-    "softsign": (2.0958, 0.1961),
-    "elu": (1.2234, 0.0347),
-    "celu": (1.2234, 0.0347),
-    "selu": (0.9660, 0.0668),
-    "gelu": (1.4811, 0.0672),
-    "silu": (1.6233, 0.0625),
-    "mish": (1.4448, 0.0558),
-    "hardswish": (1.6701, 0.0752),
-    "identity": (1.0, 0.0),
-}
-"""Where gradients keep their size: standard deviation of weights x root of the fan-in, and variance of
-biases, for signals of size one. Sigmoid, hard sigmoid and softplus have no such place."""
+BY_HAND = {"clamp": "relu", "maximum": "relu"}
+"""What ReLU is called where it is written by hand."""
+
+
+def edge(name: str) -> Critical | None:
+    """Where gradients keep their size behind an activation, for signals of size one; None if there is no such place.
+
+    Sigmoid, hard sigmoid and softplus have none: biases would need a negative variance.
+    """
+    try:
+        point = on_edge(activation(BY_HAND.get(name, name)), 1.0)
+    except GradmedicError:
+        return None
+    return point if point.feasible else None
 
 
 @contextmanager
@@ -82,7 +80,17 @@ def normal(weight: Tensor, gain: float, fan: float, generator: Generator) -> Non
 
 def orthogonal(weight: Tensor, gain: float, generator: Generator) -> None:
     """Orthogonal rows or columns; the square blocks of gates each for themselves."""
-    size = weight.shape[-1]
-    blocks = torch.split(weight, size) if weight.dim() == 2 and weight.shape[0] % size == 0 else (weight,)
-    for block in blocks:
+    for block in blocks(weight):
         nn.init.orthogonal_(block, gain, generator=generator)
+
+
+def identity(weight: Tensor, gain: float) -> None:
+    """Ones on the diagonal, times the gain; of the square blocks of gates in each."""
+    for block in blocks(weight):
+        nn.init.eye_(block).mul_(gain)
+
+
+def blocks(weight: Tensor) -> tuple[Tensor, ...]:
+    """The square blocks of a matrix that holds those of several gates; another one as it is."""
+    size = weight.shape[-1]
+    return torch.split(weight, size) if weight.dim() == 2 and weight.shape[0] % size == 0 else (weight,)

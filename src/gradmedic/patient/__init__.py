@@ -69,6 +69,7 @@ class Patient:
         finally:
             course.settle()
             self.steps.rest()
+            self.lens.rest()
 
     @contextmanager
     def around_steps(self, act: Callable[[Optimizer], Callable[[], None] | None]) -> Iterator[None]:

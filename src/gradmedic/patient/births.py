@@ -16,6 +16,7 @@ from weakref import ref
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.parameter import is_lazy
 
 from gradmedic.errors import RemedyError
 from gradmedic.patient.backward import Backward, Pass
@@ -181,9 +182,9 @@ class Watch:
             raise RemedyError("its weights were loaded: a new start would throw away what they have learned")
 
 
-def _leaves(call: Call) -> Iterator[Tensor]:
-    """The weights among the arguments of a call; fused recurrent layers take theirs in a list."""
-    for value in (*call.args, *call.kwargs.values()):
-        for one in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(one, Tensor) and one.requires_grad and one.is_leaf and one.is_floating_point():
-                yield one
+def _leaves(call: Call) -> list[Tensor]:
+    """The weights among the arguments of a call, biases first; fused recurrent layers take theirs in a list."""
+    values = (*call.args, *call.kwargs.values())
+    found = [one for value in values for one in (value if isinstance(value, list | tuple) else (value,))]
+    leaves = [one for one in found if isinstance(one, Tensor) and one.requires_grad and one.is_leaf]
+    return sorted((leaf for leaf in leaves if not is_lazy(leaf)), key=Tensor.dim)

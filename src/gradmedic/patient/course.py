@@ -10,6 +10,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+TROUBLE = (GradmedicError, RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What goes wrong in an act. Other exceptions are the script's, or torch's way to end a checkpoint's second pass."""
+
+
 class Made(Protocol):
     """A call or a backward pass that has not been made yet."""
 
@@ -71,8 +75,10 @@ class Course:
                 return made.proceed()
             try:
                 result = make(made)
-            except Exception as error:
-                trouble = error
+            except TROUBLE as error:
+                if self._tell is None:
+                    raise
+                trouble: Exception = error
             else:
                 self.acted += 1
                 return result

@@ -1,7 +1,7 @@
 """Where a graph is cut between some weights and the loss, and how it is joined again."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -19,7 +19,7 @@ from gradmedic.probe.intervals import user_frame
 if TYPE_CHECKING:
     from gradmedic.patient import Patient
 
-CUTS, HANDED_OUT, MADE_ANEW = ("detach", "data"), ("tolist", "numpy"), ("tensor", "as_tensor", "from_numpy")
+CUTS, HANDED_OUT, MADE_ANEW = ("detach", "data"), ("tolist", "numpy"), ("tensor", "as_tensor")
 PASSES = 2
 """Passes without a gradient after which it is given up: in the first one the cuts are only found."""
 
@@ -105,6 +105,15 @@ class Cuts:
         if operand.requires_grad:
             self._handed[id(result)] = (result, operand)
         return result
+
+    def from_numpy(self, original: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
+        """The function of that name, which no mode sees, for arrays that were handed out before."""
+
+        def from_numpy(array: Any) -> Tensor:
+            made: Tensor = self._make_anew(Call("from_numpy", original, (array,), {}))
+            return made
+
+        return from_numpy
 
     def _make_anew(self, call: Call) -> Any:
         source = call.args[0] if call.args else None

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _NAMES = """
-div: truediv true_divide divide rtruediv itruediv idiv
+div: truediv true_divide divide itruediv idiv
+reciprocal: rtruediv rdiv
 matmul: mm mv
 bmm: baddbmm
 linear: addmm

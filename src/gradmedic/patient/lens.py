@@ -95,7 +95,7 @@ class Lens(TorchFunctionMode):
         self._looks: dict[str, list[tuple[Spot | None, Look]]] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._counted: set[str] = set()
-        self._on = False
+        self._on = self._entered = False
         self._wraps = ExitStack()
 
     @contextmanager
@@ -120,7 +120,8 @@ class Lens(TorchFunctionMode):
             self._wraps.enter_context(wrapped(torch.autograd, "_engine_run_backward", self._with_lens))
             self._wraps.enter_context(eagerly())
             self._wraps.enter_context(custom_calls(self._custom))
-            if self not in stack():
+            if not self._entered:
+                self._entered = True
                 self.__enter__()  # type: ignore[no-untyped-call]
 
     def _stop(self) -> None:
@@ -129,8 +130,16 @@ class Lens(TorchFunctionMode):
             self._on = False
             self._wraps.close()
             self._modules.stop(self._again)
-            if on_top(self):  # else somebody has entered another one above: ours passes all calls on
-                self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            self.rest()
+
+    def rest(self) -> None:
+        """Leave the stack if nobody looks; where that cannot be yet, all calls are passed on.
+
+        It cannot be while a call is being looked at, and where somebody has entered another mode above.
+        """
+        if self._entered and not self._on and on_top(self):
+            self._entered = False
+            self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def _with_lens(self, engine: Any) -> Any:
         """torch takes all modes off for a backward pass; checkpoints run the forward pass again in it."""
@@ -154,9 +163,9 @@ class Lens(TorchFunctionMode):
         looks = self._looks
         if looks:
             op = op_of(func)
-            if op == "backward" and self._counted:
+            if op == "backward":
                 self._again()
-            if op in looks or ANY in looks:
+            elif op in looks or ANY in looks:
                 return self._look(op, func, args, kwargs or {})
         return func(*args, **(kwargs or {}))
 

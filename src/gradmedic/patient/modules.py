@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules import module as hooks
 
@@ -94,7 +95,8 @@ class Modules:
         if threading.get_ident() != self._thread:
             return None
         if not self._stack:
-            self.names.learn(module.parameters(), sys._getframe(1))
+            with torch._C.DisableTorchFunction():  # nobody has to look at how we look around
+                self.names.learn(module.parameters(), sys._getframe(1))
             for follower in self._followers:
                 follower()
         changed = args

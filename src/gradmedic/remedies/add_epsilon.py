@@ -98,7 +98,7 @@ def _below(call: Call, epsilon: float) -> Any:
 
 def _divided(call: Call, epsilon: float) -> Any:
     """A division; `1 / y` calls a method of the divisor."""
-    at = 0 if call.op != "div" or "rtruediv" in getattr(call.func, "__name__", "") else 1
+    at = 1 if call.op == "div" else 0
     divisor = call.args[at]
     if not isinstance(divisor, Tensor) or not divisor.is_floating_point():
         return call.proceed()

@@ -48,11 +48,10 @@ class ChangeOptimizer(Remedy):
 
     name: ClassVar[str] = "change-optimizer"
     cures: ClassVar[tuple[str, ...]] = (
+        "learning-rate-too-high",
         "exploding-gradient",
         "vanishing-gradient",
         "learning-rate-too-low",
-        "learning-rate-too-high",
-        "poor-initialization",
     )
     alters: ClassVar[Alters] = Alters.UPDATE
 

@@ -11,6 +11,7 @@ from gradmedic.clip import clip_norm, gradients, scale_of
 from gradmedic.finding import Finding
 from gradmedic.norms import percentile, sound_norms, spike_limit
 from gradmedic.patient import Patient
+from gradmedic.rates import is_from_start
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 
@@ -32,7 +33,7 @@ class ClipGradNorm(Remedy):
     From the norms of the run's own finite steps before it went wrong. Norms are near log-normal, so
     the threshold stands three robust standard deviations above the median of their logarithm: it
     clips less than one healthy step in a hundred. Then their 90th percentile, and the median, which
-    clips every other step; at last 1.0, the habit.
+    clips every other step; at last 1.0, the habit. Where all gradients exploded only the latter, and 0.1.
 
     ## References
     - Pascanu et al., [On the difficulty of training recurrent neural
@@ -42,8 +43,8 @@ class ClipGradNorm(Remedy):
 
     name: ClassVar[str] = "clip-grad-norm"
     cures: ClassVar[tuple[str, ...]] = (
-        "exploding-gradient",
         "loss-spike",
+        "exploding-gradient",
         "learning-rate-too-high",
         "non-finite",
         "dead-relu",
@@ -55,8 +56,12 @@ class ClipGradNorm(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        if is_from_start(finding) or not recording.optimizers:
+            return
         norms = sound_norms(recording)
         told = [spike_limit(norms), percentile(norms, 0.9), percentile(norms, 0.5)] if len(norms) > 2 else []
+        if finding.rule == "exploding-gradient":  # what was usual there is of no use
+            told = [1.0, 0.1]
         for max_norm in dict.fromkeys(float(f"{one:.3g}") for one in (*told, 1.0) if one > 0):
             yield cls(max_norm)
 

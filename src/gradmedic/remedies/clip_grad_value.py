@@ -36,7 +36,7 @@ class ClipGradValue(Remedy):
     """
 
     name: ClassVar[str] = "clip-grad-value"
-    cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "loss-spike")
+    cures: ClassVar[tuple[str, ...]] = ("loss-spike", "exploding-gradient")
     alters: ClassVar[Alters] = Alters.UPDATE
 
     limit: float

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from gradmedic.clip import clip_units, scale_of
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient
+from gradmedic.rates import is_from_start
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 
@@ -34,7 +35,7 @@ class ClipUnits(Remedy):
     """
 
     name: ClassVar[str] = "clip-units"
-    cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "dead-relu", "loss-spike")
+    cures: ClassVar[tuple[str, ...]] = ("loss-spike", "dead-relu", "exploding-gradient")
     alters: ClassVar[Alters] = Alters.UPDATE
 
     ratio: float = 0.01
@@ -42,6 +43,8 @@ class ClipUnits(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        if is_from_start(finding) or not recording.optimizers:
+            return
         yield from map(cls, (0.01, 0.1))
 
     @contextmanager

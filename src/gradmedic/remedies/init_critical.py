@@ -15,8 +15,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.settings import nearest
-from gradmedic.starts import GAINS, normal, started
+from gradmedic.starts import BY_HAND, edge, normal, started
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class InitCritical(Remedy):
     """
 
     name: ClassVar[str] = "init-critical"
-    cures: ClassVar[tuple[str, ...]] = ("vanishing-gradient", "exploding-gradient", "poor-initialization")
+    cures: ClassVar[tuple[str, ...]] = ("vanishing-gradient", "poor-initialization", "exploding-gradient")
     alters: ClassVar[Alters] = Alters.WEIGHTS
 
     activation: str
@@ -55,29 +54,29 @@ class InitCritical(Remedy):
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
         hidden = hidden_activations(recording, streams_of(finding, recording))
         for op, _ in Counter(site.op for site in hidden).most_common(1):
-            if op in GAINS:
-                yield cls(op, weights_before(recording, [site for site in hidden if site.op == op]))
+            if edge(op) is not None:
+                yield cls(BY_HAND.get(op, op), weights_before(recording, [site for site in hidden if site.op == op]))
         if not hidden and recording.sites:
             yield cls("identity")
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        if self.activation not in GAINS:
-            hint = nearest(self.activation, GAINS)
-            raise RemedyError(f"{self.activation} has no initialization at which gradients keep their size{hint}")
-        gain, variance = GAINS[self.activation]
+        point = edge(self.activation)
+        if point is None:
+            raise RemedyError(f"{self.activation} has no initialization at which signals and gradients keep their size")
 
         def draw(weight: Weight, generator: Generator) -> None:
-            normal(weight.tensor, gain, weight.fan_in, generator)
+            normal(weight.tensor, point.sigma_w, weight.fan_in, generator)
 
         def shift(weight: Weight, generator: Generator) -> None:
-            normal(weight.tensor, sqrt(variance), 1.0, generator)
+            normal(weight.tensor, sqrt(point.sigma_b2), 1.0, generator)
 
         with started(patient, self.weights, {"matrix": draw, "bias": shift}):
             yield
 
     def code(self) -> str:
-        gain, variance = GAINS.get(self.activation, (1.0, 0.0))
+        point = edge(self.activation)
+        gain, variance = (point.sigma_w, point.sigma_b2) if point is not None else (1.0, 0.0)
         return (
             "# behind the line that makes the model\n"
             "for module in model.modules():\n"

@@ -40,9 +40,9 @@ class InitHe(Remedy):
     name: ClassVar[str] = "init-he"
     cures: ClassVar[tuple[str, ...]] = (
         "poor-initialization",
-        "vanishing-gradient",
-        "dead-relu",
         "exploding-gradient",
+        "dead-relu",
+        "vanishing-gradient",
         "saturated-activation",
     )
     alters: ClassVar[Alters] = Alters.WEIGHTS

@@ -15,8 +15,8 @@ from gradmedic.remedies import Alters, Remedy
 from gradmedic.starts import orthogonal, started, zero
 
 ROUNDS = 3
-STEADY, LEAST, MOST = 0.02, 0.01, 100.0
-"""A size within 2 % of one is left; one round changes a layer by no more than a hundred times."""
+STEADY, LEAST, MOST = 0.02, 1e-3, 30.0
+"""A size within 2 % of the wanted one is left; a layer is changed by no more than these factors in all."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,10 @@ class InitLsuv(Remedy):
 
     name: ClassVar[str] = "init-lsuv"
     cures: ClassVar[tuple[str, ...]] = (
-        "vanishing-gradient",
         "poor-initialization",
+        "vanishing-gradient",
         "exploding-gradient",
         "saturated-activation",
-        "dead-relu",
     )
     alters: ClassVar[Alters] = Alters.WEIGHTS
 
@@ -67,12 +66,15 @@ class InitLsuv(Remedy):
 
     def _fit(self, weight: Weight, generator: Generator) -> None:
         orthogonal(weight.tensor, 1.0, generator)
+        done = 1.0
         for _ in range(ROUNDS):
             output = weight.call.proceed()
             size = float(output.square().mean().sqrt()) if isinstance(output, Tensor) and output.numel() else 0.0
             if not 0 < size < float("inf") or abs(size / self.size - 1) < STEADY:
                 return
-            weight.tensor.mul_(min(max(self.size / size, LEAST), MOST))
+            factor = min(max(self.size / size, LEAST / done), MOST / done)
+            weight.tensor.mul_(factor)
+            done *= factor
 
     def code(self) -> str:
         return (

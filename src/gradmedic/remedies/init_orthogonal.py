@@ -12,7 +12,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.starts import orthogonal, started
+from gradmedic.starts import identity, orthogonal, started
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class InitOrthogonal(Remedy):
     written by hand. Gated layers owe more to the bias of their forget gates.
 
     ## How the dose is chosen
-    The weights that the finding names, with a gain of one. A tanh takes some more away: 1.2 for that; 0.9 for
-    ReLU cells, which have nothing to bound them.
+    The weights that the finding names, with a gain of one. A tanh takes some more away: 1.2 for that. ReLU cells,
+    which have nothing to bound them, start as the identity, which adds up what comes in.
 
     ## References
     - Saxe et al., [Exact solutions to the nonlinear dynamics of learning](https://arxiv.org/abs/1312.6120), 2014
@@ -38,7 +38,7 @@ class InitOrthogonal(Remedy):
     """
 
     name: ClassVar[str] = "init-orthogonal"
-    cures: ClassVar[tuple[str, ...]] = ("vanishing-through-time", "exploding-gradient")
+    cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "vanishing-through-time")
     alters: ClassVar[Alters] = Alters.WEIGHTS
 
     weights: tuple[str, ...] = ()
@@ -47,28 +47,39 @@ class InitOrthogonal(Remedy):
     gain: float = 1.0
     """The singular values of the matrices."""
 
+    identity: bool = False
+    """Whether the matrices are the identity, times the gain, and not random."""
+
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
         named = recurrent_weights(finding, recording)
         if finding.rule == "vanishing-through-time":
             yield from (cls(named, gain) for gain in (1.0, 1.2))
         elif "decades_per_step" in finding.evidence:
-            yield from (cls(named, gain) for gain in (1.0, 0.9))
+            bounded = any(site.op in ("tanh", "sigmoid", "lstm", "gru") for site in recording.sites.values())
+            yield from (cls(named, 1.0, not bounded), cls(named, 1.0, bounded), cls(named, 0.9))
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
         def draw(weight: Weight, generator: Generator) -> None:
-            orthogonal(weight.tensor, self.gain, generator)
+            if self.identity:
+                identity(weight.tensor, self.gain)
+            else:
+                orthogonal(weight.tensor, self.gain, generator)
 
         draws = {"recurrent": draw, "matrix": draw} if self.weights else {"recurrent": draw}
         with started(patient, self.weights, draws):
             yield
 
     def code(self) -> str:
+        if self.identity:
+            draw = f"block.copy_({self.gain:.3g} * torch.eye(*block.shape))"
+        else:
+            draw = f"torch.nn.init.orthogonal_(block, gain={self.gain:.3g})"
         return (
             "# behind the line that makes the model\n"
             "for name, parameter in model.named_parameters():\n"
             '    if "weight_hh" in name:\n'
             "        for block in parameter.data.split(parameter.shape[1]):  # each gate for itself\n"
-            f"            torch.nn.init.orthogonal_(block, gain={self.gain:.3g})"
+            f"            {draw}"
         )

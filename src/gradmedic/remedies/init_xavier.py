@@ -38,9 +38,9 @@ class InitXavier(Remedy):
 
     name: ClassVar[str] = "init-xavier"
     cures: ClassVar[tuple[str, ...]] = (
+        "exploding-gradient",
         "saturated-activation",
         "poor-initialization",
-        "exploding-gradient",
         "vanishing-gradient",
     )
     alters: ClassVar[Alters] = Alters.WEIGHTS

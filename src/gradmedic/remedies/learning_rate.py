@@ -40,10 +40,10 @@ class LearningRate(Remedy):
     cures: ClassVar[tuple[str, ...]] = (
         "learning-rate-too-high",
         "learning-rate-too-low",
-        "exploding-gradient",
         "dead-relu",
-        "saturated-activation",
+        "exploding-gradient",
         "loss-spike",
+        "saturated-activation",
         "non-finite",
         "vanishing-gradient",
     )

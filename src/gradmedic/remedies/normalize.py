@@ -45,7 +45,6 @@ class Normalize(Remedy):
         "vanishing-gradient",
         "exploding-gradient",
         "saturated-activation",
-        "dead-relu",
         "poor-initialization",
     )
     alters: ClassVar[Alters] = Alters.MODEL

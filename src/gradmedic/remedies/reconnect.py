@@ -5,10 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import torch
+
 from gradmedic.finding import Finding
 from gradmedic.globs import folded
 from gradmedic.patient import Patient
 from gradmedic.patient.cuts import Cuts
+from gradmedic.patient.wraps import wrapped
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 
@@ -59,6 +62,7 @@ class Reconnect(Remedy):
             patient.around_operations((), cuts.look),
             patient.around_modules(cuts.enter, cuts.leave),
             patient.around_backward(cuts.passing),
+            wrapped(torch, "from_numpy", cuts.from_numpy),
         ):
             yield
 

@@ -35,7 +35,7 @@ class Residual(Remedy):
     """
 
     name: ClassVar[str] = "residual"
-    cures: ClassVar[tuple[str, ...]] = ("vanishing-gradient", "dead-relu")
+    cures: ClassVar[tuple[str, ...]] = ("vanishing-gradient",)
     alters: ClassVar[Alters] = Alters.MODEL
 
     modules: tuple[str, ...]

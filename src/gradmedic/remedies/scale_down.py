@@ -36,7 +36,7 @@ class ScaleDown(Remedy):
     """
 
     name: ClassVar[str] = "scale-down"
-    cures: ClassVar[tuple[str, ...]] = ("poor-initialization", "exploding-gradient")
+    cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "poor-initialization")
     alters: ClassVar[Alters] = Alters.WEIGHTS
 
     weights: tuple[str, ...]

@@ -43,13 +43,7 @@ class StandardizeInputs(Remedy):
     """
 
     name: ClassVar[str] = "standardize-inputs"
-    cures: ClassVar[tuple[str, ...]] = (
-        "saturated-activation",
-        "dead-relu",
-        "exploding-gradient",
-        "learning-rate-too-high",
-        "non-finite",
-    )
+    cures: ClassVar[tuple[str, ...]] = ("saturated-activation", "dead-relu", "exploding-gradient")
     alters: ClassVar[Alters] = Alters.MODEL
 
     per: str = "all"

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
-from gradmedic.patient import Call, Patient
+from gradmedic.patient import Call, Pass, Patient
+from gradmedic.patient.origins import RESHAPES, Origin, Origins
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.site import Kind
 
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+RAW = 10.0
+"""Size of a target from which it counts as being in raw units."""
 
 
 @dataclass(frozen=True)
@@ -23,54 +24,53 @@ class StandardizeTargets(Remedy):
     """
     ## What it does
     Trains the network on targets of mean zero and spread one, and scales what it puts out back: predictions
-    stay in the script's units. Mean and spread are those of the first batch of targets, fixed afterwards.
+    stay in the script's units. Mean and spread are those of the first batch of targets, fixed afterwards. The
+    loss may be one of torch's, or begin with a difference of output and target that is written by hand.
 
     ## When it helps
-    When targets come in raw units under a squared error: prices of 300 000 have gradients of their own size
-    times the error, which no usual learning rate survives.
+    When targets, or the returns of a critic, come in raw units under a squared error: prices of 300 000 have
+    gradients of their own size times the error, which no usual learning rate survives.
 
     ## How the dose is chosen
-    There is none. It needs a model that puts out one tensor, and one of torch's losses: it cannot be given where
-    the loss is written by hand.
+    There is none. It looks for comparisons of what an outermost module puts out with data.
 
     ## References
     - LeCun et al., Efficient BackProp, 1998
+    - van Hasselt et al., [Learning values across many orders of magnitude](https://arxiv.org/abs/1602.07714), 2016
     """
 
     name: ClassVar[str] = "standardize-targets"
-    cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "loss-mismatch", "learning-rate-too-high")
+    cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "learning-rate-too-high", "loss-mismatch")
     alters: ClassVar[Alters] = Alters.MODEL
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
-        ends = [s.id for s in recording.sites.values() if s.kind is Kind.LOSS and s.op in DISTANCES]
-        highs = [abs(high) for end in ends for _, high in recording.site_series(end, "target_max")]
-        if ends and (not highs or max(highs) > 10):
+        columns = ("target_min", "target_max")
+        told = [
+            abs(row[c]) for capture in recording.captures for row in capture.sites.values() for c in columns if c in row
+        ]
+        if any(size > RAW for size in told):
             yield cls()
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        units: list[tuple[Tensor, Tensor]] = []
+        book = _Book()
 
-        def scaled_back(_: nn.Module, __: tuple[Any, ...], output: Any) -> Any:
-            if not isinstance(output, Tensor):
-                raise RemedyError(
-                    "the model puts out several things; which of them is compared to targets is not known"
-                )
-            return output * units[0][1] + units[0][0] if units else False
+        def reshaped(call: Call) -> Any:
+            result = call.proceed()
+            book.origins.carry(call, result)
+            return result
 
-        def compared(call: Call) -> Any:
-            output, target, *rest = call.args
-            if not output.requires_grad:
-                return call.proceed()
-            first = not units
-            if first:
-                units.append((target.mean(), target.std().clamp(min=1e-6) if target.numel() > 1 else torch.ones(())))
-            mean, spread = units[0]
-            output = output if first else (output - mean) / spread
-            return replace(call, args=(output, (target - mean) / spread, *rest)).proceed()
+        def forgetting(one: Pass) -> Any:
+            book.origins.clear()
+            return one.proceed()
 
-        with patient.on_outputs(("",), scaled_back), patient.around_operations(DISTANCES, compared):
+        with (
+            patient.on_outputs(("",), book.put_out),
+            patient.around_operations(tuple(RESHAPES), reshaped),
+            patient.around_operations((*DISTANCES, "sub"), book.compared),
+            patient.around_backward(forgetting),
+        ):
             yield
 
     def code(self) -> str:
@@ -81,3 +81,53 @@ class StandardizeTargets(Remedy):
             "# and where predictions are wanted in their own units\n"
             "prediction = model(x) * std + mean"
         )
+
+
+@dataclass
+class _Book:
+    """The units of each output, and which tensors are outputs."""
+
+    units: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    origins: Origins = field(default_factory=Origins)
+
+    def put_out(self, _: nn.Module, __: tuple[Any, ...], output: Any) -> Any:
+        """Scale outputs back to the script's units."""
+        if isinstance(output, Tensor):
+            return self._scaled_back(0, output)
+        if type(output) in (tuple, list):
+            return type(output)(self._scaled_back(at, one) for at, one in enumerate(output))
+        return False
+
+    def _scaled_back(self, at: int, value: Any) -> Any:
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            return value
+        raw = value.view_as(value)  # told apart from the network's own tensor, which may be an output itself
+        mean, spread = self.units.get(at, (0.0, 1.0))
+        result = raw * spread + mean if at in self.units else raw
+        self.origins.note(result, Origin("output", raw, at))
+        return result
+
+    def compared(self, call: Call) -> Any:
+        """Compare an output with its target in standard units."""
+        values = [*call.args, call.kwargs.get("target")][:2]
+        origins = [self.origins.of(value) for value in values]
+        which = next((at for at, origin in enumerate(origins) if origin is not None and origin.op == "output"), None)
+        if which is None or len(values) < 2:
+            return call.proceed()
+        origin, target = origins[which], values[1 - which]
+        if origin is None or not isinstance(target, Tensor) or target.requires_grad or not values[which].requires_grad:
+            return call.proceed()
+        mean, spread = self.units.setdefault(origin.dim or 0, _units(target))
+        pair = [origin.before(), (target - mean) / spread]
+        args = pair if which == 0 else pair[::-1]
+        return replace(call, args=(*args, *call.args[2:]), kwargs=_without(call.kwargs, "target")).proceed()
+
+
+def _units(target: Tensor) -> tuple[Tensor, Tensor]:
+    numbers = target.detach().float()
+    spread = numbers.std() if numbers.numel() > 1 else torch.ones(())
+    return numbers.mean(), spread.clamp(min=1e-6)
+
+
+def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name != key}

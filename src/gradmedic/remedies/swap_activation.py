@@ -1,36 +1,23 @@
 """Another activation at chosen places, with the initialization that belongs to it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
+from gradmedic.activations import Activation, activation
 from gradmedic.anatomy import hidden_activations, sites_of, streams_of, weights_before
-from gradmedic.errors import RemedyError
+from gradmedic.errors import GradmedicError, RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Call, Patient, Weight
 from gradmedic.patient.spots import spots
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.settings import nearest
 from gradmedic.site import Kind, Site
-from gradmedic.starts import GAINS, normal, started, zero
+from gradmedic.starts import edge, normal, started, zero
 
-FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "leaky_relu": F.leaky_relu,
-    "elu": F.elu,
-    "selu": F.selu,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "mish": F.mish,
-    "tanh": Tensor.tanh,
-    "softsign": F.softsign,
-    "identity": lambda x: x,
-}
 STEEP = {"exp", "expm1", "pow", "square", "sinh", "cosh"}
 """Operations that grow faster than their operand: as activations they explode over depth."""
 
@@ -59,20 +46,14 @@ class SwapActivation(Remedy):
     """
 
     name: ClassVar[str] = "swap-activation"
-    cures: ClassVar[tuple[str, ...]] = (
-        "vanishing-gradient",
-        "dead-relu",
-        "exploding-gradient",
-        "saturated-activation",
-        "non-finite",
-    )
+    cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "vanishing-gradient", "dead-relu", "saturated-activation")
     alters: ClassVar[Alters] = Alters.MODEL
 
     sites: tuple[str, ...]
     """Where, such as "body.1/sigmoid" or "train.py:31/sigmoid"; `*` stands for one part of a name."""
 
     to: str = "relu"
-    """relu, leaky_relu, elu, selu, gelu, silu, mish, tanh, softsign or identity."""
+    """Any activation that gradmedic knows, by its name in torch: "relu", "gelu", "leaky_relu(0.2)"."""
 
     weights: tuple[str, ...] = ()
     """Names of the weights that get the start of the new activation. Empty: none."""
@@ -89,9 +70,7 @@ class SwapActivation(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        if self.to not in FUNCTIONS:
-            raise RemedyError(f"swap-activation knows no activation {self.to!r}{nearest(self.to, FUNCTIONS)}")
-        function, gain = FUNCTIONS[self.to], GAINS[self.to][0]
+        function, gain = _known(self.to).f, _gain(self.to)
 
         def swapped(call: Call) -> Tensor:
             return call.become(function(call.operand.clone() if call.in_place else call.operand))
@@ -105,18 +84,31 @@ class SwapActivation(Remedy):
             yield
 
     def code(self) -> str:
-        module = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "identity": "Identity"}.get(self.to, self.to.upper())
-        module = {"SILU": "SiLU", "MISH": "Mish", "TANH": "Tanh", "SOFTSIGN": "Softsign"}.get(module, module)
-        function = f"torch.{self.to}" if self.to in ("relu", "tanh") else f"torch.nn.functional.{self.to}"
+        known = _known(self.to)
+        module, function = known.modules[:1], known.functions[:1]
         places = ", ".join(self.sites[:3]) + (", ..." if len(self.sites) > 3 else "")
         return (
             f"# at {places}\n"
-            f"activation = torch.nn.{module}()  # as a function: {function}(x)\n"
+            f"activation = torch.nn.{module[0] if module else 'Identity'}()"
+            f"{f'  # as a function: torch.nn.functional.{function[0]}(x)' if function else ''}\n"
             "# and for each layer right before one\n"
-            f"std = {GAINS.get(self.to, (1.0, 0.0))[0]:.4g} / layer.weight[0].numel() ** 0.5\n"
+            f"std = {_gain(self.to):.4g} / layer.weight[0].numel() ** 0.5\n"
             "torch.nn.init.normal_(layer.weight, std=std)\n"
             "torch.nn.init.zeros_(layer.bias)"
         )
+
+
+def _known(name: str) -> Activation:
+    try:
+        return activation(name)
+    except GradmedicError as error:
+        raise RemedyError(str(error)) from None
+
+
+def _gain(name: str) -> float:
+    """The standard deviation x root of the fan-in at which gradients keep their size; one where there is none."""
+    point = edge(name)
+    return point.sigma_w if point is not None else 1.0
 
 
 def _at_fault(finding: Finding, recording: Recording) -> list[Site]:
@@ -127,7 +119,7 @@ def _at_fault(finding: Finding, recording: Recording) -> list[Site]:
         named = {site.id for site in sites_of(finding, recording)}
         ops = {site.op for site in hidden if site.id in named}
         return [site for site in hidden if site.op in ops]
-    if finding.rule in ("exploding-gradient", "non-finite"):
+    if finding.rule == "exploding-gradient":
         return _steep(recording, streams)
     if finding.rule == "saturated-activation":
         named = {site.id for site in sites_of(finding, recording)}

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient
-from gradmedic.rates import run_length
+from gradmedic.rates import is_from_start, run_length
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 from gradmedic.scaling import scaled
@@ -37,8 +37,8 @@ class WarmUp(Remedy):
 
     name: ClassVar[str] = "warm-up"
     cures: ClassVar[tuple[str, ...]] = (
-        "learning-rate-too-high",
         "loss-spike",
+        "learning-rate-too-high",
         "dead-relu",
         "exploding-gradient",
         "saturated-activation",
@@ -50,6 +50,8 @@ class WarmUp(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        if is_from_start(finding) or not recording.optimizers:
+            return
         length = run_length(recording)
         yield from map(cls, dict.fromkeys((max(10, length // 10), max(10, length // 3))))
 

@@ -38,7 +38,7 @@ class WeightDecay(Remedy):
     """
 
     name: ClassVar[str] = "weight-decay"
-    cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "loss-spike")
+    cures: ClassVar[tuple[str, ...]] = ("loss-spike", "exploding-gradient")
     alters: ClassVar[Alters] = Alters.UPDATE
 
     rate: float
