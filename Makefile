@@ -27,8 +27,8 @@ test: .venv/dev  ## run all tests
 bench: .venv/dev  ## measure what watching costs
 	.venv/bin/python benchmarks/overhead.py
 
-docs: .venv/dev  ## write the pages of rules and activations to docs
-	.venv/bin/python docs/diagnoses.py && .venv/bin/python docs/activations.py
+docs: .venv/dev  ## write the pages of rules, remedies and activations to docs
+	.venv/bin/python docs/diagnoses.py && .venv/bin/python docs/remedies.py && .venv/bin/python docs/activations.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -14,6 +14,7 @@ from gradmedic.errors import SettingsError
 from gradmedic.finding import Finding, Message, Severity
 from gradmedic.locale import CATALOGS, LANGUAGES, catalog, parse, say, translator
 from gradmedic.recording import EVENTS
+from gradmedic.remedies import all_remedies
 from gradmedic.rules import Rule, all_rules
 from gradmedic.site import Kind
 
@@ -86,7 +87,7 @@ def found_by(rule: type[Rule]) -> Iterator[Finding]:
 
 def headings() -> set[str]:
     """The headings of all pages."""
-    pages = [*all_rules().values(), *all_activations().values(), *all_gates().values()]
+    pages = [*all_rules().values(), *all_remedies().values(), *all_activations().values(), *all_gates().values()]
     lines = (line.strip() for page in pages for line in (page.__doc__ or "").splitlines())
     return {line.lstrip("# ") for line in lines if line.startswith("##")}
 

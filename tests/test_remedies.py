@@ -20,6 +20,7 @@ from torch.optim import optimizer as optimizer_hooks
 
 from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
+from gradmedic.manual import treatment as manual
 from gradmedic.patient import Patient
 from gradmedic.prescription import Prescription
 from gradmedic.recording import Recording
@@ -213,3 +214,19 @@ def test_page_has_all_sections_and_its_code_parses(remedy: type[Remedy]) -> None
     assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == SECTIONS
     for block in page.split("```python\n")[1:]:
         ast.parse(block.split("```")[0])
+
+
+@every_remedy
+def test_the_manual_tells_what_each_field_of_the_dose_is(remedy: type[Remedy]) -> None:
+    told = manual.page(remedy.name)
+    assert all(rule in told for rule in remedy.cures)
+    bullets = [line for line in told.splitlines() if line.startswith("- `")]
+    held: Any = remedy
+    assert len(bullets) == len(fields(held))
+    assert all(len(line.split("` ", 1)[1].split()) >= 3 for line in bullets)
+
+
+@every_remedy
+def test_the_page_in_docs_is_up_to_date(remedy: type[Remedy]) -> None:
+    file = Path(__file__).parent.parent / "docs" / "remedies" / f"{remedy.name}.md"
+    assert file.read_text(encoding="utf-8") == manual.page(remedy.name), "run `make docs`"

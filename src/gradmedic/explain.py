@@ -29,7 +29,7 @@ def page(name: str, lang: str = "en") -> str:
     """The page of a rule in Markdown: its docstring, and the options that it takes."""
     rule = _rule(name)
     text = cleandoc(rule.__doc__ or "").splitlines()
-    lines = [_heading(line, lang) for line in text]
+    lines = [heading(line, lang) for line in text]
     return "\n".join([f"# {title(name, lang)}", "", *lines, "", *_options(rule, lang)]).rstrip() + "\n"
 
 
@@ -47,7 +47,8 @@ def _rule(name: str) -> type[Rule]:
     return rules[name]
 
 
-def _heading(line: str, lang: str) -> str:
+def heading(line: str, lang: str) -> str:
+    """A line of a page, translated if it is a heading."""
     marks, _, text = line.partition(" ")
     return f"{marks} {translator(lang)(text)}" if marks and not marks.strip("#") else line
 
@@ -57,15 +58,15 @@ def _options(rule: type[Rule], lang: str) -> Iterator[str]:
     options: tuple[Field[object], ...] = fields(rule) if is_dataclass(rule) else ()
     if options:
         yield from (f"## {translator(lang)('Options')}", "", f"`[tool.gradmedic.rules.{rule.name}]`", "")
-    told = dict(_sentences(rule))
+    told = dict(sentences(rule))
     for option in options:
         yield f"- `{option.name} = {option.default}` {told.get(option.name, '')}".rstrip()
 
 
-def _sentences(rule: type[Rule]) -> Iterator[tuple[str, str]]:
+def sentences(member: type) -> Iterator[tuple[str, str]]:
     """The string that stands under each field in the source, which Python itself forgets."""
     try:
-        body = ast.parse(dedent(getsource(rule))).body
+        body = ast.parse(dedent(getsource(member))).body
     except OSError:  # a plug-in that came without its source
         return
     held = [node for top in body if isinstance(top, ast.ClassDef) for node in top.body]

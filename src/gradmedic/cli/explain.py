@@ -1,4 +1,4 @@
-"""`gradmedic explain`: the page of a rule or activation, as it stands in its file."""
+"""`gradmedic explain`: the page of a rule, remedy or activation, as it stands in its file."""
 
 import click
 
@@ -9,7 +9,7 @@ from gradmedic.cli.options import LANGUAGE, settings_from
 @LANGUAGE
 @click.argument("name", metavar="[RULE]", required=False)
 def explain(name: str | None, lang: str | None) -> None:
-    """Print the page of a rule, or of an activation; without RULE, list all rules."""
+    """Print the page of a rule, a remedy or an activation; without RULE, list all rules."""
     from rich.console import Console
 
     from gradmedic.explain import show

@@ -1,1 +1,1 @@
-"""The manual's part on activations: their pages, their portraits, and a table of all."""
+"""The manual's part on what needs torch: pages of activations and remedies, portraits, and a table."""

@@ -6,13 +6,17 @@ from rich.markdown import Markdown
 from gradmedic.activations import activation, gate
 from gradmedic.errors import ActivationError
 from gradmedic.locale import translator
+from gradmedic.manual import treatment
 from gradmedic.manual.page import page
 from gradmedic.manual.table import gates, table
+from gradmedic.remedies import all_remedies
 from gradmedic.renderers.glyphs import can_say, emit
 
 
 def knows(name: str) -> bool:
     """Whether there is a page for that name."""
+    if name in all_remedies():
+        return True
     try:
         return bool(gate(name) or activation(name))
     except ActivationError:
@@ -20,13 +24,14 @@ def knows(name: str) -> bool:
 
 
 def show(name: str | None, lang: str, console: Console) -> None:
-    """Print the page of an activation or gate, or where none is named, all beside each other."""
+    """Print the page of an activation, gate or remedy, or where none is named, all activations beside each other."""
     _ = translator(lang)
     if not can_say(_("Numbers"), console.encoding):
         lang, _ = "en", translator("en")
     if name:
         width = min(console.width - 4, 76)
-        emit(console, Markdown(page(name, lang, console.encoding, width), code_theme="ansi_dark"))
+        told = treatment.page(name, lang) if name in all_remedies() else page(name, lang, console.encoding, width)
+        emit(console, Markdown(told, code_theme="ansi_dark"))
         return
     legend = [
         _("slope: the steepest. flat: share of inputs of mean square 1 where it is below 0.01."),

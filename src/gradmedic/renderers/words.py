@@ -186,7 +186,18 @@ def remarks(report: Report, lang: str) -> list[str]:
     said = [_(str(event.data.get("text"))) for event in report.recording.events_of("note")]
     failed = _("a part of gradmedic failed and was left out: {part}, {error}")
     failures = [failed.format_map({"part": "", "error": "", **e.data}) for e in report.recording.events_of("failure")]
-    return list(dict.fromkeys((*hidden * bool(report.recording.events_of("compiled")), *said, *failures)))
+    hides = hidden * bool(report.recording.events_of("compiled"))
+    return list(dict.fromkeys((*_treatment(report, _), *hides, *said, *failures)))
+
+
+def _treatment(report: Report, _: Callable[[str], str]) -> Iterator[str]:
+    """Which remedies the run was under, and which could not be given."""
+    refused = {str(e.data.get("remedy")): str(e.data.get("reason")) for e in report.recording.events_of("refused")}
+    given = [str(event.data.get("remedy")) for event in report.recording.events_of("remedy")]
+    if given := [name for name in given if name not in refused]:
+        yield _("under treatment: {remedies}").format(remedies=", ".join(given))
+    for remedy, reason in refused.items():
+        yield _("{remedy} could not be given: {reason}").format(remedy=remedy, reason=reason)
 
 
 def missing(report: Report, lang: str) -> str:
