@@ -47,6 +47,11 @@ class Activation(ABC):
         """Apply it to every element."""
 
     @property
+    def title(self) -> str:
+        """What to call it in a sentence."""
+        return self.name
+
+    @property
     def kinks(self) -> tuple[float, ...]:
         """Where the function or its slope jumps."""
         return ()
@@ -97,7 +102,11 @@ class Custom(Activation):
     name: ClassVar[str] = "custom"
 
     function: Function
-    label: str = field(default="", compare=False)
+    label: str = field(default="custom", compare=False)
+
+    @property
+    def title(self) -> str:
+        return self.label
 
     def f(self, x: Tensor) -> Tensor:
         return self.function(x.clone()).to(x.dtype)  # it may work in place

@@ -55,7 +55,7 @@ def on_edge(phi: Activation, q: float) -> Critical:
     """
     m = moments(phi, q)
     if not m.d2 > 0:
-        raise TheoryError(f"{phi.name} passes no gradient at inputs of mean square {q:g}")
+        raise TheoryError(f"{phi.title} passes no gradient at inputs of mean square {q:g}")
     bias = _bias(m)
     return Critical(m.d2**-0.5, 0.0 if abs(bias) < NOTHING * q else bias, q, m.m2_dq / m.d2, m.d2_dq / m.d2)
 
@@ -128,10 +128,10 @@ def _roots(f: Callable[[float], float]) -> Iterator[float]:
 def _none(phi: Activation, bias: float | None) -> str:
     if bias is not None and (other := on_edge(phi, 1.0)).feasible:
         return (
-            f"{phi.name} has no critical point that holds with bias variance {bias:g}; at mean square 1 it takes "
+            f"{phi.title} has no critical point that holds with bias variance {bias:g}; at mean square 1 it takes "
             f"gain {other.sigma_w:.4g} and bias variance {other.sigma_b2:.4g}"
         )
     return (
-        f"{phi.name} has no critical initialization: its mean output outweighs its slope, and no weights keep both "
+        f"{phi.title} has no critical initialization: its mean output outweighs its slope, and no weights keep both "
         "signal and gradient; take another activation (relu, gelu, elu), or normalize before it"
     )
