@@ -19,14 +19,14 @@ SOURCE = Path(gradmedic.__file__).parent
 FLOORS = {
     "ground": "errors plugins settings",
     "facts": "site ledger recording finding progress report sketch prescription trial prediction",
-    "accounts": "scoring pairs treatment budget length results",
+    "accounts": "scoring pairs units treatment budget length results",
     "store": "chains shelf rows journal recorder merging archive",
     "judges": "layers depth growth through_time outcome origins misfit wiring norms rates globs anatomy "
     "locale rules judge",
     "voices": "renderers explain sinks",
     "body": "activations theory probe patient starts scaling clip remedies",
     "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners",
-    "proof": "candidates search",
+    "proof": "candidates refining search",
     "verbs": "manual verbs",
     "doors": "cli integrations",
 }

@@ -1,6 +1,7 @@
 """The search: finds what helps, is not taken in by luck, prefers the simple, and keeps to its time."""
 
 from collections.abc import Callable, Iterator
+from math import log10
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,40 @@ def test_a_torn_line_of_the_store_is_passed_over(tmp_path: Path) -> None:
     made = search(world({}), "a", store=file)
     made.find()
     assert 1 < len(made.runner.ran) < 6  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("best", [3e-3, 1.0, 2e4])
+def test_a_dose_far_beyond_those_that_were_proposed_is_found(best: float) -> None:
+    def matter_of_dose(trial: Trial) -> list[float]:
+        doses = [item.dose.get("factor") for item in trial.prescription.items]
+        miss = abs(log10(float(doses[0]) / best)) if doses and isinstance(doses[0], float) else 6.0
+        return falling(2.0, 0.01 * 10 ** (0.3 * min(miss, 6.0)))
+
+    likely = [Candidate(prescribed("rate", factor=factor), order=order) for order, factor in enumerate((1e-1, 1e-2))]
+    choice = search(matter_of_dose, *likely).find()
+    assert choice is not None
+    [item] = choice.prescription.items
+    assert 0.3 < float(item.dose["factor"]) / best < 3  # type: ignore[arg-type]
+
+
+def test_a_loss_in_other_units_is_not_taken_for_a_better_one() -> None:
+    def scaled(trial: Trial) -> list[float]:
+        factor = 0.01 if "scale" in names(trial) else 1.0
+        end = {("swap",): 0.7, ("scale", "swap"): 0.7}.get(names(trial), 1.0)
+        return [factor * loss for loss in falling(2.0, end)]
+
+    scale = Candidate(prescribed("scale"), redefines=frozenset({"scale"}))
+    swap = Candidate(prescribed("swap"), order=1)
+    assert found(search(scaled, scale)) is None
+    assert found(search(scaled, scale, swap)) == ("swap",)
+
+
+def test_a_loss_in_other_units_is_believed_where_it_falls_further() -> None:
+    def scaled(trial: Trial) -> list[float]:
+        return [0.01 * loss for loss in falling(2.0, 0.1)] if names(trial) == ("scale",) else falling(2.0, 1.0)
+
+    made = search(scaled, Candidate(prescribed("scale"), redefines=frozenset({"scale"})), "other")
+    assert found(made) == ("scale",)
+    best = made.best
+    assert best is not None
+    assert best.runs[0].series["train.py:9"].losses[0] == pytest.approx(2.0)

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from gradmedic.finding import Finding, Severity
-from gradmedic.prescription import Item, Prescription
+from gradmedic.prescription import Prescription
 from gradmedic.report import Report
 from gradmedic.trial import identity
 
@@ -25,6 +25,8 @@ class Candidate:
     prescription: Prescription
     depth: int = 0
     order: int = 0
+    redefines: frozenset[str] = frozenset()
+    """Those of its remedies under which the loss is another function of the predictions."""
 
     @property
     def key(self) -> str:
@@ -45,7 +47,8 @@ class Candidate:
         """Both together; what changes the network comes before what changes how it moves."""
         first, second = sorted((self, other), key=lambda one: (-one.depth, one.order))
         items = first.prescription.items + second.prescription.items
-        return Candidate(Prescription(items, script=self.prescription.script), first.depth, self.order + other.order)
+        both = Prescription(items, script=self.prescription.script)
+        return Candidate(both, first.depth, self.order + other.order, self.redefines | other.redefines)
 
 
 def by_diagnosis(report: Report) -> list[Candidate]:
@@ -55,9 +58,10 @@ def by_diagnosis(report: Report) -> list[Candidate]:
     remedies = all_remedies()
     found: dict[str, Candidate] = {}
     for finding in _in_turn(report.findings):
-        for item, depth in _interleaved([_doses(remedy, finding, report) for remedy in _fitting(remedies, finding)]):
-            alone = Prescription((item,), script=str(report.recording.run.get("script", "")))
-            found.setdefault(identity(alone), Candidate(alone, depth, len(found)))
+        for dose in _interleaved([_doses(remedy, finding, report) for remedy in _fitting(remedies, finding)]):
+            alone = Prescription((dose.item,), script=str(report.recording.run.get("script", "")))
+            redefines = frozenset({dose.name} if dose.redefines_loss else ())
+            found.setdefault(identity(alone), Candidate(alone, _depth(dose), len(found), redefines))
     return [*found.values()]
 
 
@@ -75,19 +79,18 @@ def _fitting(remedies: "Mapping[str, type[Remedy]]", finding: Finding) -> "list[
     return sorted(fit, key=lambda remedy: (remedy.cures.index(finding.rule), _depth(remedy), remedy.name))
 
 
-def _doses(remedy: "type[Remedy]", finding: Finding, report: Report) -> list[tuple[Item, int]]:
+def _doses(remedy: "type[Remedy]", finding: Finding, report: Report) -> "list[Remedy]":
     try:
-        doses = [*remedy.doses(finding, report.recording)]
+        return [*remedy.doses(finding, report.recording)]
     except Exception:  # a remedy that cannot tell its dose is no candidate
         return []
-    return [(dose.item, _depth(remedy)) for dose in doses]
 
 
-def _depth(remedy: "type[Remedy]") -> int:
+def _depth(remedy: "Remedy | type[Remedy]") -> int:
     return [*type(remedy.alters)].index(remedy.alters)
 
 
-def _interleaved(queues: Sequence[Sequence[tuple[Item, int]]]) -> Iterator[tuple[Item, int]]:
+def _interleaved(queues: "Sequence[Sequence[Remedy]]") -> "Iterator[Remedy]":
     """The first dose of each remedy, then the second of each, and so on."""
     for row in zip_longest(*queues):
         yield from (one for one in row if one is not None)

@@ -1,26 +1,30 @@
-"""Find the prescription that helps: screen, combine, confirm, and then prefer the simplest.
+"""Find the prescription that helps: screen, refine, combine, confirm, and then prefer the simplest.
 
 1. *Screen.* Each candidate is run once, with the script's own seeds, against the control. Where time
    is short, over the first part of the run only; the better third then runs its whole length.
-2. *Combine.* The best remedies are tried in twos, the best two in threes.
-3. *Confirm.* The best few are run with fresh seeds, each against a control with the same seeds. What
+2. *Refine.* Of the best two remedies, and in the end of the best prescription, more and less is tried.
+3. *Combine.* The best remedies are tried in twos, the best two in threes.
+4. *Confirm.* The best few are run with fresh seeds, each against a control with the same seeds. What
    won the screening by luck loses it here: the interval that is reported comes from these pairs.
-4. *Choose.* Of those that are as good as the best, the simplest and mildest.
+5. *Choose.* Of those that are as good as the best, the simplest and mildest.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations
+from math import inf
 
 from gradmedic.budget import Budget
 from gradmedic.candidates import Candidate
 from gradmedic.length import SHORTEST
 from gradmedic.pairs import Arm, as_good, effect, gain
 from gradmedic.prescription import Prescription
+from gradmedic.refining import FURTHEST, STRIDE, doses, moved
 from gradmedic.results import Results
 from gradmedic.runners import Runner
-from gradmedic.scoring import Scale, scale_of
+from gradmedic.scoring import Scale, scale_of, score
 from gradmedic.trial import Outcome, Trial, identity
+from gradmedic.units import Rates, exchanged, rates
 
 NOTHING = Prescription()
 SHARES = (1.0, 0.5, 0.25)
@@ -29,6 +33,8 @@ ENOUGH = 16
 """Candidates that should be screened, even if that means over a part of the run only."""
 PARTNERS = 4
 """Remedies that are tried in combination with one another."""
+REFINED = 2
+"""Remedies whose doses are refined before they are combined."""
 FINALISTS = 3
 """Prescriptions that are confirmed with fresh seeds."""
 
@@ -53,6 +59,7 @@ class Search:
         self.candidates: dict[str, Candidate] = {}
         self.arms: dict[str, Arm] = {}
         self.finalists: list[Candidate] = []
+        self.rates: dict[frozenset[str], Rates] = {}
 
     def begin(self, control: Outcome, candidates: Iterable[Candidate], results: Results) -> None:
         """Take up what is known: the control with the script's own seeds, and what may help."""
@@ -123,13 +130,26 @@ class Search:
         trial = outcome.trial
         key = identity(trial.prescription)
         arm = self.arms.get(key, Arm(trial.prescription))
+        outcome = self._in_own_units(outcome, self.candidates.get(key))
         self.arms[key] = replace(arm, runs={**arm.runs, trial.seed_shift: outcome})
         self.told(self)
+
+    def _in_own_units(self, outcome: Outcome, candidate: Candidate | None) -> Outcome:
+        """The outcome with its losses in the units of the script's own loss, if its remedies have changed them."""
+        redefines = candidate.redefines if candidate is not None else frozenset[str]()
+        if candidate is not None and redefines == candidate.remedies and outcome.trial.seed_shift == 0:
+            self.rates.setdefault(redefines, rates(self.first, outcome))
+        known = [rate for names, rate in self.rates.items() if names <= redefines]
+        return exchanged(outcome, known) if known else outcome
 
     def find(self) -> Candidate | None:
         """Do all of it."""
         self.screen()
+        for promising in self._partners()[:REFINED]:
+            self.refine(promising)
         self.combine()
+        for best in self.ranked(self.steps)[:1]:
+            self.refine(best)
         self.confirm()
         return self.choice()
 
@@ -148,6 +168,19 @@ class Search:
         if steps != self.steps:
             best = self.ranked(steps)[: max(PARTNERS, len(self.candidates) // 3)]
             self.run((Trial(one.prescription, 0, self.steps) for one in best), self.reserve)
+
+    def refine(self, candidate: Candidate) -> None:
+        """Try more and less of each dose of what looks best; where that is better, ever more of it."""
+        for dose in doses(candidate):
+            ways = [(moved(candidate, dose, factor), factor) for factor in (STRIDE, 1 / STRIDE)]
+            self._try(one for one, _ in ways)
+            ahead, factor = min(ways, key=lambda way: self._level(way[0]))
+            while self._level(ahead) < self._level(candidate):
+                candidate, factor = ahead, factor**2
+                if not 1 / FURTHEST <= factor <= FURTHEST:
+                    break
+                ahead = moved(candidate, dose, factor)
+                self._try([ahead])
 
     def combine(self) -> None:
         """Run the best remedies together, and the best two with a third."""
@@ -224,6 +257,11 @@ class Search:
         best, scale = self.arm(ranked[0]), self.scale
         good = sorted((one for one in ranked if as_good(self.arm(one), best, self.control, scale)), key=_simplicity)
         return [*dict.fromkeys([ranked[0], *good[:2], *ranked])][:FINALISTS]
+
+    def _level(self, candidate: Candidate) -> float:
+        """How badly the script ends under it with its own seeds; `inf` where that was not tried."""
+        run = self.arm(candidate).runs.get(0)
+        return score(run, self.scale) if run is not None and _reached(run, self.steps) else inf
 
     def _helps(self, candidate: Candidate, seeds: list[int]) -> bool:
         """True if a candidate is better than nothing by more than chance, or at least each time."""

@@ -40,6 +40,8 @@ class Remedy(ABC):
     name: ClassVar[str]
     cures: ClassVar[tuple[str, ...]]
     alters: ClassVar[Alters]
+    redefines_loss: ClassVar[bool] = False
+    """Whether the loss that is given to backward is another function of the predictions than the script's own."""
 
     @classmethod
     @abstractmethod

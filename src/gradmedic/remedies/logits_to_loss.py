@@ -47,6 +47,7 @@ class LogitsToLoss(Remedy):
     name: ClassVar[str] = "logits-to-loss"
     cures: ClassVar[tuple[str, ...]] = ("loss-mismatch",)
     alters: ClassVar[Alters] = Alters.MODEL
+    redefines_loss: ClassVar[bool] = True
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:

@@ -35,6 +35,7 @@ class MatchShapes(Remedy):
     name: ClassVar[str] = "match-shapes"
     cures: ClassVar[tuple[str, ...]] = ("loss-mismatch",)
     alters: ClassVar[Alters] = Alters.MODEL
+    redefines_loss: ClassVar[bool] = True
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:

@@ -42,6 +42,7 @@ class StandardizeTargets(Remedy):
     name: ClassVar[str] = "standardize-targets"
     cures: ClassVar[tuple[str, ...]] = ("exploding-gradient", "learning-rate-too-high", "loss-mismatch")
     alters: ClassVar[Alters] = Alters.MODEL
+    redefines_loss: ClassVar[bool] = True
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
