@@ -12,6 +12,14 @@ SLACK = 5.0
 """Seconds that any trial may take on top."""
 
 
+@dataclass(frozen=True)
+class Reserve:
+    """What is to be left for later; a last look at the treated run is always to be had."""
+
+    seconds: float = 0.0
+    trials: int = 1
+
+
 @dataclass
 class Budget:
     """Seconds from now on, and trials, of which `jobs` run at a time."""
@@ -38,9 +46,12 @@ class Budget:
         """Seconds until the end."""
         return max(0.0, self.seconds - self.spent)
 
-    def paid(self, outcome: Outcome, whole: bool) -> None:
-        """Count a trial; one that ran its whole length teaches what that costs."""
+    def started(self) -> None:
+        """Count a trial."""
         self.used += 1
+
+    def paid(self, outcome: Outcome, whole: bool) -> None:
+        """Learn what a trial costs from one that ran its whole length."""
         if whole and outcome.ended.well:
             self.costs.append(outcome.seconds)
             self.startup = outcome.startup
@@ -56,10 +67,10 @@ class Budget:
         each = min(self.startup, self.whole) + share * max(0.0, self.whole - self.startup)
         return trials * each / self.jobs
 
-    def affords(self, reserve: float, trials: int = 0, share: float = 1.0) -> bool:
-        """True if one more trial leaves `reserve` seconds, and `trials` trials, for what comes later."""
-        enough = self.trials is None or self.used + trials < self.trials
-        return enough and self.left - self.cost(self.jobs, share) > reserve
+    def affords(self, reserve: "Reserve", share: float = 1.0) -> bool:
+        """True if one more trial leaves what is reserved for later."""
+        enough = self.trials is None or self.used + 1 + reserve.trials <= self.trials
+        return enough and self.left - self.cost(self.jobs, share) > reserve.seconds
 
     def longest(self, control: Outcome) -> float:
         """Seconds after which a trial is ended; never longer than there is time."""

@@ -29,8 +29,10 @@ class Item:
 class Evidence:
     """What trials have shown: how much better it ended than its paired control.
 
-    `effect` is the median over the pairs, `low` and `high` the ends of its interval; `unit` says what
-    is compared ("decades of loss", or the name of a metric). `versions` are those of gradmedic, torch.
+    `effect` is the mean over the pairs, `low` and `high` the ends of its interval; `unit` says what
+    is compared ("decades of loss", or the name of a metric). `rescued` counts the pairs in which training
+    broke without it and held with it: their effect has no size, and counts as 3. `versions` are those of
+    gradmedic and torch.
     """
 
     effect: float
@@ -38,6 +40,7 @@ class Evidence:
     high: float
     unit: str = "decades of loss"
     seeds: int = 0
+    rescued: int = 0
     steps: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
 

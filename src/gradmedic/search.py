@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import combinations
 from math import inf
 
-from gradmedic.budget import Budget
+from gradmedic.budget import Budget, Reserve
 from gradmedic.candidates import Candidate
 from gradmedic.length import SHORTEST
 from gradmedic.pairs import Arm, as_good, effect, gain
@@ -27,6 +27,7 @@ from gradmedic.trial import Outcome, Trial, identity
 from gradmedic.units import Rates, exchanged, rates
 
 NOTHING = Prescription()
+LAST_LOOK = Reserve()
 SHARES = (1.0, 0.5, 0.25)
 """Parts of the run that candidates may be screened over."""
 ENOUGH = 16
@@ -68,6 +69,7 @@ class Search:
         self.results = results
         self.candidates = {one.key: one for one in candidates}
         self.arms = {identity(NOTHING): Arm(NOTHING, {0: control})}
+        self.budget.started()
         self.budget.paid(control, whole=True)
 
     # ── what is known ───────────────────────────────────────────────────────────────────────
@@ -105,19 +107,20 @@ class Search:
 
     # ── what is done ────────────────────────────────────────────────────────────────────────
 
-    def run(self, trials: Iterable[Trial], reserve: float = 0.0, share: float = 1.0) -> None:
-        """Run trials as long as that leaves `reserve` seconds; what the store knows is not run again."""
+    def run(self, trials: Iterable[Trial], reserve: Reserve = LAST_LOOK, share: float = 1.0) -> None:
+        """Run trials as long as that leaves the reserve; what the store knows is not run again."""
         for outcome in self.runner.run(self._affordable(trials, reserve, share)):
             self.budget.paid(outcome, whole=outcome.trial.steps == self.steps)
             self.results.add(outcome)
             self._note(outcome)
 
-    def _affordable(self, trials: Iterable[Trial], reserve: float, share: float) -> Iterator[Trial]:
+    def _affordable(self, trials: Iterable[Trial], reserve: Reserve, share: float) -> Iterator[Trial]:
         for trial in trials:
             known = self.results.known(trial)
             if known is not None:
                 self._note(known)
             elif self.budget.affords(reserve, share=share):
+                self.budget.started()
                 limit = self.budget.longest(self.first)
                 yield replace(trial, seconds=limit, memory=self.memory)
 
@@ -155,14 +158,15 @@ class Search:
 
     def last_look(self, candidate: Candidate) -> Trial:
         """The trial in which a chosen candidate is looked at with all that gradmedic can see."""
-        self.budget.used += 1
+        self.budget.started()
         limit = self.budget.longest(self.first)
         return Trial(candidate.prescription, 0, self.steps, observed=True, seconds=limit, memory=self.memory)
 
     def screen(self) -> None:
         """Run every candidate once, as long as there is time for what comes after."""
-        reserve = self.reserve + 0.25 * self.budget.left
-        share = self._share(reserve)
+        later = self.reserve
+        reserve = replace(later, seconds=later.seconds + 0.25 * self.budget.left)
+        share = self._share(reserve.seconds)
         steps = self._part(share)
         self.run((Trial(one, 0, steps) for one in self._prescriptions()), reserve, share)
         if steps != self.steps:
@@ -216,10 +220,11 @@ class Search:
     # ── how ─────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def reserve(self) -> float:
-        """Seconds that confirmation and a last look at the treated run will take."""
-        trials = (FINALISTS + 1) * min(self.seeds, 2) + 2 * self.budget.jobs
-        return min(self.budget.cost(trials), 0.4 * self.budget.seconds)
+    def reserve(self) -> Reserve:
+        """What confirmation and a last look at the treated run will take."""
+        trials = (FINALISTS + 1) * min(self.seeds, 2)
+        seconds = self.budget.cost(trials + 2 * self.budget.jobs)
+        return Reserve(min(seconds, 0.4 * self.budget.seconds), min(trials + 1, (self.budget.trials or 0) // 2))
 
     def _share(self, reserve: float) -> float:
         """The part of the run over which enough candidates can be screened."""

@@ -73,6 +73,8 @@ def _helped(line: Line, unit: Message) -> Message:
         "seeds": len(found.pairs),
         "unit": unit,
     }
+    if not line.confirmed and found.rescued:
+        return Message("{remedy} helps: training breaks without it; other seeds were not tried.", values)
     if not line.confirmed:
         return Message(
             "{remedy} helps by {effect} {unit} with the script's own seeds; other seeds were not tried.", values

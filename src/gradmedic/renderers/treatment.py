@@ -106,14 +106,15 @@ def _table(treatment: Treatment, lang: str) -> Table:
     if treatment.control is not None:
         table.add_row(_("none"), ending(list(treatment.control.runs.values())))
     for line in treatment.lines[:MOST]:
-        table.add_row(*_row(line), style="bold" if line is treatment.chosen else "")
+        table.add_row(*_row(line, _("rescued")), style="bold" if line is treatment.chosen else "")
     if len(treatment.lines) > MOST:
         rest = Message("and {n} more", {"n": len(treatment.lines) - MOST})
         table.add_row(say(rest, lang), style="dim")
     return table
 
 
-def _row(line: Line) -> tuple[str, ...]:
+def _row(line: Line, rescued: str) -> tuple[str, ...]:
     found, runs = line.effect, list(line.arm.runs.values())
     sure = f" ± {found.high - found.mean:.2f}" if line.confirmed and len(found.pairs) > 1 else ""
-    return label(line.arm.prescription), ending(runs), f"{found.mean:+.2f}{sure}", str(len(runs))
+    size = rescued if found.rescued == len(found.pairs) else f"{found.mean:+.2f}{sure}"
+    return label(line.arm.prescription), ending(runs), size, str(len(runs))

@@ -100,8 +100,9 @@ def _treatment(search: Search, before: Report, settings: Settings) -> Treatment:
     chosen = None
     if choice is not None:
         chosen = lines[choice.key] = _with_evidence(lines[choice.key], search)
-    ordered = sorted(lines.values(), key=lambda line: (not line.confirmed, -line.effect.mean))
-    facts = (search.scale, search.steps, search.budget.used, search.budget.spent)
+    scale = search.scale
+    ordered = sorted(lines.values(), key=lambda line: (not line.confirmed, line.arm.level(scale)))
+    facts = (scale, search.steps, search.budget.used, search.budget.spent)
     return Treatment(before, search.control, tuple(ordered), chosen, after, *facts, interrupted=interrupted)
 
 
@@ -119,7 +120,8 @@ def _with_evidence(line: Line, search: Search) -> Line:
     found, runs = line.effect, line.arm.runs.values()
     steps = max((run.steps for run in runs), default=0)
     versions = {"gradmedic": __version__, "torch": str(torch_version)}
-    evidence = Evidence(found.mean, found.low, found.high, search.scale.unit, len(found.pairs), steps, versions)
+    size = (found.mean, found.low, found.high, search.scale.unit)
+    evidence = Evidence(*size, len(found.pairs), found.rescued, steps, versions)
     return replace(line, arm=replace(line.arm, prescription=replace(line.arm.prescription, evidence=evidence)))
 
 
