@@ -26,7 +26,7 @@ FLOORS = {
     "voices": "renderers explain sinks",
     "body": "activations theory probe patient starts scaling clip remedies",
     "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners",
-    "proof": "candidates refining search",
+    "proof": "candidates refining joining search",
     "verbs": "manual verbs",
     "doors": "cli integrations",
 }

@@ -188,7 +188,7 @@ def test_a_dose_far_beyond_those_that_were_proposed_is_found(best: float) -> Non
     def matter_of_dose(trial: Trial) -> list[float]:
         doses = [item.dose.get("factor") for item in trial.prescription.items]
         miss = abs(log10(float(doses[0]) / best)) if doses and isinstance(doses[0], float) else 6.0
-        return falling(2.0, 0.01 * 10 ** (0.3 * min(miss, 6.0)))
+        return falling(2.0, 0.1 * 10 ** (0.2 * min(miss, 6.0)))
 
     likely = [Candidate(prescribed("rate", factor=factor), order=order) for order, factor in enumerate((1e-1, 1e-2))]
     choice = search(matter_of_dose, *likely).find()
@@ -218,3 +218,24 @@ def test_a_loss_in_other_units_is_believed_where_it_falls_further() -> None:
     best = made.best
     assert best is not None
     assert best.runs[0].series["train.py:9"].losses[0] == pytest.approx(2.0)
+
+
+def test_a_remedy_that_does_nothing_alone_may_be_what_another_one_lacks() -> None:
+    def both_needed(trial: Trial) -> list[float]:
+        if names(trial) == ("change-optimizer", "init-orthogonal"):
+            return falling(2.0, 0.02)
+        return [2.0, *[1e4] * 99] if "change-optimizer" in names(trial) else [2.0, *[2.0] * 99]
+
+    clips = [f"clip-{way}" for way in ("norm", "value", "units", "adaptive")]
+    assert found(
+        search(both_needed, "change-optimizer", *clips, "weight-decay", "init-orthogonal", seconds=4000.0)
+    ) == (
+        "change-optimizer",
+        "init-orthogonal",
+    )
+
+
+def test_nothing_more_is_tried_where_little_is_left_to_be_wished_for() -> None:
+    made = search(world({("b",): 0.01}), "a", "b", "c")
+    assert found(made) == ("b",)
+    assert max(len(trial.prescription.items) for trial in made.runner.ran) == 1  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 1. *Screen.* Each candidate is run once, with the script's own seeds, against the control. Where time
    is short, over the first part of the run only; the better third then runs its whole length.
 2. *Refine.* Of the best two remedies, and in the end of the best prescription, more and less is tried.
-3. *Combine.* The best remedies are tried in twos, the best two in threes.
+3. *Combine.* The best three remedies are tried with every other one, the best two with a third.
 4. *Confirm.* The best few are run with fresh seeds, each against a control with the same seeds. What
    won the screening by luck loses it here: the interval that is reported comes from these pairs.
 5. *Choose.* Of those that are as good as the best, the simplest and mildest.
@@ -11,11 +11,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import combinations
 from math import inf
 
 from gradmedic.budget import Budget, Reserve
 from gradmedic.candidates import Candidate
+from gradmedic.joining import in_twos, with_one_more
 from gradmedic.length import SHORTEST
 from gradmedic.pairs import Arm, as_good, effect, gain
 from gradmedic.prescription import Prescription
@@ -23,7 +23,7 @@ from gradmedic.refining import FURTHEST, STRIDE, doses, moved
 from gradmedic.results import Results
 from gradmedic.runners import Runner
 from gradmedic.scoring import Scale, scale_of, score
-from gradmedic.trial import Outcome, Trial, identity
+from gradmedic.trial import Ended, Outcome, Trial, identity
 from gradmedic.units import Rates, exchanged, rates
 
 NOTHING = Prescription()
@@ -32,8 +32,12 @@ SHARES = (1.0, 0.5, 0.25)
 """Parts of the run that candidates may be screened over."""
 ENOUGH = 16
 """Candidates that should be screened, even if that means over a part of the run only."""
-PARTNERS = 4
-"""Remedies that are tried in combination with one another."""
+FOR_MORE = 0.4
+"""Share of the time that screening leaves for refining and combining."""
+GO_ON = 6
+"""Candidates that run their whole length at the least, after they were screened over a part of it."""
+CURED = 1.5
+"""Decades below its control and the untrained network at which a run leaves little to be wished for."""
 REFINED = 2
 """Remedies whose doses are refined before they are combined."""
 FINALISTS = 3
@@ -84,6 +88,11 @@ class Search:
         """The scale that is fair to all that has been run."""
         runs = [run for arm in self.arms.values() for run in arm.runs.values()]
         return scale_of([*self.control.runs.values()], runs, self.goal)
+
+    @property
+    def is_cured(self) -> bool:
+        """True where what was found leaves little to be wished for."""
+        return self.best is not None and gain(self.best, self.control, self.scale) > CURED
 
     def arm(self, candidate: Candidate) -> Arm:
         """What is known of a candidate."""
@@ -148,11 +157,12 @@ class Search:
     def find(self) -> Candidate | None:
         """Do all of it."""
         self.screen()
-        for promising in self._partners()[:REFINED]:
-            self.refine(promising)
-        self.combine()
-        for best in self.ranked(self.steps)[:1]:
-            self.refine(best)
+        if not self.is_cured:
+            for promising in self._partners()[:REFINED]:
+                self.refine(promising)
+            self.combine()
+            for best in self.ranked(self.steps)[:1]:
+                self.refine(best)
         self.confirm()
         return self.choice()
 
@@ -165,12 +175,12 @@ class Search:
     def screen(self) -> None:
         """Run every candidate once, as long as there is time for what comes after."""
         later = self.reserve
-        reserve = replace(later, seconds=later.seconds + 0.25 * self.budget.left)
+        reserve = replace(later, seconds=(1 - FOR_MORE) * later.seconds + FOR_MORE * self.budget.left)
         share = self._share(reserve.seconds)
         steps = self._part(share)
         self.run((Trial(one, 0, steps) for one in self._prescriptions()), reserve, share)
         if steps != self.steps:
-            best = self.ranked(steps)[: max(PARTNERS, len(self.candidates) // 3)]
+            best = self.ranked(steps)[: max(GO_ON, len(self.candidates) // 3)]
             self.run((Trial(one.prescription, 0, self.steps) for one in best), self.reserve)
 
     def refine(self, candidate: Candidate) -> None:
@@ -189,11 +199,10 @@ class Search:
     def combine(self) -> None:
         """Run the best remedies together, and the best two with a third."""
         partners = self._partners()
-        pairs = [a.joined(b) for a, b in combinations(partners, 2)]
-        self._try(pairs)
+        self._try(in_twos(partners))
         best = next(iter(self.ranked(self.steps)), None)
-        if best is not None and len(best.prescription.items) == 2:
-            self._try([best.joined(one) for one in partners if not one.remedies & best.remedies])
+        if best is not None and len(best.prescription.items) == 2 and not self.is_cured:
+            self._try(with_one_more(best, partners))
 
     def confirm(self) -> None:
         """Run the best few with fresh seeds, each against its control."""
@@ -242,12 +251,12 @@ class Search:
         return [one.prescription for one in self.candidates.values()]
 
     def _partners(self) -> list[Candidate]:
-        """The best dose of each of the best remedies that help at all."""
+        """The best dose of each remedy that can be given, the best remedy first."""
         best: dict[frozenset[str], Candidate] = {}
         for one in self.ranked(self.steps):
-            if len(one.remedies) == 1 and gain(self.arm(one), self.control, self.scale) > 0:
+            if len(one.remedies) == 1 and self.arm(one).runs[0].ended is not Ended.REFUSED:
                 best.setdefault(one.remedies, one)
-        return [*best.values()][:PARTNERS]
+        return [*best.values()]
 
     def _try(self, joined: Iterable[Candidate]) -> None:
         new = [one for one in joined if one.key not in self.candidates]

@@ -1,0 +1,33 @@
+"""Which remedies are worth a trial together."""
+
+from collections.abc import Sequence
+
+from gradmedic.candidates import Candidate
+
+BASES = 3
+"""The best remedies, each of which is tried together with every other one."""
+
+
+def in_twos(partners: Sequence[Candidate]) -> list[Candidate]:
+    """The best few with each of the others, those first that did best on their own.
+
+    A remedy that does nothing alone may be what another one lacks: the right start does not save a
+    step that is too large, nor the right step a wrong start.
+    """
+    ranked = [(i + j, i, j) for i in range(len(partners)) for j in range(i + 1, len(partners)) if i < BASES]
+    pairs = ((partners[i], partners[j]) for _, i, j in sorted(ranked))
+    return [one.joined(other) for one, other in pairs if not alike(one, other)]
+
+
+def with_one_more(best: Candidate, partners: Sequence[Candidate]) -> list[Candidate]:
+    """A prescription with each of the others added to it."""
+    return [best.joined(one) for one in partners if not alike(best, one)]
+
+
+def alike(one: Candidate, other: Candidate) -> bool:
+    """True where both do the same thing in different ways, which the first word of their names tells: clip, init."""
+    return bool(_acts(one) & _acts(other))
+
+
+def _acts(candidate: Candidate) -> set[str]:
+    return {name.partition("-")[0] for name in candidate.remedies}

@@ -1,0 +1,23 @@
+"""Which remedies are tried together: the best first, and never two ways to do the same."""
+
+from arms import prescribed
+
+from gradmedic.candidates import Candidate
+from gradmedic.joining import alike, in_twos, with_one_more
+
+NAMES = ("init-he", "clip-norm", "init-xavier", "clip-value", "swap-activation", "warm-up")
+PARTNERS = [Candidate(prescribed(name), order=order) for order, name in enumerate(NAMES)]
+
+
+def test_the_best_come_first_and_each_pair_once() -> None:
+    pairs = [one.remedies for one in in_twos(PARTNERS)]
+    assert pairs[0] == {"init-he", "clip-norm"}
+    assert len(pairs) == len(set(pairs))
+    assert all(pair & {"init-he", "clip-norm", "init-xavier"} for pair in pairs)
+
+
+def test_two_ways_to_do_the_same_are_not_joined() -> None:
+    assert not [pair for pair in in_twos(PARTNERS) if {"init-he", "init-xavier"} <= pair.remedies]
+    assert alike(PARTNERS[1], PARTNERS[3])
+    best = PARTNERS[0].joined(PARTNERS[1])
+    assert [one.remedies - best.remedies for one in with_one_more(best, PARTNERS)] == [{"swap-activation"}, {"warm-up"}]
