@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gradmedic.candidates import Candidate
 
 BASES = 3
-"""The best remedies, each of which is tried together with every other one."""
+"""The best remedies that do different things, each of which is tried together with every other one."""
 
 
 def in_twos(partners: Sequence[Candidate]) -> list[Candidate]:
@@ -14,9 +14,19 @@ def in_twos(partners: Sequence[Candidate]) -> list[Candidate]:
     A remedy that does nothing alone may be what another one lacks: the right start does not save a
     step that is too large, nor the right step a wrong start.
     """
-    ranked = [(i + j, i, j) for i in range(len(partners)) for j in range(i + 1, len(partners)) if i < BASES]
+    bases = _unlike(partners)
+    ranked = [(i + j, i, j) for i in bases for j in range(len(partners)) if j > i or j not in bases]
     pairs = ((partners[i], partners[j]) for _, i, j in sorted(ranked))
     return [one.joined(other) for one, other in pairs if not alike(one, other)]
+
+
+def _unlike(partners: Sequence[Candidate]) -> list[int]:
+    """The best few that do different things, by their places."""
+    found: list[int] = []
+    for place, one in enumerate(partners):
+        if len(found) < BASES and not any(alike(one, partners[i]) for i in found):
+            found.append(place)
+    return found
 
 
 def with_one_more(best: Candidate, partners: Sequence[Candidate]) -> list[Candidate]:
