@@ -18,12 +18,12 @@ SOURCE = Path(gradmedic.__file__).parent
 # From the ground up. A part may import parts of lower lines, and those left of it in its own.
 FLOORS = {
     "ground": "errors plugins settings",
-    "facts": "site ledger recording finding progress report sketch prescription trial prediction",
-    "accounts": "scoring pairs units treatment budget length results",
+    "facts": "site ledger recording finding progress report sketch placing prescription trial prediction",
+    "accounts": "scoring pairs units treatment agreement budget length results",
     "store": "chains shelf rows journal recorder merging archive",
     "judges": "layers depth growth through_time outcome origins misfit wiring norms rates globs anatomy "
     "locale rules judge",
-    "voices": "renderers explain sinks",
+    "voices": "patching renderers explain sinks",
     "body": "activations theory probe patient starts scaling clip remedies",
     "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners",
     "proof": "candidates refining joining search",

@@ -17,6 +17,7 @@ _HOME = {
     "diagnose": "verbs.diagnose",
     "examine": "verbs.examine",
     "gain": "theory.gain",
+    "patch": "verbs.patch",
     "predict": "verbs.predict",
     "treat": "verbs.treat",
     "watch": "verbs.watch",

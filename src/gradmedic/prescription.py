@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradmedic.errors import SettingsError
+from gradmedic.placing import rank
 from gradmedic.settings import nearest
 
 Value = str | float | int | bool | Sequence[str] | Sequence[float]
@@ -90,9 +91,14 @@ class Prescription:
         return cls.from_toml(text, str(path))
 
     def code(self) -> str:
-        """The lines to write into the script for the same effect, remedy by remedy."""
+        """The lines to write into the script for the same effect, remedy by remedy, in the order of a script.
+
+        A comment above them says where they belong.
+        """
         remedies = _body("remedies")
-        return "\n\n".join(f"# {item.remedy}\n{remedies.remedy_from(item).code()}" for item in self.items)
+        codes = [(item.remedy, remedies.remedy_from(item).code()) for item in self.items]
+        ordered = sorted(codes, key=lambda one: rank(one[1]))
+        return "\n\n".join(f"# {name}\n{code}" for name, code in ordered)
 
     def apply(self, model: Any, optimizer: Any) -> AbstractContextManager[None]:
         """Train a model under this prescription inside of a `with` block; leaving it takes everything back.

@@ -10,6 +10,7 @@ from gradmedic import __version__
 from gradmedic.cli.activations import activations
 from gradmedic.cli.diagnose import diagnose
 from gradmedic.cli.explain import explain
+from gradmedic.cli.patch import patch
 from gradmedic.cli.run import run
 from gradmedic.cli.treat import treat
 from gradmedic.errors import GradmedicError
@@ -29,6 +30,7 @@ commands.add_command(diagnose)
 commands.add_command(explain)
 commands.add_command(activations)
 commands.add_command(treat)
+commands.add_command(patch)
 
 
 def main() -> NoReturn:

@@ -1,6 +1,7 @@
 """`gradmedic treat`: find the remedy that helps a script, and prove it."""
 
 import sys
+from dataclasses import replace
 from shutil import get_terminal_size
 from typing import Any, TextIO
 
@@ -23,13 +24,20 @@ from gradmedic.cli.options import LANGUAGE, settings_from
 @click.option(
     "-o", "--output", default="prescription.toml", show_default=True, metavar="FILE", help="Where to write the remedy."
 )
+@click.option("--patch", "as_patch", is_flag=True, help="Print the remedy as code, too, and as a patch of the script.")
 @click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="As rules.dead-relu.share=0.5")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out.")
 @LANGUAGE
 @click.argument("target")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def treat(
-    target: str, args: tuple[str, ...], assigned: tuple[str, ...], ignore: tuple[str, ...], lang: str | None, **how: Any
+    target: str,
+    args: tuple[str, ...],
+    as_patch: bool,
+    assigned: tuple[str, ...],
+    ignore: tuple[str, ...],
+    lang: str | None,
+    **how: Any,
 ) -> int:
     """Try remedies on a PyTorch script, unchanged, and keep the one that is proved to help.
 
@@ -49,7 +57,23 @@ def treat(
     found = verb(target, args, settings=settings, told=ticker.tick, **how)
     ticker.clear()
     show(found, settings.lang, Console(), how["output"] if found.prescription else None)
+    if as_patch and found.prescription is not None and not found.interrupted:
+        show_patch(found, target, args, how["as_module"], settings.lang)
     return 130 if found.interrupted else 0
+
+
+def show_patch(found: Any, target: str, args: tuple[str, ...], as_module: bool, lang: str) -> None:
+    """Print the prescription as code and as a patch of the script, which is tried before."""
+    from rich.console import Console
+
+    from gradmedic.renderers.patch import show, show_code
+    from gradmedic.verbs.patch import Seen, patch
+
+    runs, controls = found.chosen.arm.runs, found.control.runs
+    control = replace(controls[0], recording=found.before.recording)
+    console = Console()
+    show_code(found.prescription.code(), console)
+    show(patch(found.prescription, target, args, as_module=as_module, seen=Seen(control, runs.get(0))), lang, console)
 
 
 class Ticker:

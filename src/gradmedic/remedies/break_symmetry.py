@@ -10,6 +10,7 @@ from torch import Generator
 
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
+from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 from gradmedic.starts import normal, started
@@ -64,12 +65,7 @@ class BreakSymmetry(Remedy):
             yield
 
     def code(self) -> str:
-        return (
-            "# behind the line that makes the model\n"
-            "for name, parameter in model.named_parameters():\n"
-            f"    if name in {self.weights!r}:\n"
-            f"        torch.nn.init.normal_(parameter, std={self.gain:.3g} / parameter.shape[-1] ** 0.5)"
-        )
+        return start_loop(self.weights, f"torch.nn.init.normal_(weight, std={self.gain:.3g} / weight.shape[-1] ** 0.5)")
 
 
 def _first_of_each(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -60,6 +60,8 @@ class DecayLearningRate(Remedy):
     def code(self) -> str:
         gamma = 0.5 ** (1 / self.half_life)
         return (
-            "# behind the line that makes the optimizer; call decay.step() after each optimizer.step()\n"
-            f"decay = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma={gamma:.6g})"
+            "# behind the line that makes the optimizer\n"
+            f"decay = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma={gamma:.6g})\n"
+            "# after optimizer.step()\n"
+            "decay.step()"
         )

@@ -13,6 +13,7 @@ from gradmedic.anatomy import hidden_activations, streams_of, weights_before
 from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
+from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 from gradmedic.starts import BY_HAND, edge, normal, started
@@ -77,6 +78,9 @@ class InitCritical(Remedy):
     def code(self) -> str:
         point = edge(self.activation)
         gain, variance = (point.sigma_w, point.sigma_b2) if point is not None else (1.0, 0.0)
+        if self.weights:
+            draw = f"torch.nn.init.normal_(weight, std={gain:.4g} / weight[0].numel() ** 0.5)"
+            return start_loop(self.weights, draw, f"torch.nn.init.normal_(weight, std={sqrt(variance):.4g})")
         return (
             "# behind the line that makes the model\n"
             "for module in model.modules():\n"

@@ -11,6 +11,7 @@ from torch import Generator
 from gradmedic.anatomy import weights_of
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
+from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 from gradmedic.starts import normal, started, table, zero
@@ -66,6 +67,9 @@ class InitHe(Remedy):
             yield
 
     def code(self) -> str:
+        if self.weights:
+            draw = f"torch.nn.init.normal_(weight, std={self.gain:.4g} / weight[0].numel() ** 0.5)"
+            return start_loop(self.weights, draw, "torch.nn.init.zeros_(weight)")
         return (
             "# behind the line that makes the model\n"
             "for module in model.modules():\n"

@@ -10,6 +10,7 @@ from torch import Generator
 from gradmedic.anatomy import recurrent_weights
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
+from gradmedic.placing import is_named
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 from gradmedic.starts import identity, orthogonal, started
@@ -76,10 +77,12 @@ class InitOrthogonal(Remedy):
             draw = f"block.copy_({self.gain:.3g} * torch.eye(*block.shape))"
         else:
             draw = f"torch.nn.init.orthogonal_(block, gain={self.gain:.3g})"
+        wanted = is_named(self.weights) if self.weights else '"weight_hh" in name'
+        imports = "from fnmatch import fnmatch\n\n" if "fnmatch" in wanted else ""
         return (
-            "# behind the line that makes the model\n"
+            f"# behind the line that makes the model\n{imports}"
             "for name, parameter in model.named_parameters():\n"
-            '    if "weight_hh" in name:\n'
+            f"    if {wanted}:\n"
             "        for block in parameter.data.split(parameter.shape[1]):  # each gate for itself\n"
             f"            {draw}"
         )

@@ -11,6 +11,7 @@ from torch import Generator
 from gradmedic.anatomy import weights_of
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
+from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 from gradmedic.starts import normal, started, table, zero
@@ -64,6 +65,9 @@ class InitXavier(Remedy):
             yield
 
     def code(self) -> str:
+        if self.weights:
+            draw = f"torch.nn.init.xavier_normal_(weight, gain={self.gain:.4g})"
+            return start_loop(self.weights, draw, "torch.nn.init.zeros_(weight)")
         return (
             "# behind the line that makes the model\n"
             "for module in model.modules():\n"

@@ -11,6 +11,7 @@ from gradmedic.anatomy import branch_ends, weights_of
 from gradmedic.finding import Finding
 from gradmedic.globs import folded
 from gradmedic.patient import Patient, Weight
+from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 from gradmedic.starts import started
@@ -67,10 +68,4 @@ class ScaleDown(Remedy):
             yield
 
     def code(self) -> str:
-        return (
-            "# behind the line that makes the model\n"
-            "with torch.no_grad():\n"
-            "    for name, parameter in model.named_parameters():\n"
-            f"        if name in {self.weights!r}:\n"
-            f"            parameter.mul_({self.factor:.3g})"
-        )
+        return start_loop(self.weights, f"weight.data.mul_({self.factor:.3g})")

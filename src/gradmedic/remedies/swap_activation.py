@@ -13,6 +13,7 @@ from gradmedic.errors import GradmedicError, RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Call, Patient, Weight
 from gradmedic.patient.spots import spots
+from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 from gradmedic.site import Kind, Site
@@ -87,15 +88,15 @@ class SwapActivation(Remedy):
         known = _known(self.to)
         module, function = known.modules[:1], known.functions[:1]
         places = ", ".join(self.sites[:3]) + (", ..." if len(self.sites) > 3 else "")
-        return (
+        swap = (
             f"# at {places}\n"
             f"activation = torch.nn.{module[0] if module else 'Identity'}()"
-            f"{f'  # as a function: torch.nn.functional.{function[0]}(x)' if function else ''}\n"
-            "# and for each layer right before one\n"
-            f"std = {_gain(self.to):.4g} / layer.weight[0].numel() ** 0.5\n"
-            "torch.nn.init.normal_(layer.weight, std=std)\n"
-            "torch.nn.init.zeros_(layer.bias)"
+            f"{f'  # as a function: torch.nn.functional.{function[0]}(x)' if function else ''}"
         )
+        if not self.weights:
+            return swap
+        draw = f"torch.nn.init.normal_(weight, std={_gain(self.to):.4g} / weight[0].numel() ** 0.5)"
+        return f"{swap}\n{start_loop(self.weights, draw, 'torch.nn.init.zeros_(weight)')}"
 
 
 def _known(name: str) -> Activation:

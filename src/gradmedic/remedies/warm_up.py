@@ -68,8 +68,10 @@ class WarmUp(Remedy):
 
     def code(self) -> str:
         return (
-            "# behind the line that makes the optimizer; call warm_up.step() after each optimizer.step()\n"
+            "# behind the line that makes the optimizer\n"
             "warm_up = torch.optim.lr_scheduler.LinearLR(\n"
-            f"    optimizer, start_factor={1 / self.steps:.2g}, total_iters={self.steps}\n"
-            ")"
+            f"    optimizer, start_factor={1 / self.steps:.4g}, total_iters={max(1, self.steps - 1)}\n"
+            ")\n"
+            "# after optimizer.step()\n"
+            "warm_up.step()"
         )

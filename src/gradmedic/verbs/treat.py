@@ -22,6 +22,7 @@ from gradmedic.search import Search
 from gradmedic.settings import Settings, nearest
 from gradmedic.treatment import Line, Treatment
 from gradmedic.trial import Outcome, Script, Trial
+from gradmedic.verbs.patch import version_of
 
 FIRST = 0.25
 """Share of the time that the first run may take; a longer one is ended, and trials are as long as it came."""
@@ -119,7 +120,7 @@ def _with_evidence(line: Line, search: Search) -> Line:
 
     found, runs = line.effect, line.arm.runs.values()
     steps = max((run.steps for run in runs), default=0)
-    versions = {"gradmedic": __version__, "torch": str(torch_version)}
+    versions = {"gradmedic": __version__, "torch": str(torch_version), "script": version_of(search.runner.script)}
     size = (found.mean, found.low, found.high, search.scale.unit)
     evidence = Evidence(*size, len(found.pairs), found.rescued, steps, versions)
     return replace(line, arm=replace(line.arm, prescription=replace(line.arm.prescription, evidence=evidence)))

@@ -1,0 +1,54 @@
+"""`gradmedic patch`: a prescription as a patch of the user's own script."""
+
+from typing import Any
+
+import click
+
+from gradmedic.cli.options import LANGUAGE, settings_from
+
+UNSURE = 1
+
+
+# Whatever stands behind the script's name belongs to the script.
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as for python -m.")
+@click.option("-o", "--output", metavar="FILE", help="Write the diff: for `patch -p0` and `git apply`.")
+@click.option("--apply", "applied", is_flag=True, help="Change the script; the old one is kept as TARGET.orig.")
+@click.option("--check/--no-check", default=True, help="Run the patched script and the trial, and compare.  [check]")
+@click.option("--minutes", type=float, default=3.0, show_default=True, help="Time for the three runs of the check.")
+@click.option("--steps", type=int, metavar="N", help="Steps of each run. [as time allows]")
+@LANGUAGE
+@click.argument("prescription")
+@click.argument("target", required=False, default="")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def patch(
+    prescription: str,
+    target: str,
+    args: tuple[str, ...],
+    output: str | None,
+    applied: bool,
+    lang: str | None,
+    **how: Any,
+) -> int:
+    """Print a prescription as a unified diff of the script that it was made for.
+
+    Only what is certain is written; what is left is said, with the lines to paste. The patched script is
+    run beside the trial to see whether it does the same. The diff goes to stdout, all else to stderr. Exit
+    code: 0 if the patch does what the trial did.
+    """
+    from rich.console import Console
+
+    from gradmedic.prescription import Prescription
+    from gradmedic.renderers.patch import show_diff, tell
+    from gradmedic.verbs.patch import patch as verb
+
+    settings = settings_from((), lang=lang)
+    found = verb(Prescription.load(prescription), target, args, **how)
+    if output is not None:
+        found.save(output)
+    else:
+        show_diff(found.diff, Console())
+    tell(found, settings.lang, Console(stderr=True))
+    if applied and found.holds:
+        found.apply()
+    return 0 if found.holds else UNSURE

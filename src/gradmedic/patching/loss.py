@@ -1,0 +1,152 @@
+"""Losses that get what they ask for: logits, or their logarithms."""
+
+import ast
+from collections.abc import Mapping
+from typing import ClassVar
+
+from gradmedic.finding import Message
+from gradmedic.patching import Edit, Order
+from gradmedic.patching.activation import swapped_use
+from gradmedic.patching.built import Builds, within
+from gradmedic.patching.source import Change, Source, UnsureError
+from gradmedic.patching.training import Training
+from gradmedic.patching.uses import Form, Use, uses
+from gradmedic.patching.words import Words
+
+LOSSES: Mapping[str, str] = {
+    "torch.nn.CrossEntropyLoss": "cross-entropy",
+    "torch.nn.functional.cross_entropy": "cross-entropy",
+    "torch.nn.NLLLoss": "likelihood",
+    "torch.nn.functional.nll_loss": "likelihood",
+    "torch.nn.BCEWithLogitsLoss": "binary",
+    "torch.nn.functional.binary_cross_entropy_with_logits": "binary",
+}
+LOGARITHMS: Mapping[str, str] = {"softmax": "log_softmax", "Softmax": "LogSoftmax"}
+
+
+class Loss(Edit):
+    """Leaves out a doubled softmax, takes the binary loss without its own sigmoid, and gives logarithms to NLL."""
+
+    name: ClassVar[str] = "loss"
+    remedies: ClassVar[tuple[str, ...]] = ("logits-to-loss",)
+
+    def changes(self, source: Source, order: Order) -> list[Change]:
+        words = Words(source)
+        found = [(kind, node) for node in source.nodes() if (kind := LOSSES.get(words.torch(node)))]
+        kinds = {kind for kind, _ in found}
+        if len(kinds) != 1:
+            raise UnsureError(Message("it is not plain which loss is meant"))
+        losses = [node for _, node in found]
+        return {"cross-entropy": _logits, "likelihood": _logarithms, "binary": _probabilities}[kinds.pop()](
+            words, losses
+        )
+
+
+def _logits(words: Words, losses: list[ast.AST]) -> list[Change]:
+    """No softmax before a cross-entropy, where it is the only one in the script."""
+    use = _only(words, ("softmax", "log_softmax"), losses)
+    _refuse_thresholds(words)
+    return swapped_use(words, use, "identity")
+
+
+def _logarithms(words: Words, losses: list[ast.AST]) -> list[Change]:
+    """A log-softmax before a negative log-likelihood; of raw numbers, the cross-entropy, which contains it."""
+    if uses(words, "log_softmax") or uses(words, "log"):
+        raise UnsureError(Message("it is not plain what the loss is given"))
+    if uses(words, "softmax"):
+        use = _only(words, ("softmax",), losses)
+        _refuse_thresholds(words)
+        return _renamed(words, use, "torch.nn.LogSoftmax", "log_softmax")
+    full = {
+        "torch.nn.NLLLoss": "torch.nn.CrossEntropyLoss",
+        "torch.nn.functional.nll_loss": "torch.nn.functional.cross_entropy",
+    }
+    return [change for node in losses for change in _written(words, node, full[words.torch(node)])]
+
+
+def _probabilities(words: Words, losses: list[ast.AST]) -> list[Change]:
+    """The binary cross-entropy of probabilities: whoever else uses them still finds them."""
+    if not uses(words, "sigmoid"):
+        raise UnsureError(Message("it is not plain what the loss is given"))
+    for node in losses:
+        call = words.source.parents[node]
+        if isinstance(call, ast.Call) and any(one.arg == "pos_weight" for one in call.keywords):
+            raise UnsureError(Message("line {line} weighs the classes", {"line": call.lineno}))
+    full = {
+        "torch.nn.BCEWithLogitsLoss": "torch.nn.BCELoss",
+        "torch.nn.functional.binary_cross_entropy_with_logits": "torch.nn.functional.binary_cross_entropy",
+    }
+    return [change for node in losses for change in _written(words, node, full[words.torch(node)])]
+
+
+def _only(words: Words, ops: tuple[str, ...], losses: list[ast.AST]) -> Use:
+    """The softmax before the loss: the last thing that the model does, or what the loss is called with."""
+    found = [use for op in ops for use in uses(words, op)]
+    last = [use for use in found if _is_last(words, use, losses)]
+    if len(last) != 1 or not _is_seen_last(words.source, last[0].op):
+        raise UnsureError(Message("it is not plain which softmax stands before the loss"))
+    return last[0]
+
+
+def _is_last(words: Words, use: Use, losses: list[ast.AST]) -> bool:
+    """True for the end of the model that is trained, and for what is handed to the loss."""
+    source, parent = words.source, words.source.parents[use.node]
+    if isinstance(parent, ast.Call) and use.node in parent.args:
+        is_end = parent.args[-1] is use.node and words.torch(parent.func) == "torch.nn.Sequential"
+        return (is_end and _is_model(words, parent)) or parent.func in losses
+    if use.form is Form.MODULE and isinstance(parent, ast.Assign):
+        name = source.read(parent.targets[0])
+        calls = [call for call in source.calls() if source.read(call.func) == name]
+        return (
+            bool(calls)
+            and all(isinstance(source.parents[one], ast.Return) for one in calls)
+            and _is_model(words, parent)
+        )
+    return isinstance(parent, ast.Return) and _is_model(words, parent)
+
+
+def _is_model(words: Words, node: ast.AST) -> bool:
+    """True inside of what makes the model that is trained: its class, or the expression that its variable is given."""
+    training = Training(words.source)
+    model, _ = training.the_model()
+    given = [n for n in words.source.nodes() if isinstance(n, ast.Assign) and words.source.read(n.targets[0]) == model]
+    if len(given) != 1:
+        return False
+    owner = within(words, node)
+    made = Builds(words).kind(given[0].value)
+    return owner is made if owner is not None else given[0] in words.source.around(node)
+
+
+def _is_seen_last(source: Source, op: str) -> bool:
+    """False where the script was seen to run, and no such operation stood between the last weights and the loss."""
+    sites = source.recording.sites.values() if source.recording is not None else ()
+    return not sites or any(site.op == op and site.tail for site in sites)
+
+
+def _refuse_thresholds(words: Words) -> None:
+    """Refuse where the script compares something with a probability: it counts on what would be left out."""
+    for node in words.source.nodes():
+        if isinstance(node, ast.Compare):
+            for one in (node.left, *node.comparators):
+                if isinstance(one, ast.Constant) and isinstance(one.value, float) and 0 < one.value < 1:
+                    raise UnsureError(Message("line {line} counts on probabilities", {"line": node.lineno}))
+
+
+def _renamed(words: Words, use: Use, module: str, function: str = "") -> list[Change]:
+    """Another module, or another function with the same arguments."""
+    call: ast.Call = use.node  # type: ignore[assignment]
+    if use.form is Form.MODULE:
+        return _written(words, call.func, module)
+    if use.form is Form.METHOD and isinstance(call.func, ast.Attribute):
+        end = words.source.span(call.func)[1]
+        return [Change(end - len(call.func.attr), end, function)]
+    return _written(words, call.func, f"{words.torch(call.func).rpartition('.')[0]}.{function}")
+
+
+def _written(words: Words, node: ast.AST, full: str) -> list[Change]:
+    """Another name of torch's, with the beginning that the script has used for the old one."""
+    if isinstance(node, ast.Attribute):
+        end = words.source.span(node)[1]
+        return [Change(end - len(node.attr), end, full.rpartition(".")[2])]
+    name = words.spelled(full)
+    return [words.source.replace(node, name), *words.needed(name)]

@@ -1,0 +1,66 @@
+"""Where lines of code belong in a training script: the comment above them says it, and patches go by it."""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+
+
+class Where(Enum):
+    """A place in a training script, in the order in which they come; the value is how its comment begins."""
+
+    MODEL = "behind the line that makes the model"
+    OPTIMIZER = "behind the line that makes the optimizer"
+    BACKWARD = "in the loop, right before loss.backward()"
+    CLIP = "after loss.backward(), before optimizer.step()"
+    STEP = "right before optimizer.step()"
+    INSTEAD = "in the place of optimizer.step()"
+    MOVED = "after optimizer.step()"
+
+
+def sections(code: str) -> Iterator[tuple[Where | None, str]]:
+    """The parts of some code, each with the place where it belongs; None where no place that is known is told."""
+    where: Where | None = None
+    held: list[str] = []
+    for line in code.splitlines():
+        found = place(line)
+        if found is not None:
+            if any(one.strip() for one in held):
+                yield where, "\n".join(held).strip("\n")
+            where, held = found, []
+        else:
+            held.append(line)
+    if any(one.strip() for one in held):
+        yield where, "\n".join(held).strip("\n")
+
+
+def place(line: str) -> Where | None:
+    """The place that a comment names."""
+    text = line.removeprefix("#").strip()
+    return next((one for one in Where if line.startswith("#") and text.startswith(one.value)), None)
+
+
+def rank(code: str) -> int:
+    """Where the first lines of some code come in a script: what is about the model itself comes first."""
+    first, _ = next(sections(code), (None, ""))
+    return list(Where).index(first) + 1 if first is not None else 0
+
+
+def start_loop(names: Sequence[str], weight: str, bias: str = "") -> str:
+    """The lines that give the weights of these names their start, and the bias beside each of them.
+
+    `weight` and `bias` are statements about `weight`. The names are as `named_parameters` has them;
+    `*` stands for anything.
+    """
+    beside = [f"{name.removesuffix('weight')}bias" for name in names if name.endswith("weight")]
+    branches = [(names, weight), *([(beside, bias)] if bias and beside else [])]
+    words = zip(("if", "elif"), branches, strict=False)
+    body = "\n".join(f"    {word} {is_named(told)}:\n        {line}" for word, (told, line) in words)
+    imports = "from fnmatch import fnmatch\n\n" if any("*" in name for name in names) else ""
+    return f"# {Where.MODEL.value}\n{imports}for name, weight in model.named_parameters():\n{body}"
+
+
+def is_named(names: Sequence[str]) -> str:
+    """The condition, in code, that `name` is one of these."""
+    if len(names) == 1:
+        return f'fnmatch(name, "{names[0]}")' if "*" in names[0] else f'name == "{names[0]}"'
+    told = ", ".join(f'"{name}"' for name in names)
+    return f"any(fnmatch(name, one) for one in ({told}))" if "*" in told else f"name in ({told})"

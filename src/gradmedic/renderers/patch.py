@@ -1,0 +1,75 @@
+"""The screen of a patch: the diff, what was left out of it and why, and how the patched script trained."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from gradmedic.agreement import Agreement
+from gradmedic.finding import Message
+from gradmedic.locale import say, translator
+from gradmedic.patching import Patch
+from gradmedic.renderers.glyphs import can_say, emit, glyphs_for
+
+STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+class Written(Protocol):
+    """What is told of a prescription that was written into a script."""
+
+    @property
+    def patch(self) -> Patch:
+        """What was written, and what was left."""
+
+    @property
+    def diff(self) -> str:
+        """The patch as a unified diff."""
+
+    @property
+    def code(self) -> str:
+        """The lines to paste for what was left."""
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How the patched script trained beside the trial; None where it was not run."""
+
+
+def show(written: Written, lang: str, console: Console) -> None:
+    """Print the diff and all that there is to say of it."""
+    show_diff(written.diff, console)
+    tell(written, lang, console)
+
+
+def show_diff(diff: str, console: Console) -> None:
+    """Print a diff, to the character where it does not go to a terminal."""
+    if not console.is_terminal:
+        console.file.write(diff)
+        console.file.flush()
+        return
+    for line in diff.splitlines():
+        console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=True)
+
+
+def show_code(code: str, console: Console) -> None:
+    """Print the lines to paste."""
+    emit(console, Text(f"\n{code}\n"), soft_wrap=True)
+
+
+def tell(written: Written, lang: str, console: Console) -> None:
+    """Print what was left to the user, with the lines to paste, and how the patched script trained."""
+    if not can_say(translator(lang)("Verdict"), console.encoding):
+        lang = "en"
+    emit(console, *_pieces(written, lang, console), soft_wrap=True)
+
+
+def _pieces(written: Written, lang: str, console: Console) -> Iterator[RenderableType]:
+    glyphs = glyphs_for(console.encoding)
+    for left in written.patch.left:
+        values = {"remedy": left.item.remedy, "why": left.why}
+        yield Text(f"{glyphs.note} {say(Message('{remedy} is left to you: {why}.', values), lang)}")
+    if written.code:
+        yield Text(f"\n{written.code}\n", style="dim")
+    if written.agreement is not None:
+        mark = glyphs.healthy if written.agreement.holds else glyphs.critical
+        yield Text(f"{mark} {say(written.agreement.sentence, lang)}", style="bold")

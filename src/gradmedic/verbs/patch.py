@@ -1,0 +1,192 @@
+"""Write a prescription into the user's own script, and see whether that does what the trial did."""
+
+import hashlib
+import io
+import os
+import tokenize
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gradmedic.agreement import Agreement, agreement
+from gradmedic.errors import LaunchError, ProbeError, SettingsError
+from gradmedic.patching import Order, Patch, patched
+from gradmedic.patching.source import Source
+from gradmedic.prescription import Prescription
+from gradmedic.recording import Recording
+from gradmedic.trial import Outcome, Script, Trial
+
+SHARE = 0.3
+"""Share of the time that each of the three runs may take."""
+
+
+@dataclass(frozen=True)
+class Patched:
+    """A patch, the code of what was left out of it, and how the patched script trained, if it was run."""
+
+    patch: Patch
+    file: Path
+    encoding: str = "utf-8"
+    code: str = ""
+    agreement: Agreement | None = None
+
+    @property
+    def holds(self) -> bool:
+        """True where something was written, and nothing is known against it."""
+        return bool(self.patch.written) and (self.agreement is None or self.agreement.holds)
+
+    @property
+    def diff(self) -> str:
+        """The patch as a unified diff, with the file's name as it is seen from this folder."""
+        return self.patch.diff(os.path.relpath(self.file).replace(os.sep, "/"))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the diff, for `patch -p0` and `git apply`."""
+        Path(path).write_bytes(self.diff.encode(self.encoding))
+
+    def apply(self) -> Path:
+        """Write the patched script; the old one is kept beside it, as the file that is returned.
+
+        Raises `SettingsError` where such a file is there already: it may hold the only good version.
+        """
+        backup = self.file.with_name(f"{self.file.name}.orig")
+        try:
+            with open(backup, "xb") as kept:
+                kept.write(self.file.read_bytes())
+        except FileExistsError:
+            raise SettingsError(f"{backup} is there already; move it away first") from None
+        self.file.write_bytes(self.patch.text.encode(self.encoding))
+        return backup
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Runs that are known already: the script as it is, observed, and under the prescription."""
+
+    control: Outcome
+    trial: Outcome | None = None
+
+
+def patch(
+    prescription: Prescription,
+    script: str | os.PathLike[str] = "",
+    args: Sequence[str] = (),
+    *,
+    check: bool = True,
+    minutes: float = 3.0,
+    steps: int | None = None,
+    as_module: bool = False,
+    seen: Seen | None = None,
+) -> Patched:
+    """Write what is certain of a prescription into a script, as a diff; the file itself is not touched.
+
+    With `check` the script is run three times on this machine: as it is, under the prescription, and
+    patched, in a copy beside the original; for `steps` steps, or as many as `minutes` allow. Without
+    it nothing is run, and less is certain: where a module is made has then to be plain from the text.
+
+    Raises `LaunchError` if there is no such script, `RemedyError` for a remedy that nobody knows.
+    """
+    target = os.fspath(script) or prescription.script
+    if not target:
+        raise LaunchError("the prescription names no script; name one")
+    work = Script(target, tuple(args), as_module, os.getcwd())
+    return _checked(prescription, work, minutes, steps, seen) if check else _written(prescription, work)
+
+
+def _written(prescription: Prescription, work: Script, recording: Recording | None = None) -> Patched:
+    """The patch, by the text and what was seen of it."""
+    from gradmedic.remedies import remedy_from
+
+    file = file_of(work)
+    raw = file.read_bytes()
+    text, encoding = decoded(raw, file)
+    treated = prescription.evidence.versions.get("script") if prescription.evidence is not None else None
+    is_other = bool(treated) and treated != _digest(raw)
+    source = Source(text, file.name, work.args, recording, is_other)
+    orders = [Order(item, remedy_from(item).code()) for item in prescription.items]
+    made = patched(source, orders)
+    left = Prescription(tuple(one.item for one in made.left))
+    return Patched(made, file, encoding, left.code())
+
+
+def _checked(prescription: Prescription, work: Script, minutes: float, steps: int | None, seen: Seen | None) -> Patched:
+    """The patch, and how the patched script trains beside the trial."""
+    from gradmedic.length import cut
+    from gradmedic.runners.local import Local
+
+    seconds = 60 * minutes * SHARE
+    with Local(work, jobs=1) as place:
+        control = seen.control if seen is not None else _run(place, Trial(observed=True, steps=steps, seconds=seconds))
+        if control.recording is None or not control.recording.vitals:
+            raise ProbeError(f"the script did not train while gradmedic watched: {control.error or control.ended}")
+        found = _written(prescription, work, control.recording)
+        if not found.patch.written:
+            return found
+        if not control.ended.well and control.trial.steps is None and control.steps > 1:
+            control = cut(control, control.steps - 1)  # as far as it came
+        given = replace(control.trial, prescription=Prescription(found.patch.written), observed=False, seconds=None)
+        trial = seen.trial if seen is not None and found.patch.is_whole else None
+        trial = trial or _run(place, given)
+        with copied(found, work) as twin:
+            place.script = twin
+            outcome = _run(place, replace(given, prescription=Prescription()))
+    return replace(found, agreement=agreement(outcome, trial, control))
+
+
+def _run(place: "Local", trial: Trial) -> Outcome:  # type: ignore[name-defined]  # noqa: F821
+    [outcome] = place.run([trial])
+    return outcome  # type: ignore[no-any-return]
+
+
+@contextmanager
+def copied(found: Patched, work: Script) -> Iterator[Script]:
+    """The patched script as a file beside the original, where it finds the same modules and data; gone afterwards."""
+    twin = found.file.with_name(f"{found.file.stem}_patched_{os.getpid()}.py")
+    try:
+        twin.write_bytes(found.patch.text.encode(found.encoding))
+    except OSError as error:
+        raise LaunchError(f"cannot write {twin}, to try the patch: {error.strerror}") from None
+    try:
+        yield replace(work, target=_beside(work, twin))
+    finally:
+        twin.unlink(missing_ok=True)
+
+
+def _beside(work: Script, twin: Path) -> str:
+    """What the copy is called where the original is called `target`."""
+    if not work.as_module:
+        return str(Path(work.target).with_name(twin.name))
+    return ".".join(twin.relative_to(work.folder).with_suffix("").parts)
+
+
+def file_of(work: Script) -> Path:
+    """The file that a script, or a module of the folder, is in."""
+    file = Path(work.folder, work.target)
+    if work.as_module:
+        stem = Path(work.folder, *work.target.split("."))
+        file = stem / "__main__.py" if stem.is_dir() else stem.with_suffix(".py")
+    if not file.is_file():
+        raise LaunchError(f"there is no {'module' if work.as_module else 'script'} {work.target} in this folder")
+    return file
+
+
+def decoded(raw: bytes, file: Path) -> tuple[str, str]:
+    """The text of a script, its line ends untouched, and its encoding as Python finds it."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        return raw.decode(encoding), encoding
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise LaunchError(f"cannot read {file.name} as Python: {error}") from None
+
+
+def version_of(work: Script) -> str:
+    """The version of a script: sixteen digits that change with its text; empty where there is no such file."""
+    try:
+        return _digest(file_of(work).read_bytes())
+    except (LaunchError, OSError):
+        return ""
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]

@@ -1,0 +1,160 @@
+"""Where lines go in a training loop: scalers, accumulation, several optimizers, trainers, closures."""
+
+import pytest
+from edits import order
+
+from gradmedic.patching import patched
+from gradmedic.patching.source import Source
+
+CLIP = order("clip-grad-norm", max_norm=1.0)
+LISTED = '[p for group in {} .param_groups for p in group["params"]]'.replace(" .", ".")
+
+
+def clipped(text: str) -> list[str]:
+    """The lines that clipping adds, without their indentation; every other line stays."""
+    patch = patched(Source(text), [CLIP])
+    assert not patch.left, str(patch.left[0].why)
+    before, after = text.splitlines(), patch.text.splitlines()
+    added = [line for line in after if line not in before]
+    assert [line for line in after if line in before] == before
+    return [line.strip() for line in added]
+
+
+def reason(text: str, *orders: object) -> str:
+    """Why a remedy is left."""
+    patch = patched(Source(text), orders or [CLIP])  # type: ignore[arg-type]
+    assert patch.text == text
+    return str(patch.left[0].why)
+
+
+HEAD = "import torch\nnet = torch.nn.Linear(1, 1)\nopt = torch.optim.Adam(net.parameters())\n"
+
+
+def test_clips_behind_unscale_where_it_is_there() -> None:
+    text = f"{HEAD}scaler.unscale_(opt)\nprint()\nscaler.step(opt)\nscaler.update()\n"
+    assert clipped(text) == ["torch.nn.utils.clip_grad_norm_(net.parameters(), max_norm=1)"]
+
+
+def test_takes_the_scale_out_before_it_clips() -> None:
+    text = f"{HEAD}for x in data:\n    if x:\n        scaler.step(opt)\n        scaler.update()\n"
+    assert clipped(text) == ["scaler.unscale_(opt)", "torch.nn.utils.clip_grad_norm_(net.parameters(), max_norm=1)"]
+
+
+def test_clips_where_the_step_is_made_and_not_at_each_backward_pass() -> None:
+    text = f"{HEAD}for i, x in data:\n\tf(x).backward()\n\tif i % 4 == 3:\n\t\topt.step()\n\t\topt.zero_grad()\n"
+    patch = patched(Source(text), [CLIP])
+    assert "\tif i % 4 == 3:\n\t\ttorch.nn.utils.clip_grad_norm_(" in patch.text
+
+
+def test_clips_each_of_several_models_at_its_own_step() -> None:
+    second = "other = torch.nn.Linear(2, 2)\nopt2 = torch.optim.SGD(other.parameters())\n"
+    added = clipped(f"{HEAD}{second}opt.step()\nopt2.step()\n")
+    assert [line.partition("(")[2].partition(".")[0] for line in added] == ["net", "other"]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "def train(net, opt):\n    opt.zero_grad()\n    opt.step()\n",
+        "net = torch.nn.Linear(2, 2)\nopt.step()\n",
+        "opt = torch.optim.Adam([p for p in net.parameters()])\nopt.step()\n",
+    ],
+    ids=["arguments", "another model under that name", "no model"],
+)
+def test_asks_the_optimizer_for_its_parameters_where_no_name_is_sure(loop: str) -> None:
+    assert clipped(HEAD + loop) == [f"torch.nn.utils.clip_grad_norm_({LISTED.format('opt')}, max_norm=1)"]
+
+
+def test_finds_the_model_of_a_trainer() -> None:
+    text = (
+        "import torch.nn as nn, torch.optim as optim\nclass Trainer:\n  def __init__(self, model):\n"
+        "    self.model = model\n    self.opt = optim.Adam(self.model.parameters())\n"
+        "  def step(self):\n    self.opt.step()\n"
+    )
+    assert clipped(text) == ["nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=1)"]
+
+
+def test_leaves_clipping_to_accelerate_where_it_makes_the_backward_pass() -> None:
+    assert clipped(f"{HEAD}accelerator.backward(loss)\nopt.step()\n") == [
+        "if accelerator.sync_gradients:",
+        "accelerator.clip_grad_norm_(net.parameters(), max_norm=1)",
+    ]
+
+
+def test_puts_a_short_line_behind_a_semicolon() -> None:
+    patch = patched(Source(f"{HEAD}for x in data: f(x).backward(); opt.step()  # go\n"), [CLIP])
+    ending = "f(x).backward(); torch.nn.utils.clip_grad_norm_(net.parameters(), max_norm=1); opt.step()  # go\n"
+    assert patch.text.endswith(ending)
+
+
+def test_writes_no_block_behind_a_semicolon() -> None:
+    text = f"{HEAD}for x in data: f(x).backward(); opt.step()\n"
+    assert reason(text, order("clip-weights", limit=0.1)) == "line 4 holds more than one statement"
+
+
+@pytest.mark.parametrize(
+    ("loop", "why"),
+    [
+        ("opt.step(closure)\n", "line 4 steps with a closure"),
+        ("loss = opt.step()\n", "line 4 steps with a closure"),
+        ("", "no optimizer.step() is found in this script"),
+        ("env.step(3)\n", "no optimizer.step() is found in this script"),
+        ("torch.nn.utils.clip_grad_norm_(net.parameters(), 0.5)\nopt.step()\n", "line 4 clips gradients already"),
+    ],
+)
+def test_leaves_what_is_not_plain(loop: str, why: str) -> None:
+    assert reason(HEAD + loop) == why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("twin = copy.deepcopy(net)\nopt = torch.optim.SGD(net.parameters())\n", "line 3 uses net before"),
+        ("net.load_state_dict(held)\nopt = torch.optim.SGD(net.parameters())\n", "line 3 uses net before"),
+        (
+            "def f(net):\n    opt = torch.optim.SGD(net.parameters())\nf(net)\nf(net)\n",
+            "a function that is called more",
+        ),
+        ("a = torch.optim.SGD(net.parameters())\nb = torch.optim.SGD(other.parameters())\n", "not plain which model"),
+    ],
+)
+def test_gives_no_new_start_to_a_model_with_a_past(text: str, why: str) -> None:
+    assert why in reason(f"import torch, copy\nnet = torch.nn.Linear(1, 1)\n{text}", order("zero-biases"))
+
+
+def test_names_of_its_own_do_not_take_those_of_the_script() -> None:
+    text = f"{HEAD}name = 'mine'\nopt.step()\nprint(name)\n"
+    patch = patched(Source(text), [order("zero-biases")])
+    assert "for name_, parameter in net.named_parameters():\n    if name_.endswith" in patch.text
+    assert str(patched(Source(patch.text), [order("zero-biases")]).left[0].why).endswith("stands there already")
+
+
+def test_code_that_speaks_of_what_the_script_may_not_have_is_left() -> None:
+    assert reason(HEAD, order("init-lsuv")) == "its code speaks of x"
+
+
+@pytest.mark.parametrize("remedy", ["warm-up", "decay-learning-rate"])
+def test_no_schedule_is_added_beside_one_that_writes_over_it(remedy: str) -> None:
+    text = f"{HEAD}s = torch.optim.lr_scheduler.OneCycleLR(opt, 0.1, 100)\nopt.step()\n"
+    dose = {"steps": 20} if remedy == "warm-up" else {"half_life": 20}
+    assert reason(text, order(remedy, **dose)) == "OneCycleLR writes the learning rate by itself"
+
+
+def test_zeroes_behind_the_step_where_that_is_made_now_and_then() -> None:
+    text = f"{HEAD}for i, x in data:\n    f(x).backward()\n    if i % 4 == 3:\n        opt.step()\n"
+    patch = patched(Source(text), [order("zero-gradients")])
+    assert patch.text.endswith("        opt.step()\n        opt.zero_grad()\n")
+
+
+def test_zeroes_the_one_that_was_forgotten() -> None:
+    text = (
+        f"{HEAD}b = torch.optim.SGD(other.parameters())\nfor x in data:\n    opt.zero_grad()\n    f(x).backward()\n"
+        "    opt.step()\n    b.step()\n"
+    )
+    patch = patched(Source(text), [order("zero-gradients")])
+    assert "    b.zero_grad()\n    f(x).backward()" in patch.text
+
+
+def test_a_model_that_zeroes_its_gradients_counts() -> None:
+    text = f"{HEAD}for x in data:\n    net.zero_grad()\n    f(x).backward()\n    opt.step()\n"
+    assert reason(text, order("zero-gradients")) == "gradients are zeroed beside each step already"
