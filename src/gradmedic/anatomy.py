@@ -7,10 +7,13 @@ from typing import TypeVar
 
 from gradmedic.finding import Finding
 from gradmedic.globs import folded
-from gradmedic.recording import Recording
+from gradmedic.layers import layers
+from gradmedic.recording import Capture, Recording
 from gradmedic.site import Kind, Parameter, Site
 
 CELLS = {"RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
+HEAVY = 1.5
+"""Gain from which weights are larger than any usual initialization makes them."""
 LOOPS = 4
 """Repeats in one pass from which a site stands in a loop over time, and belongs to a recurrent cell."""
 
@@ -157,3 +160,24 @@ def hidden_matrices(recording: Recording, streams: set[int]) -> list[Site]:
     held = [s for s in recording.sites.values() if s.stream in streams and s.kind is Kind.WEIGHTS and not s.tail]
     found = [s for s in held if s.parameter and s.module_type not in CELLS and s.repeats <= LOOPS]
     return sorted(found, key=lambda site: (site.stream, site.order))
+
+
+def input_size(recording: Recording, streams: set[int]) -> float:
+    """The root mean square of what went into the first weights when training began, the largest; 0 if unknown."""
+    firsts = [layers(recording, capture)[:1] for capture in _first_captures(recording, streams)]
+    return max((first.flow.get("input_rms", 0.0) for found in firsts for first in found), default=0.0)
+
+
+def heaviest(recording: Recording, streams: set[int]) -> float:
+    """The largest gain that weights had when training began: PyTorch's default has 0.58, He 1.41."""
+    found = (layer for capture in _first_captures(recording, streams) for layer in layers(recording, capture))
+    return max((layer.gain for layer in found), default=0.0)
+
+
+def blames_weights(finding: Finding, recording: Recording) -> bool:
+    """False for an explosion of a network whose weights are no larger than those of He."""
+    return finding.rule != "exploding-gradient" or heaviest(recording, streams_of(finding, recording)) > HEAVY
+
+
+def _first_captures(recording: Recording, streams: set[int]) -> list[Capture]:
+    return [capture for stream in streams for capture in recording.captures_of(stream)[:1]]

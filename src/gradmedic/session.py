@@ -22,6 +22,7 @@ from gradmedic.seeds import shift_seeds
 from gradmedic.settings import Settings
 
 if TYPE_CHECKING:
+    from gradmedic.patient import Patient
     from gradmedic.probe import Probe
 
 
@@ -35,6 +36,7 @@ class Session:
         self.settings = replace(settings, outputs=outputs, prescription=prescribed)
         self.prescription = Prescription.load(settings.prescription) if settings.prescription else None
         self.treatment = ExitStack()
+        self.patient: Patient | None = None
         self.stream = sys.stderr
         self.pid = os.getpid()
         self.rank = int(os.environ.get("RANK", "0"))
@@ -82,7 +84,8 @@ class Session:
 
             for item in self.prescription.items:
                 self.recorder.event(Event("remedy", 0, {"remedy": item.remedy, "dose": dict(item.dose)}))
-            self.treatment.enter_context(treated(self.prescription, Patient(tell=self.refused)))
+            self.patient = Patient(tell=self.refused)
+            self.treatment.enter_context(treated(self.prescription, self.patient))
 
     def refused(self, remedy: str, reason: str) -> None:
         """Note that a remedy could not be given, or not any longer."""
@@ -100,9 +103,11 @@ class Session:
     def abandon(self) -> None:
         """Leave a forked child alone: it is a data loader's worker, or its own affair."""
         self.closed = True
-        if self.probe is not None:
-            with self.contained("leave a child process"):
+        with self.contained("leave a child process"):
+            if self.probe is not None:
                 self.probe.close()
+            if self.patient is not None:
+                self.patient.leave()
 
     def close(self, ending: str, status: int) -> int:
         """Judge what was seen and hand the report over; the exit code that the process should have."""

@@ -1,5 +1,6 @@
 """How weights can start, each with its fan-in as the call that uses it tells it."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import sqrt
@@ -38,7 +39,8 @@ def edge(name: str) -> Critical | None:
 def started(patient: Patient, names: Sequence[str], draws: Mapping[str, Draw]) -> Iterator[None]:
     """Give the weights of these names (none: all) their start at their first use, each by its role.
 
-    The numbers come from a generator of their own, seeded like the script.
+    The numbers come from a generator of their own, seeded like the script; those of several processes that
+    train the same weights are the same.
     """
     generators: dict[torch.device, Generator] = {}
 
@@ -48,11 +50,16 @@ def started(patient: Patient, names: Sequence[str], draws: Mapping[str, Draw]) -
             return False
         device = weight.tensor.device
         if device not in generators:
-            generators[device] = Generator(device).manual_seed(torch.initial_seed() % 2**63)
+            generators[device] = Generator(device).manual_seed(0 if is_distributed() else torch.initial_seed() % 2**63)
         return draw(weight, generators[device]) is not False
 
     with patient.on_first_use(start, (*names, *map(bias_of, names))):
         yield
+
+
+def is_distributed() -> bool:
+    """True where several processes train the same weights."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def bias_of(name: str) -> str:

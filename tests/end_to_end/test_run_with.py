@@ -72,3 +72,50 @@ def test_the_recording_says_what_was_given_and_what_was_refused(tmp_path: Path) 
     kept = load(tmp_path / "kept")
     assert [event.data["remedy"] for event in kept.events_of("remedy")] == ["clip-grad-norm", "init-he"]
     assert [event.data["remedy"] for event in kept.events_of("refused")] == ["init-he"]
+
+
+LOADER = """
+import torch, torch.nn as nn, torch.nn.functional as F
+from torch.utils.data import DataLoader, Dataset
+
+class Points(Dataset):
+    def __len__(self): return 64
+    def __getitem__(self, i):
+        x = torch.sigmoid(torch.full((16,), float(i)))  # 1.0 for nearly all: a ReLU would give i
+        return x, i % 2
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(16, 16), nn.Linear(16, 2)
+    def forward(self, x):
+        assert float(x.max()) <= 1.0
+        return self.last(torch.sigmoid(self.first(x)))
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for x, y in DataLoader(Points(), batch_size=8, num_workers=1):
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+    print("done")
+"""
+
+
+def test_workers_that_load_data_are_left_alone_and_the_probe_sees_what_the_remedy_made(tmp_path: Path) -> None:
+    (tmp_path / "loader.py").write_text(LOADER)
+    (tmp_path / "p.toml").write_text('[[remedy]]\nname = "swap-activation"\nsites = ["*/sigmoid"]\n')
+    seen = {}
+    for name, flags in (("plain", []), ("treated", ["--with", "p.toml"])):
+        command = [sys.executable, "-m", "gradmedic", "run", "--record", name, *flags, "loader.py"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.stdout == "done\n", done.stderr
+        kept = load(tmp_path / name)
+        seen[name] = [(site.name, site.op, site.line) for site in kept.in_order(0)]
+    assert [(name, line) for name, _, line in seen["treated"] if "." not in name] == [
+        (name, line) for name, _, line in seen["plain"] if "." not in name
+    ]
+    assert [op for _, op, _ in seen["plain"]][1] == "sigmoid"
+    assert [op for _, op, _ in seen["treated"]][1] == "relu"
+    assert seen["plain"][1][2] == seen["treated"][1][2]

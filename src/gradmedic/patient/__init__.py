@@ -71,6 +71,11 @@ class Patient:
             self.steps.rest()
             self.lens.rest()
 
+    def leave(self) -> None:
+        """Let go of everything at once, in a process that was forked: it is a data loader's, or its own affair."""
+        for part in (self.steps, self.backward, self.lens, self.modules):
+            part.leave()
+
     @contextmanager
     def around_steps(self, act: Callable[[Optimizer], Callable[[], None] | None]) -> Iterator[None]:
         """Call `act` before each step of an optimizer, and what it returns after it."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradmedic.patient.wraps import wrapped
 from gradmedic.probe.graph import leaves_of
+from gradmedic.probe.seat import in_transform
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ class Backward:
             if not self._looks:
                 self._wraps.close()
 
+    def leave(self) -> None:
+        """Hand nothing to anybody any more."""
+        self._looks.clear()
+
     def _backward(self, original: Any) -> Any:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             higher = bool(kwargs.get("create_graph") or args[2:3] == (True,))
@@ -95,8 +100,7 @@ class Backward:
 
     def _make(self, roots: Any, returns: bool, higher: bool, run: Callable[[Any], Any]) -> Any:
         given = (roots,) if isinstance(roots, Tensor) else tuple(roots)
-        transformed = torch._C._functorch.peek_interpreter_stack() is not None
-        if self._depth or transformed or not all(isinstance(root, Tensor) for root in given):
+        if self._depth or in_transform() is not None or not all(isinstance(root, Tensor) for root in given):
             return run(roots)
         self._depth += 1
         try:

@@ -26,6 +26,7 @@ from gradmedic.patient.loads import Loads
 from gradmedic.patient.roles import fan_in, fan_out, role
 from gradmedic.patient.steps import Steps
 from gradmedic.probe.names import Names
+from gradmedic.probe.seat import in_transform
 
 QUIET = 3
 """Steps without a first use after which nobody looks any longer, until a module gets a new parameter."""
@@ -138,7 +139,7 @@ class Watch:
                 tensor.data.copy_(one.before)  # by .data: a graph that holds it may still be run
 
     def _look(self, call: Call) -> Any:
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and in_transform() is None:
             for tensor in _leaves(call):
                 if self._is_new(tensor) and role(tensor, call) != "other":  # else it is only looked at, or written
                     self._meet_guarded(tensor, call, sys._getframe(1))

@@ -141,6 +141,10 @@ class Lens(TorchFunctionMode):
             self._entered = False
             self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
+    def leave(self) -> None:
+        """Hand nothing to anybody any more; all calls are passed on."""
+        self._looks.clear()
+
     def _with_lens(self, engine: Any) -> Any:
         """torch takes all modes off for a backward pass; checkpoints run the forward pass again in it."""
 

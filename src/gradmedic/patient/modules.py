@@ -77,6 +77,12 @@ class Modules:
             self._leaving.remove(act)
             self._rest()
 
+    def leave(self) -> None:
+        """Follow nothing any more."""
+        for held in (self._followers, self._entering, self._leaving):
+            held.clear()
+        self._rest()
+
     def _sit(self) -> None:
         if not self._handles:
             self._handles = [

@@ -64,6 +64,11 @@ class Steps:
         for key in list(self._open):
             self._close(key)
 
+    def leave(self) -> None:
+        """Call nobody any more."""
+        for acts in (self._around, self._ready, self._moved):
+            acts.clear()
+
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
         if self._after_handle is None:
             # Behind everybody else's: who looks at what a step has done still sees what it was done with.

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from torch import Generator
 
-from gradmedic.anatomy import hidden_activations, streams_of, weights_before
+from gradmedic.anatomy import blames_weights, hidden_activations, streams_of, weights_before
 from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
@@ -53,6 +53,8 @@ class InitCritical(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        if not blames_weights(finding, recording):
+            return
         hidden = hidden_activations(recording, streams_of(finding, recording))
         for op, _ in Counter(site.op for site in hidden).most_common(1):
             if edge(op) is not None:

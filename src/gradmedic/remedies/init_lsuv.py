@@ -7,12 +7,13 @@ from typing import ClassVar, Self
 
 from torch import Generator, Tensor
 
-from gradmedic.anatomy import weights_of
+from gradmedic.anatomy import blames_weights, weights_of
+from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.starts import orthogonal, started, zero
+from gradmedic.starts import is_distributed, orthogonal, started, zero
 
 ROUNDS = 3
 STEADY, LEAST, MOST = 0.02, 1e-3, 30.0
@@ -57,10 +58,14 @@ class InitLsuv(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        if not blames_weights(finding, recording):
+            return
         yield from map(cls, dict.fromkeys(((), weights_of(finding, recording))))
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
+        if is_distributed():
+            raise RemedyError("each process sees other data, and would scale the same weights otherwise")
         with started(patient, self.weights, {"matrix": self._fit, "bias": zero}):
             yield
 
@@ -69,7 +74,9 @@ class InitLsuv(Remedy):
         done = 1.0
         for _ in range(ROUNDS):
             output = weight.call.proceed()
-            size = float(output.square().mean().sqrt()) if isinstance(output, Tensor) and output.numel() else 0.0
+            size = (
+                float(output.float().square().mean().sqrt()) if isinstance(output, Tensor) and output.numel() else 0.0
+            )
             if not 0 < size < float("inf") or abs(size / self.size - 1) < STEADY:
                 return
             factor = min(max(self.size / size, LEAST / done), MOST / done)

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from torch import Generator
 
-from gradmedic.anatomy import weights_of
+from gradmedic.anatomy import blames_weights, weights_of
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import start_loop
@@ -54,6 +54,8 @@ class InitXavier(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
+        if not blames_weights(finding, recording):
+            return
         yield from map(cls, dict.fromkeys(((), weights_of(finding, recording))))
 
     @contextmanager

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from gradmedic.anatomy import input_size, streams_of
 from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient
@@ -51,8 +52,9 @@ class StandardizeInputs(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
-        size = finding.evidence.get("input_rms")
-        if isinstance(size, float) and 0.3 < size < 3.0:
+        told = finding.evidence.get("input_rms")
+        size = told if isinstance(told, float) else input_size(recording, streams_of(finding, recording))
+        if 0.3 < size < 3.0:
             return  # they are well as they are
         yield from map(cls, ("all", "feature"))
 

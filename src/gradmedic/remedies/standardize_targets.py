@@ -46,11 +46,7 @@ class StandardizeTargets(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
-        columns = ("target_min", "target_max")
-        told = [
-            abs(row[c]) for capture in recording.captures for row in capture.sites.values() for c in columns if c in row
-        ]
-        if any(size > RAW for size in told):
+        if any(size > RAW for size in _targets(recording)) or _misses_by_far(recording):
             yield cls()
 
     @contextmanager
@@ -82,6 +78,20 @@ class StandardizeTargets(Remedy):
             "# and where predictions are wanted in their own units\n"
             "prediction = model(x) * std + mean"
         )
+
+
+def _targets(recording: Recording) -> Iterator[float]:
+    """The sizes of the ends of all targets that were seen."""
+    for capture in recording.captures:
+        for row in capture.sites.values():
+            yield from (abs(row[end]) for end in ("target_min", "target_max") if end in row)
+
+
+def _misses_by_far(recording: Recording) -> bool:
+    """True where a loss that is written by hand begins with huge squares."""
+    by_hand = {site.stream for site in recording.sites.values() if site.tail and site.op in ("sub", "pow")}
+    firsts = [loss for stream in by_hand for _, loss in recording.losses(stream)[:1]]
+    return any(loss > RAW**2 for loss in firsts)
 
 
 @dataclass

@@ -30,7 +30,8 @@ class WeightDecay(Remedy):
     gradients and effective steps. It never helps against vanishing.
 
     ## How the dose is chosen
-    0.01, the habit of AdamW; 0.1, that of language models.
+    Only for losses that leap and for what grows over the steps of training. 0.01, the habit of AdamW; 0.1, that
+    of language models.
 
     ## References
     - Loshchilov and Hutter, [Decoupled Weight Decay Regularization](https://arxiv.org/abs/1711.05101), 2019
@@ -46,7 +47,8 @@ class WeightDecay(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
-        yield from map(cls, (0.01, 0.1))
+        if finding.rule == "loss-spike" or "decades_of_loss" in finding.evidence:  # what grows with the weights
+            yield from map(cls, (0.01, 0.1))
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
