@@ -70,7 +70,7 @@ class WarmUp(Remedy):
         return (
             "# behind the line that makes the optimizer\n"
             "warm_up = torch.optim.lr_scheduler.LinearLR(\n"
-            f"    optimizer, start_factor={1 / self.steps:.4g}, total_iters={max(1, self.steps - 1)}\n"
+            f"    optimizer, start_factor={1 / self.steps:.6g}, total_iters={max(1, self.steps - 1)}\n"
             ")\n"
             "# after optimizer.step()\n"
             "warm_up.step()"
