@@ -10,6 +10,7 @@ import torch
 from test_remedies import doses, every_remedy
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 from treating import given, mlp, sgd
 
 from gradmedic.prescription import Item
