@@ -90,6 +90,11 @@ UNZEROED = SCRIPT.replace("    optimizer.zero_grad()\n", "")
 LATE = UNZEROED.replace("loss.backward()\n", "loss.backward()\n    optimizer.zero_grad()\n")
 PARTS = SCRIPT.replace("model = Net()", "encoder = Net()\nmodel = Net()")
 
+SQUARED = SCRIPT.replace("torch.sigmoid(self.body(x))", "x * x")
+LOOPED = SCRIPT.replace("x = torch.sigmoid(self.body(x))", "for layer in self.body:\n            x = layer(x)")
+FED = SCRIPT.replace("for x, y in data:", "X = load()\nfor i in range(len(X)):").replace("model(x)", "model(X[i])")
+STANDARD = "X = load()\nmean, std = X.mean(), X.std()\nX = (X - mean) / std\n"
+
 CASES = [
     Case("clip-grad-norm", {"max_norm": 1.5}, *changed(STEP, CLIP + STEP)),
     Case(
@@ -241,5 +246,21 @@ CASES = [
             *(STEP, "    scaler.step(optimizer)\n    scaler.update()\n"),
             script=CAST,
         ),
+    ),
+    Case("use-float32", {"sites": ["train.py:13/mul"]}, *changed("x * x", "x.float() * x.float()", script=SQUARED)),
+    Case("standardize-inputs", {}, *changed("X = load()\n", STANDARD, script=FED)),
+    Case("normalize", {"sites": ["body.2/linear"]}, *changed("8), nn.Tanh()", "8), nn.LayerNorm(8), nn.Tanh()")),
+    Case(
+        "normalize",
+        {"sites": ["head/linear"], "kind": "batch"},
+        *changed(
+            *("nn.Linear(8, 3)\n", "nn.Linear(8, 3)\n        self.head_norm = nn.BatchNorm1d(3)\n"),
+            *("self.head(x)", "self.head_norm(self.head(x))"),
+        ),
+    ),
+    Case(
+        "residual",
+        {"modules": ["body.*"], "branch": 0.3},
+        *changed("x = layer(x)", "x = x + 0.3 * layer(x)", script=LOOPED),
     ),
 ]

@@ -9,7 +9,7 @@ from gradmedic.placing import Where, is_named, place, sections, start_loop
 from gradmedic.prescription import Item, Prescription
 from gradmedic.remedies import all_remedies
 
-SITED = ("normalize", "residual", "standardize-inputs", "standardize-targets", "match-shapes")
+SITED = ("standardize-targets", "match-shapes")
 """Remedies whose code belongs into the model or the data: it is pasted by hand."""
 
 

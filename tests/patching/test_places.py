@@ -56,6 +56,25 @@ def test_an_activation_in_a_line_is_found_however_it_is_written(text: str, after
     assert swapped(text, "train.py:4/tanh") == after
 
 
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("y = F.relu(x, inplace=True)", "y = F.leaky_relu(x, 0.2)"),
+        ("y = x.relu()", "y = F.leaky_relu(x, 0.2)"),
+        ("y = torch.relu(x)", "y = F.leaky_relu(x, 0.2)"),
+        ("y = F.relu(x, True  # in place\n)", "a comment stands among the arguments of what would be changed"),
+    ],
+)
+def test_arguments_go_with_the_activation(text: str, after: str) -> None:
+    assert swapped(text, "train.py:4/relu", to="leaky_relu(0.2)") == after
+
+
+def test_arguments_of_a_module_stand_where_it_is_made() -> None:
+    text = "net = nn.Sequential(nn.Linear(1, 1), nn.ReLU(True))"
+    after = text.replace("ReLU(True)", "LeakyReLU(negative_slope=0.2)")
+    assert swapped(text, "1/relu", to="leaky_relu(negative_slope=0.2)") == after
+
+
 def test_a_chain_over_several_lines_has_a_line_for_each() -> None:
     chain = "y = (\n    x.tanh()\n    .tanh()\n)"
     assert swapped(chain, "train.py:6/tanh", to="relu") == chain.replace("    .tanh()", "    .relu()")

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from gradmedic.finding import Message
@@ -26,6 +27,11 @@ KNOWN: Mapping[str, tuple[str, str]] = {
     "tanh": ("Tanh", "torch.tanh"),
     "sigmoid": ("Sigmoid", "torch.sigmoid"),
     "softsign": ("Softsign", f"{F}.softsign"),
+    "celu": ("CELU", f"{F}.celu"),
+    "hardswish": ("Hardswish", f"{F}.hardswish"),
+    "hardtanh": ("Hardtanh", f"{F}.hardtanh"),
+    "relu6": ("ReLU6", f"{F}.relu6"),
+    "softplus": ("Softplus", f"{F}.softplus"),
     "identity": ("Identity", ""),
 }
 """The module in torch.nn, and the function; the identity is the operand itself."""
@@ -50,25 +56,76 @@ class Activation(Edit):
         return [*found, *inserted(Training(source), f"# {Where.MODEL.value}\n{starts[0]}")]
 
 
+@dataclass(frozen=True)
+class Target:
+    """The activation that is wanted: its module, its function, and the arguments of both, such as "0.2"."""
+
+    name: str
+    module: str
+    function: str
+    arguments: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Target":
+        """Read "relu" or "leaky_relu(0.2)"."""
+        name, _, arguments = text.partition("(")
+        if name not in KNOWN:
+            raise UnsureError(Message("it is not known how {name} is written", {"name": text}))
+        return cls(name, *KNOWN[name], arguments.rstrip(") "))
+
+
 def swapped(places: Places, sites: list[str], to: str) -> list[Change]:
     """Another activation at all of these sites."""
-    if to not in KNOWN:
-        raise UnsureError(Message("it is not known how {name} is written", {"name": to}))
-    return [change for use in places.uses(sites) for change in swapped_use(places.words, use, to)]
+    target = Target.parse(to)
+    return [change for use in places.uses(sites) for change in swapped_use(places.words, use, target)]
 
 
-def swapped_use(words: Words, use: Use, to: str) -> list[Change]:
+def swapped_use(words: Words, use: Use, to: Target) -> list[Change]:
     """Another activation in one place."""
-    module, function = KNOWN[to]
     if use.form in (Form.MODULE, Form.CLASS):
-        return _module(words, use, f"torch.nn.{module}")
+        return _module(words, use, to)
     if use.operand is None or isinstance(words.source.parents[use.node], ast.Expr):
         raise UnsureError(Message("line {line} works in place", {"line": use.node.lineno}))
-    if not function:
+    if not to.function:
         return around(words.source, use, *parentheses(words.source, use.operand))
-    if use.form is Form.METHOD and to in METHODS:
+    if use.form is Form.METHOD and to.name in METHODS:
         return _method(words.source, use, to)
-    return _function(words, use, _named(words, use, function))
+    return _function(words, use, to)
+
+
+def _module(words: Words, use: Use, to: Target) -> list[Change]:
+    source, node = words.source, use.node
+    func = node.func if isinstance(node, ast.Call) else node
+    name = words.spelled(f"torch.nn.{to.module}")
+    if isinstance(func, ast.Attribute) and words.torch(func.value) == "torch.nn":
+        name = f"{source.read(func.value)}.{to.module}"
+    found = [source.replace(func, name), *words.needed(name)]
+    if isinstance(node, ast.Call):
+        start = source.text.index("(", source.span(func)[1]) + 1
+        return [*found, *_filled(source, start, source.span(node)[1] - 1, to.arguments)]
+    if to.arguments:
+        raise UnsureError(Message("line {line} is written in an unusual way", {"line": node.lineno}))
+    return found
+
+
+def _method(source: Source, use: Use, to: Target) -> list[Change]:
+    """`x.sigmoid()` becomes `x.relu()`; what else the method was given goes."""
+    call: ast.Call = use.node  # type: ignore[assignment]
+    end = source.span(call.func)[1]
+    name = Change(end - len(call.func.attr), end, to.name)  # type: ignore[attr-defined]
+    return [name, *_filled(source, source.text.index("(", end) + 1, source.span(call)[1] - 1, "")]
+
+
+def _function(words: Words, use: Use, to: Target) -> list[Change]:
+    """A function of the operand in the place of whatever was computed with it."""
+    source, name = words.source, _named(words, use, to.function)
+    rest = f", {to.arguments}" if to.arguments else ""
+    if use.form is Form.FUNCTION and isinstance(use.node, ast.Call) and use.operand in use.node.args[:1]:
+        found = [source.replace(use.node.func, name), *words.needed(name)]
+        if rest or len(use.node.args) + len(use.node.keywords) > 1:
+            found += _filled(source, source.span(use.operand)[1], source.span(use.node)[1] - 1, rest)
+        return found
+    return [*around(source, use, f"{name}(", f"{rest})"), *words.needed(name)]
 
 
 def _named(words: Words, use: Use, function: str) -> str:
@@ -77,39 +134,6 @@ def _named(words: Words, use: Use, function: str) -> str:
     if isinstance(func, ast.Attribute) and words.torch(func.value) == F:
         return f"{words.source.read(func.value)}.{function.rpartition('.')[2]}"
     return words.spelled(function)
-
-
-def _module(words: Words, use: Use, full: str) -> list[Change]:
-    source, node = words.source, use.node
-    func = node.func if isinstance(node, ast.Call) else node
-    name = words.spelled(full)
-    if isinstance(func, ast.Attribute) and words.torch(func.value) == "torch.nn":
-        name = f"{source.read(func.value)}.{full.rpartition('.')[2]}"
-    found = [source.replace(func, name), *words.needed(name)]
-    if isinstance(node, ast.Call) and (node.args or node.keywords):
-        found.append(_emptied(source, source.text.index("(", source.span(func)[1]) + 1, source.span(node)[1] - 1))
-    return found
-
-
-def _method(source: Source, use: Use, to: str) -> list[Change]:
-    """`x.sigmoid()` becomes `x.relu()`; what else the method was given goes."""
-    call: ast.Call = use.node  # type: ignore[assignment]
-    end = source.span(call.func)[1]
-    name = Change(end - len(call.func.attr), end, to)  # type: ignore[attr-defined]
-    if not (call.args or call.keywords):
-        return [name]
-    return [name, _emptied(source, source.text.index("(", end) + 1, source.span(call)[1] - 1)]
-
-
-def _function(words: Words, use: Use, name: str) -> list[Change]:
-    """A function of the operand in the place of whatever was computed with it."""
-    source = words.source
-    if use.form is Form.FUNCTION and isinstance(use.node, ast.Call) and use.operand in use.node.args[:1]:
-        found = [source.replace(use.node.func, name)]
-        if len(use.node.args) + len(use.node.keywords) > 1:
-            found.append(_emptied(source, source.span(use.operand)[1], source.span(use.node)[1] - 1))
-        return [*found, *words.needed(name)]
-    return [*around(source, use, f"{name}(", ")"), *words.needed(name)]
 
 
 def around(source: Source, use: Use, before: str, after: str) -> list[Change]:
@@ -125,8 +149,11 @@ def parentheses(source: Source, operand: ast.expr) -> tuple[str, str]:
     return ("", "") if source.atom(operand) == source.read(operand) else ("(", ")")
 
 
-def _emptied(source: Source, start: int, end: int) -> Change:
-    """Nothing in the place of arguments; a comment among them is not thrown away."""
-    if "#" in source.text[start:end]:
+def _filled(source: Source, start: int, end: int, arguments: str) -> list[Change]:
+    """Other arguments in the place of those that are there; a comment among them is not thrown away."""
+    held = source.text[start:end]
+    if not held.strip() and not arguments:
+        return []
+    if "#" in held:
         raise UnsureError(Message("a comment stands among the arguments of what would be changed"))
-    return Change(start, end, "")
+    return [Change(start, end, arguments)]

@@ -49,7 +49,7 @@ class Adapter:
     @cached_property
     def _renamed(self) -> dict[str, str]:
         """The names that the code gives to things of its own, where the script uses them for others."""
-        return {name: self._fresh(name) for name in self._own if name in self.words.taken}
+        return {name: self.words.fresh(name) for name in self._own if name in self.words.taken}
 
     @cached_property
     def _own(self) -> set[str]:
@@ -57,6 +57,13 @@ class Adapter:
         source = Source(self.code)
         stores = (n for n in source.nodes() if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         return {n.id for n in stores if not any(isinstance(one, ast.comprehension) for one in source.around(n))}
+
+    @cached_property
+    def owners(self) -> set[str]:
+        """The models of the script that the code calls by name, in the place of `model`."""
+        nodes = [n for n in ast.walk(self.words.source.tree) if isinstance(n, ast.Attribute) and n.attr == "parameters"]
+        models = {node.value.id for node in nodes if isinstance(node.value, ast.Name)}
+        return {n.id for n in ast.walk(ast.parse(self.code)) if isinstance(n, ast.Name) and n.id in models} - self.known
 
     @cached_property
     def _foreign(self) -> set[str]:
@@ -67,12 +74,7 @@ class Adapter:
         }
         own |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
         own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        return {n.id for n in nodes if isinstance(n, ast.Name)} - own - self.known - set(dir(builtins))
-
-    def _fresh(self, name: str) -> str:
-        while name in self.words.taken:
-            name += "_"
-        return name
+        return {n.id for n in nodes if isinstance(n, ast.Name)} - own - self.known - self.owners - set(dir(builtins))
 
     def _without_imports(self, part: str) -> tuple[str, list[Change]]:
         lines = part.strip("\n").splitlines()

@@ -84,6 +84,8 @@ def instead_of_step(training: Training, adapter: Adapter, code: str) -> list[Cha
 def _at_steps(training: Training, adapter: Adapter, code: str, put: Callable[[Step, str], Change]) -> list[Change]:
     found: list[Change] = []
     for step in training.the_steps():
+        if adapter.owners and training.model_at(step) not in adapter.owners:
+            continue  # the code is about another one's weights
         fitted = adapter.fitted(code, model=training.model_at(step), optimizer=step.optimizer)
         found += [*fitted.imports, put(step, fitted.text)]
     return found

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from gradmedic.finding import Message
 from gradmedic.patching import Edit, Order
-from gradmedic.patching.activation import swapped_use
+from gradmedic.patching.activation import Target, swapped_use
 from gradmedic.patching.built import Builds, within
 from gradmedic.patching.source import Change, Source, UnsureError
 from gradmedic.patching.training import Training
@@ -46,7 +46,7 @@ def _logits(words: Words, losses: list[ast.AST]) -> list[Change]:
     """No softmax before a cross-entropy, where it is the only one in the script."""
     use = _only(words, ("softmax", "log_softmax"), losses)
     _refuse_thresholds(words)
-    return swapped_use(words, use, "identity")
+    return swapped_use(words, use, Target.parse("identity"))
 
 
 def _logarithms(words: Words, losses: list[ast.AST]) -> list[Change]:

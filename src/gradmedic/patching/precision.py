@@ -5,9 +5,12 @@ from typing import ClassVar
 
 from gradmedic.finding import Message
 from gradmedic.patching import Edit, Order
+from gradmedic.patching.guard import wrapped
 from gradmedic.patching.numbers import shown
+from gradmedic.patching.places import Places
 from gradmedic.patching.source import Change, Source, UnsureError
 from gradmedic.patching.training import Training, argument, method
+from gradmedic.patching.uses import Form, Use
 from gradmedic.patching.words import Words
 
 HALVES = ("torch.float16", "torch.half")
@@ -22,7 +25,7 @@ class Precision(Edit):
 
     def changes(self, source: Source, order: Order) -> list[Change]:
         if order.words("sites"):
-            raise UnsureError(Message("it belongs to no place that can be told from the script alone"))
+            return [change for use in Places(source).uses(order.words("sites")) for change in _widened(source, use)]
         words = Words(source)
         to, narrow = ("bfloat16", HALVES) if order.item.remedy == "use-bfloat16" else ("float32", NARROW)
         found = [*_types(words, to, narrow), *_methods(source, to, narrow)]
@@ -30,6 +33,17 @@ class Precision(Edit):
         if not found:
             raise UnsureError(Message("the script names no narrow type"))
         return found
+
+
+def _widened(source: Source, use: Use) -> list[Change]:
+    """float32 for what an operation is applied to."""
+    parts: list[ast.expr | None] = [use.operand]
+    if isinstance(use.node, ast.BinOp):
+        parts = [use.node.left, use.node.right]
+    if None in parts or (isinstance(use.node, ast.Call) and use.form is Form.FUNCTION and len(use.node.args) > 1):
+        raise UnsureError(Message("line {line} is written in an unusual way", {"line": use.node.lineno}))
+    tensors = [part for part in parts if part is not None and not isinstance(part, ast.Constant)]
+    return [change for part in tensors for change in wrapped(source, part, ".float()", stands=use.form is Form.METHOD)]
 
 
 def _types(words: Words, to: str, narrow: tuple[str, ...]) -> list[Change]:

@@ -10,6 +10,7 @@ from gradmedic.patching.places import Places
 from gradmedic.patching.source import Change, Source, UnsureError
 from gradmedic.patching.training import argument
 from gradmedic.patching.uses import Form, Use
+from gradmedic.patching.words import Words
 
 
 class Milder(Edit):
@@ -64,9 +65,7 @@ def _unmasked(source: Source, use: Use) -> list[Change]:
     between = [one for one in source.around(call) if one is source.statement(call) or not isinstance(one, ast.stmt)]
     if not isinstance(scores, ast.Name) or dim is None or any(isinstance(one, inner) for one in between):
         raise UnsureError(Message("line {line} is written in an unusual way", {"line": call.lineno}))
-    mask = "empty"
-    while mask in {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}:
-        mask += "_"
+    mask = Words(source).fresh("empty")
     masked = f".masked_fill({mask}, 0.0)"
     line = f"{mask} = {scores.id}.isneginf().all({source.read(dim)}, keepdim=True)"
     end, last = source.span(scores)[1], source.span(call)[1]

@@ -34,6 +34,7 @@ ALIASES: Mapping[str, str] = {
     "logsigmoid": "log_sigmoid",
     "scaled_dot_product_attention": "sdpa",
 }
+CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")
 FUNCTIONS = ("torch", "torch.nn.functional", "torch.special", "torch.linalg")
 
 
@@ -68,7 +69,7 @@ def op_of(name: str) -> str:
 
 def same_op(kind: str, op: str) -> bool:
     """True if a module's class computes an operation: `LeakyReLU` is leaky_relu."""
-    return kind.lower().replace("_", "") == op.lower().replace("_", "")
+    return kind.lower().replace("_", "") == op.lower().replace("_", "") or (op == "conv" and kind in CONVOLUTIONS)
 
 
 def uses(words: Words, op: str) -> list[Use]:

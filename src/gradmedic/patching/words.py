@@ -43,6 +43,12 @@ class Words:
         names = {node.id for node in ast.walk(self.source.tree) if isinstance(node, ast.Name)}
         return names | self.assigned | set(self.imported)
 
+    def fresh(self, name: str) -> str:
+        """A name like this that is not in use."""
+        while name in self.taken:
+            name += "_"
+        return name
+
     def full(self, node: ast.AST | None) -> str:
         """The full name behind an expression such as `nn.Sigmoid`; empty where it is no imported name."""
         parts: list[str] = []
