@@ -122,6 +122,28 @@ def test_gives_no_new_start_to_a_model_with_a_past(text: str, why: str) -> None:
     assert why in reason(f"import torch, copy\nnet = torch.nn.Linear(1, 1)\n{text}", order("zero-biases"))
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["[p for p in net.parameters() if p.requires_grad]", "filter(lambda q: q.requires_grad, net.parameters())"],
+)
+def test_a_filter_for_what_learns_changes_nothing_about_the_model(given: str) -> None:
+    text = f"import torch\nnet = torch.nn.Linear(1, 1)\nopt = torch.optim.SGD({given}, lr=1)\nopt.step()\n"
+    assert clipped(text) == ["torch.nn.utils.clip_grad_norm_(net.parameters(), max_norm=1)"]
+
+
+def test_groups_of_one_model_are_that_model_to_a_start_and_not_to_a_clip() -> None:
+    groups = "[{'params': net.a.parameters()}, {'params': net.b.parameters(), 'lr': 2}]"
+    text = f"import torch\nnet = Net()\nopt = torch.optim.SGD({groups}, lr=1)\nopt.step()\n"
+    assert clipped(text) == [f"torch.nn.utils.clip_grad_norm_({LISTED.format('opt')}, max_norm=1)"]
+    assert "in net.named_parameters():" in patched(Source(text), [order("zero-biases")]).text
+
+
+@pytest.mark.parametrize(("head", "name"), [("", "fc.weight"), ("self.net = 1\n", "net.fc.weight")])
+def test_the_name_of_the_model_is_no_part_of_its_parameters_names(head: str, name: str) -> None:
+    start = order("init-he", weights=["net.fc.weight"])
+    assert f'if name == "{name}":' in patched(Source(f"{HEAD}{head}opt.step()\n"), [start]).text
+
+
 def test_names_of_its_own_do_not_take_those_of_the_script() -> None:
     text = f"{HEAD}name = 'mine'\nopt.step()\nprint(name)\n"
     patch = patched(Source(text), [order("zero-biases")])

@@ -119,8 +119,17 @@ class _Fitting:
             return ALL.format(optimizer=self.optimizer)
         if isinstance(node, ast.Attribute) and re.fullmatch(r"torch(\.\w+)+", self.source.read(node)):
             return self.words.spelled(self.source.read(node))
+        if isinstance(node, ast.Constant):
+            return self._without_prefix(node.value)
         if not isinstance(node, ast.Name):
             return None
         if node.id == "model" and not self.model:
             raise UnsureError(Message("it is not plain which model this script trains"))
         return {"model": self.model, "optimizer": self.optimizer, **self.names}.get(node.id, node.id)
+
+    def _without_prefix(self, value: object) -> str | None:
+        """A parameter's name without that of the model, with which it begins where a script has several of them."""
+        is_own = f"self.{self.model} = " in self.words.source.text  # else a module that is called like the model
+        if not isinstance(value, str) or not self.model or is_own or not value.startswith(f"{self.model}."):
+            return None
+        return f'"{value.removeprefix(f"{self.model}.")}"'

@@ -131,17 +131,26 @@ class Training:
     # ── the model ───────────────────────────────────────────────────────────────────────────
 
     def model_of(self, made: Made) -> str:
-        """The model whose `parameters()` an optimizer is given, or the empty string."""
-        given = made.parameters
+        """The model all of whose `parameters()` an optimizer is given, or the empty string."""
+        given = _all_that_learn(made.parameters)
         if isinstance(given, ast.Call) and method(given) == "parameters" and not _given(given):
-            model = self.receiver(given)
-            if all(part.isidentifier() for part in model.split(".")):
-                return model
+            return self._plain(self.receiver(given))
         return ""
+
+    def whole_of(self, made: Made) -> str:
+        """The model that an optimizer is given some parameters of, be it in groups, or the empty string."""
+        calls = self.source.calls(made.parameters) if made.parameters is not None else ()
+        found = {self.receiver(call) for call in calls if method(call) in ("parameters", "named_parameters")}
+        if len(found) > 1:  # groups of model.encoder and model.head
+            found = {name.rpartition(".")[0] for name in found}
+        return self._plain(found.pop()) if len(found) == 1 else ""
+
+    def _plain(self, name: str) -> str:
+        return name if all(part.isidentifier() for part in name.split(".")) else ""
 
     def the_model(self) -> tuple[str, Made]:
         """The one model that is trained, with its optimizer; raises `UnsureError` where there is not one."""
-        found = {self.model_of(made): made for made in self.the_made()}
+        found = {self.whole_of(made): made for made in self.the_made()}
         if len(found) != 1 or "" in found:
             raise UnsureError(Message("it is not plain which model this script trains"))
         [(model, made)] = found.items()
@@ -188,6 +197,22 @@ def argument(call: ast.Call, position: int, *keywords: str) -> ast.expr | None:
     if len(plain) > position and not any(isinstance(one, ast.Starred) for one in plain):
         return plain[position]
     return None
+
+
+def _all_that_learn(given: ast.expr | None) -> ast.expr | None:
+    """`model.parameters()` behind a filter for those that require a gradient: the others have none to clip."""
+    if isinstance(given, ast.ListComp | ast.GeneratorExp) and len(given.generators) == 1:
+        made = given.generators[0]
+        wanted = [f"{ast.unparse(made.target)}.requires_grad"] * len(made.ifs)
+        is_plain = (
+            ast.unparse(given.elt) == ast.unparse(made.target) and [ast.unparse(one) for one in made.ifs] == wanted
+        )
+        return made.iter if is_plain else None
+    if isinstance(given, ast.Call) and isinstance(given.func, ast.Name) and given.func.id == "filter":
+        test = given.args[0] if len(given.args) == 2 else None
+        is_plain = isinstance(test, ast.Lambda) and ast.unparse(test.body).endswith(".requires_grad")
+        return given.args[1] if is_plain else None
+    return given
 
 
 def _given(call: ast.Call) -> bool:
