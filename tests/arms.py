@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from gradmedic.checkup import Checkup
 from gradmedic.pairs import Arm
 from gradmedic.prescription import Item, Prescription
 from gradmedic.recording import Recording
@@ -87,5 +88,6 @@ class FakeRunner(Runner):
                 "startup": 0.0,
                 "memory": 1e6,
                 "recording": recording,
+                "checkup": Checkup.of(recording) if recording is not None else None,
             }
             yield Outcome(trial, ended, streams, **told)

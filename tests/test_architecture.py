@@ -18,15 +18,15 @@ SOURCE = Path(gradmedic.__file__).parent
 # From the ground up. A part may import parts of lower lines, and those left of it in its own.
 FLOORS = {
     "ground": "errors plugins settings",
-    "facts": "site ledger recording finding progress report sketch placing prescription trial prediction",
-    "accounts": "scoring pairs units treatment agreement budget length results",
+    "facts": "site ledger recording finding progress report sketch placing prescription checkup trial prediction",
+    "accounts": "scoring pairs units treatment curves comparison agreement budget length results",
     "store": "chains shelf rows journal recorder merging archive",
     "judges": "layers depth growth through_time outcome origins misfit wiring norms rates globs anatomy "
     "locale rules judge",
     "voices": "patching renderers explain sinks",
-    "body": "activations theory probe patient starts scaling clip remedies",
-    "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners",
-    "proof": "candidates refining joining search",
+    "body": "activations theory probe patient starts scaling clip remedies batches",
+    "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners copies",
+    "proof": "candidates refining joining trials search swaps contest",
     "verbs": "manual verbs",
     "doors": "cli integrations",
 }

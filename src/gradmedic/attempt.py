@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradmedic.archive import load
+from gradmedic.checkup import Checkup
 from gradmedic.errors import RecordingError
 from gradmedic.outcome import is_contest
 from gradmedic.recording import Recording
@@ -21,7 +22,7 @@ def job(script: Script, trial: Trial, folder: Path) -> dict[str, Any]:
     trial.prescription.save(remedies)
     settings = Settings(
         quiet=True,
-        budget=Settings.budget if trial.observed else 0.0,
+        budget=trial.looking if trial.observed else 0.0,
         record=str(folder / "recording"),
         steps=trial.steps,
         seed_shift=trial.seed_shift,
@@ -52,6 +53,7 @@ def outcome(trial: Trial, folder: Path, answer: Mapping[str, Any], metric: str |
         startup=float(answer["seconds"]) - _trained(recording),
         memory=float(answer["memory"]),
         error=refusal or ("" if ended.well else _last_words(folder)),
+        checkup=Checkup.of(recording) if trial.observed else None,
         recording=recording if trial.observed else None,
     )
 

@@ -68,15 +68,18 @@ def effect(arm: Arm, control: Arm, scale: Scale, seeds: Iterable[int] | None = N
     """What the arm's prescription changed, over the seeds that both have been run with."""
     treated, untreated = arm.scores(scale), control.scores(scale)
     shared = [seed for seed in (treated if seeds is None else seeds) if seed in treated and seed in untreated]
-    differences = [_difference(untreated[seed], treated[seed]) for seed in shared]
+    most = inf if scale.goal is not None else MOST  # a metric has a unit of its own
+    differences = [_difference(untreated[seed], treated[seed], most) for seed in shared]
     rescued = sum(isinf(untreated[seed]) and isfinite(treated[seed]) for seed in shared)
     return Effect(*interval(differences), tuple(differences), rescued)
 
 
-def _difference(untreated: float, treated: float) -> float:
+def _difference(untreated: float, treated: float, most: float) -> float:
     if untreated == treated:  # both broke, or nothing has changed
         return 0.0
-    return max(-MOST, min(MOST, untreated - treated))
+    if isinf(untreated) or isinf(treated):
+        return MOST if isinf(untreated) else -MOST
+    return max(-most, min(most, untreated - treated))
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:

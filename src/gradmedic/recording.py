@@ -32,9 +32,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from gradmedic.ledger import Ledger
-from gradmedic.site import Parameter, Site
+from gradmedic.site import Kind, Parameter, Site
 
 SCHEMA = 1
+
+MEASURED = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING)
+"""Kinds of the operations that stand for a layer where the gradient is shown by depth."""
 
 
 class Vital(NamedTuple):
@@ -164,3 +167,15 @@ class Recording:
     def in_order(self, stream: int) -> Iterator[Site]:
         """The sites of one stream in the order of the forward pass."""
         yield from sorted((s for s in self.sites.values() if s.stream == stream), key=lambda site: site.order)
+
+    def arriving(self, capture: Capture) -> list[tuple[str, float]]:
+        """(name, rms of the gradient that arrives) of each layer with weights, in the order of the forward pass.
+
+        Where the operations are hidden, as `torch.compile` does, the weights' own gradients stand in.
+        """
+        sites = [site for site in self.in_order(capture.stream) if site.kind in MEASURED]
+        seen = [(s.name, capture.sites[s.id]["grad_rms"]) for s in sites if "grad_rms" in capture.sites.get(s.id, {})]
+        if len(seen) > 1:
+            return seen
+        weights = [(id, row["grad_rms"]) for id, row in capture.parameters.items() if "grad_rms" in row]
+        return [(self.parameters[id].name, rms) for id, rms in weights if len(self.parameters[id].shape) > 1]

@@ -30,9 +30,9 @@ class Results:
             file.write_text(json.dumps(head) + "\n", encoding="utf-8")
 
     def known(self, trial: Trial) -> Outcome | None:
-        """The outcome of a trial, if there is one."""
+        """The outcome of a trial, if there is one; of an observed one the checkup is kept, and not the recording."""
         row = self.rows.get(trial.key)
-        return Outcome.from_row(trial, row) if row is not None and not trial.observed else None
+        return Outcome.from_row(trial, row) if row is not None else None
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome."""

@@ -9,8 +9,9 @@
 5. *Choose.* Of those that are as good as the best, the simplest and mildest.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from math import inf
 
 from gradmedic.budget import Budget, Reserve
@@ -22,12 +23,11 @@ from gradmedic.prescription import Prescription
 from gradmedic.refining import FURTHEST, STRIDE, doses, moved
 from gradmedic.results import Results
 from gradmedic.runners import Runner
-from gradmedic.scoring import Scale, scale_of, score
+from gradmedic.scoring import Scale, score
 from gradmedic.trial import Ended, Outcome, Trial, identity
+from gradmedic.trials import NOTHING, Trials
 from gradmedic.units import Rates, exchanged, rates
 
-NOTHING = Prescription()
-LAST_LOOK = Reserve()
 SHARES = (1.0, 0.5, 0.25)
 """Parts of the run that candidates may be screened over."""
 ENOUGH = 16
@@ -62,32 +62,28 @@ class Search:
         self.goal = goal
         self.told = told
         self.candidates: dict[str, Candidate] = {}
-        self.arms: dict[str, Arm] = {}
         self.finalists: list[Candidate] = []
         self.rates: dict[frozenset[str], Rates] = {}
 
     def begin(self, control: Outcome, candidates: Iterable[Candidate], results: Results) -> None:
         """Take up what is known: the control with the script's own seeds, and what may help."""
+        told = partial(self.told, self)
+        self.trials = Trials(self.runner, self.budget, control, results, self.goal, told, self._in_own_units)
         self.first = control
         self.steps = control.trial.steps
-        self.results = results
         self.candidates = {one.key: one for one in candidates}
-        self.arms = {identity(NOTHING): Arm(NOTHING, {0: control})}
-        self.budget.started()
-        self.budget.paid(control, whole=True)
 
     # ── what is known ───────────────────────────────────────────────────────────────────────
 
     @property
     def control(self) -> Arm:
         """The script as it is."""
-        return self.arms[identity(NOTHING)]
+        return self.trials.control
 
     @property
     def scale(self) -> Scale:
         """The scale that is fair to all that has been run."""
-        runs = [run for arm in self.arms.values() for run in arm.runs.values()]
-        return scale_of([*self.control.runs.values()], runs, self.goal)
+        return self.trials.scale
 
     @property
     def is_cured(self) -> bool:
@@ -96,7 +92,7 @@ class Search:
 
     def arm(self, candidate: Candidate) -> Arm:
         """What is known of a candidate."""
-        return self.arms.get(candidate.key, Arm(candidate.prescription))
+        return self.trials.arm(candidate.prescription)
 
     @property
     def best(self) -> Arm | None:
@@ -116,38 +112,9 @@ class Search:
 
     # ── what is done ────────────────────────────────────────────────────────────────────────
 
-    def run(self, trials: Iterable[Trial], reserve: Reserve = LAST_LOOK, share: float = 1.0) -> None:
-        """Run trials as long as that leaves the reserve; what the store knows is not run again."""
-        for outcome in self.runner.run(self._affordable(trials, reserve, share)):
-            self.budget.paid(outcome, whole=outcome.trial.steps == self.steps)
-            self.results.add(outcome)
-            self._note(outcome)
-
-    def _affordable(self, trials: Iterable[Trial], reserve: Reserve, share: float) -> Iterator[Trial]:
-        for trial in trials:
-            known = self.results.known(trial)
-            if known is not None:
-                self._note(known)
-            elif self.budget.affords(reserve, share=share):
-                self.budget.started()
-                limit = self.budget.longest(self.first)
-                yield replace(trial, seconds=limit, memory=self.memory)
-
-    @property
-    def memory(self) -> float:
-        """Bytes that a trial may hold: twice what the control held, and a gigabyte for what remedies keep."""
-        return 2 * self.first.memory + 1e9
-
-    def _note(self, outcome: Outcome) -> None:
-        trial = outcome.trial
-        key = identity(trial.prescription)
-        arm = self.arms.get(key, Arm(trial.prescription))
-        outcome = self._in_own_units(outcome, self.candidates.get(key))
-        self.arms[key] = replace(arm, runs={**arm.runs, trial.seed_shift: outcome})
-        self.told(self)
-
-    def _in_own_units(self, outcome: Outcome, candidate: Candidate | None) -> Outcome:
+    def _in_own_units(self, outcome: Outcome) -> Outcome:
         """The outcome with its losses in the units of the script's own loss, if its remedies have changed them."""
+        candidate = self.candidates.get(identity(outcome.trial.prescription))
         redefines = candidate.redefines if candidate is not None else frozenset[str]()
         if candidate is not None and redefines == candidate.remedies and outcome.trial.seed_shift == 0:
             self.rates.setdefault(redefines, rates(self.first, outcome))
@@ -169,8 +136,7 @@ class Search:
     def last_look(self, candidate: Candidate) -> Trial:
         """The trial in which a chosen candidate is looked at with all that gradmedic can see."""
         self.budget.started()
-        limit = self.budget.longest(self.first)
-        return Trial(candidate.prescription, 0, self.steps, observed=True, seconds=limit, memory=self.memory)
+        return self.trials.limited(Trial(candidate.prescription, 0, self.steps, observed=True))
 
     def screen(self) -> None:
         """Run every candidate once, as long as there is time for what comes after."""
@@ -178,10 +144,10 @@ class Search:
         reserve = replace(later, seconds=(1 - FOR_MORE) * later.seconds + FOR_MORE * self.budget.left)
         share = self._share(reserve.seconds)
         steps = self._part(share)
-        self.run((Trial(one, 0, steps) for one in self._prescriptions()), reserve, share)
+        self.trials.run((Trial(one, 0, steps) for one in self._prescriptions()), reserve, share)
         if steps != self.steps:
             best = self.ranked(steps)[: max(GO_ON, len(self.candidates) // 3)]
-            self.run((Trial(one.prescription, 0, self.steps) for one in best), self.reserve)
+            self.trials.run((Trial(one.prescription, 0, self.steps) for one in best), self.reserve)
 
     def refine(self, candidate: Candidate) -> None:
         """Try more and less of each dose of what looks best; where that is better, ever more of it."""
@@ -211,7 +177,7 @@ class Search:
             prescriptions = [NOTHING, *(one.prescription for one in self.finalists)]
             if seed > 2 and self.budget.left < self.budget.cost(len(prescriptions) + self.budget.jobs):
                 break
-            self.run(Trial(one, seed, self.steps) for one in prescriptions)
+            self.trials.run(Trial(one, seed, self.steps) for one in prescriptions)
 
     def choice(self) -> Candidate | None:
         """The simplest of those that are as good as the best, if that is better than nothing."""
@@ -261,7 +227,7 @@ class Search:
     def _try(self, joined: Iterable[Candidate]) -> None:
         new = [one for one in joined if one.key not in self.candidates]
         self.candidates |= {one.key: one for one in new}
-        self.run((Trial(one.prescription, 0, self.steps) for one in new), self.reserve)
+        self.trials.run((Trial(one.prescription, 0, self.steps) for one in new), self.reserve)
 
     def _finalists(self) -> list[Candidate]:
         """The best, the simplest that seem as good, and the next best."""

@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gradmedic.activations import activation
-from gradmedic.errors import GradmedicError
+from gradmedic.errors import GradmedicError, RemedyError
 from gradmedic.patient import Patient, Weight
-from gradmedic.theory.critical import Critical, on_edge
+from gradmedic.theory.critical import Critical, critical, on_edge
 
 Draw = Callable[[Weight, Generator], object]
 """Writes a start into a weight."""
@@ -33,6 +33,18 @@ def edge(name: str) -> Critical | None:
     except GradmedicError:
         return None
     return point if point.feasible else None
+
+
+def start_for(name: str) -> Critical:
+    """Where gradients keep their size behind an activation, for signals of size one or of the nearest size possible.
+
+    Sigmoid has such a place where signals are large, at a gain of ten. Raises `RemedyError` where there
+    is none, or nobody knows the activation.
+    """
+    try:
+        return critical(BY_HAND.get(name, name))
+    except GradmedicError as error:
+        raise RemedyError(str(error)) from None
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class Treatment:
     @property
     def unit(self) -> Message:
         """What effects are counted in."""
-        return _unit(self.scale.unit if self.scale is not None else "")
+        return unit_of(self.scale.unit if self.scale is not None else "")
 
 
 def _helped(line: Line, unit: Message) -> Message:
@@ -90,7 +90,8 @@ def _helped(line: Line, unit: Message) -> Message:
     return Message("{remedy} helps by {effect} {unit} on each of {seeds} fresh seeds, too few to prove it.", values)
 
 
-def _unit(unit: str) -> Message:
+def unit_of(unit: str) -> Message:
+    """A scale's unit in words."""
     match unit:
         case "decades of loss":
             return Message("decades of loss")

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from gradmedic.checkup import Checkup
 from gradmedic.prescription import Prescription
 from gradmedic.recording import Recording
+from gradmedic.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Trial:
     """One run: a prescription (none in a control), what is added to every seed, and how many steps.
 
     `observed` asks for a full recording; without it only what is needed for scoring is taken.
-    `seconds` and `memory` (in bytes) are what the run may take; they are no part of its identity.
+    `seconds` and `memory` (in bytes) are what the run may take, `looking` the share of its time that
+    observing may take; they are no part of its identity.
     """
 
     prescription: Prescription = field(default_factory=Prescription)
@@ -35,6 +38,7 @@ class Trial:
     observed: bool = False
     seconds: float | None = field(default=None, compare=False)
     memory: float | None = field(default=None, compare=False)
+    looking: float = field(default=Settings.budget, compare=False)
 
     @property
     def is_control(self) -> bool:
@@ -97,6 +101,7 @@ class Outcome:
 
     `series` holds the losses by stream, `metric` what the user's expression last found in the
     output, `startup` the seconds before the first step and `memory` the most bytes it held.
+    `checkup` is what an observed run looked like inside, in short.
     """
 
     trial: Trial
@@ -108,20 +113,23 @@ class Outcome:
     startup: float = 0.0
     memory: float = 0.0
     error: str = ""
+    checkup: Checkup | None = None
     recording: Recording | None = field(default=None, compare=False, repr=False)
 
     def row(self) -> dict[str, Any]:
         """The outcome as plain values, without its recording."""
         told = {f: getattr(self, f) for f in ("metric", "steps", "seconds", "startup", "memory", "error")}
         series = {name: asdict(one) for name, one in self.series.items()}
-        return {"key": self.trial.key, "ended": self.ended.value, **told, "series": series}
+        row = {"key": self.trial.key, "ended": self.ended.value, **told, "series": series}
+        return row | ({"checkup": self.checkup.row()} if self.checkup is not None else {})
 
     @classmethod
     def from_row(cls, trial: Trial, row: Mapping[str, Any]) -> "Outcome":
         """The outcome of a trial, from the plain values that `row` gave."""
-        told = {name: value for name, value in row.items() if name not in ("key", "ended", "series")}
+        told = {name: value for name, value in row.items() if name not in ("key", "ended", "series", "checkup")}
         series = {name: _series(one) for name, one in row["series"].items()}
-        return cls(trial, Ended(row["ended"]), series, **told)
+        checkup = Checkup.from_row(row["checkup"]) if "checkup" in row else None
+        return cls(trial, Ended(row["ended"]), series, checkup=checkup, **told)
 
 
 def _series(row: Mapping[str, Any]) -> Series:

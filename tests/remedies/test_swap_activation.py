@@ -68,11 +68,22 @@ def test_a_line_of_the_script_and_a_number_tell_calls_apart() -> None:
         seen = [squashed(X) for _ in range(3)]
     assert [torch.equal(one, X.relu()) for one in seen] == [False, True, False]
     with given(SwapActivation((f"{here}/sigmoid#1",), "relu")):
-        seen = [squashed(nn.Identity()(X)) for _ in range(3)]
+        outermost = nn.Identity()
+        seen = [squashed(outermost(X)) for _ in range(3)]
     assert not any(torch.equal(one, X.relu()) for one in seen), "an outermost module begins to count anew"
     with given(SwapActivation((f"{here}/sigmoid",), "relu")):
         assert torch.equal(squashed(X), X.relu())
         assert torch.equal(torch.sigmoid(X), 1 / (1 + (-X).exp()))
+
+
+def test_layers_without_a_module_around_them_are_one_pass_and_modules_on_a_line_do_not_count() -> None:
+    first, act, second = nn.Linear(4, 4), nn.Sigmoid(), nn.Linear(4, 4)
+    line = "test_swap_activation.py:*/sigmoid"
+    for nth, swapped in ((0, [True, False]), (1, [False, True])):
+        with given(SwapActivation((f"{line}#{nth}",), "relu"), nn.ModuleList([first, act, second])):
+            for _ in range(2):
+                seen = [torch.sigmoid(second(act(first(X)))), torch.sigmoid(X)]
+                assert [bool((one == 0).any() or (one > 1).any()) for one in seen] == swapped
 
 
 def test_the_weights_before_it_get_the_start_of_the_new_one() -> None:

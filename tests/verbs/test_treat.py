@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from arms import FakeRunner, falling, prescribed
 
+from gradmedic import runners
 from gradmedic.candidates import Candidate
 from gradmedic.errors import ProbeError, SettingsError
 from gradmedic.finding import Severity
@@ -16,7 +17,6 @@ from gradmedic.recording import Recording
 from gradmedic.rules.vanishing_gradient import VanishingGradient
 from gradmedic.treatment import Treatment
 from gradmedic.trial import Ended, Trial
-from gradmedic.verbs import treat as verb
 from gradmedic.verbs.treat import treat as real_treat
 
 SICK, HEALTHY = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[0]
@@ -25,7 +25,7 @@ SICK, HEALTHY = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[0]
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fake trials of a sick script, for which there are three candidates."""
-    monkeypatch.setattr(verb, "all_runners", lambda: {"fake": FakeRunner, "local": FakeRunner})
+    monkeypatch.setattr(runners, "all_runners", lambda: {"fake": FakeRunner, "local": FakeRunner})
     monkeypatch.setattr(FakeRunner, "recording", SICK)
     monkeypatch.setattr(FakeRunner, "world", staticmethod(helped_by("b")))
     return iter(())

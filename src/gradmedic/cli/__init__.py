@@ -8,6 +8,7 @@ import click
 
 from gradmedic import __version__
 from gradmedic.cli.activations import activations
+from gradmedic.cli.compare import compare
 from gradmedic.cli.diagnose import diagnose
 from gradmedic.cli.explain import explain
 from gradmedic.cli.patch import patch
@@ -31,6 +32,7 @@ commands.add_command(explain)
 commands.add_command(activations)
 commands.add_command(treat)
 commands.add_command(patch)
+commands.add_command(compare)
 
 
 def main() -> NoReturn:

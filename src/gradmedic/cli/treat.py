@@ -2,12 +2,12 @@
 
 import sys
 from dataclasses import replace
-from shutil import get_terminal_size
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.cli.ticker import Ticker
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.
@@ -48,12 +48,13 @@ def treat(
 
     from gradmedic.launch import refuse_what_is_no_script
     from gradmedic.renderers.treatment import show
+    from gradmedic.renderers.treatment import told as so_far
     from gradmedic.verbs.treat import treat as verb
 
     settings = settings_from(assigned, ignore=ignore, lang=lang)
     if not how["as_module"]:
         refuse_what_is_no_script(target)
-    ticker = Ticker(sys.stderr, settings.lang)
+    ticker = Ticker(sys.stderr, lambda search: so_far(search, settings.lang))
     found = verb(target, args, settings=settings, told=ticker.tick, **how)
     ticker.clear()
     show(found, settings.lang, Console(), how["output"] if found.prescription else None)
@@ -74,27 +75,3 @@ def show_patch(found: Any, target: str, args: tuple[str, ...], as_module: bool, 
     console = Console()
     show_code(found.prescription.code(), console)
     show(patch(found.prescription, target, args, as_module=as_module, seen=Seen(control, runs.get(0))), lang, console)
-
-
-class Ticker:
-    """One line that tells a terminal how the search is doing."""
-
-    def __init__(self, stream: TextIO, lang: str) -> None:
-        self.stream = stream
-        self.lang = lang
-
-    def tick(self, search: Any) -> None:
-        """Draw the line anew."""
-        from gradmedic.renderers.prose import cropped
-        from gradmedic.renderers.treatment import told
-
-        if self.stream.isatty():
-            width = get_terminal_size().columns - 1
-            self.stream.write(f"\r\x1b[K{cropped(told(search, self.lang), width)}")
-            self.stream.flush()
-
-    def clear(self) -> None:
-        """Wipe the line away."""
-        if self.stream.isatty():
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()

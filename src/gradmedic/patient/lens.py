@@ -11,9 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
+from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from gradmedic.patient.custom import custom_calls, definition
@@ -95,6 +96,7 @@ class Lens(TorchFunctionMode):
         self._looks: dict[str, list[tuple[Spot | None, Look]]] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._counted: set[str] = set()
+        self._passed = WeakSet[nn.Module]()
         self._on = self._entered = False
         self._wraps = ExitStack()
 
@@ -159,9 +161,15 @@ class Lens(TorchFunctionMode):
     def _recount(self) -> None:
         self._counted = {op for op, found in self._looks.items() if any(s and s.nth is not None for s, _ in found)}
 
-    def _again(self) -> None:
-        """A pass begins: the next call is the first one."""
+    def _again(self, module: nn.Module | None = None) -> None:
+        """A pass begins: the next call is the first one. A script without a module around all others begins
+        one when it comes to the same module again.
+        """
+        if module is not None and module not in self._passed:
+            self._passed.add(module)
+            return
         self._counts.clear()
+        self._passed = WeakSet([module] if module is not None else [])
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         looks = self._looks
@@ -185,11 +193,10 @@ class Lens(TorchFunctionMode):
         return replace(call, _rest=found).proceed() if found else func(*args, **kwargs)
 
     def _count(self, call: Call) -> dict[str, int]:
-        counts = {}
-        for place in {call.module, call.line}:
-            key = (place, call.op)
-            counts[place] = self._counts[key] = self._counts.get(key, -1) + 1
-        return counts
+        """Which call it is of those in its module, or outside of modules of those on its line, as recordings count."""
+        key = (call.module or call.line, call.op)
+        self._counts[key] = self._counts.get(key, -1) + 1
+        return {key[0]: self._counts[key]}
 
     def _is_at(self, spot: Spot, call: Call, nth: dict[str, int] | None) -> bool:
         place = call.line if spot.is_line else call.module

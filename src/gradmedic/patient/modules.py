@@ -26,7 +26,7 @@ class Modules:
         self.names = names
         self._stack: list[nn.Module] = []
         self._thread = threading.get_ident()
-        self._followers: list[Callable[[], None]] = []
+        self._followers: list[Callable[[nn.Module], None]] = []
         self._entering: list[Enter] = []
         self._leaving: list[Leave] = []
         self._handles: list[Any] = []
@@ -45,12 +45,12 @@ class Modules:
         """The path of a module as recordings have it."""
         return self.names.modules.get(id(module), "")
 
-    def start(self, follower: Callable[[], None]) -> None:
-        """Follow the calls; `follower` is told when an outermost module is called."""
+    def start(self, follower: Callable[[nn.Module], None]) -> None:
+        """Follow the calls; `follower` is told of each outermost module that is called."""
         self._followers.append(follower)
         self._sit()
 
-    def stop(self, follower: Callable[[], None]) -> None:
+    def stop(self, follower: Callable[[nn.Module], None]) -> None:
         """Tell `follower` no more."""
         self._followers.remove(follower)
         self._rest()
@@ -104,7 +104,7 @@ class Modules:
             with torch._C.DisableTorchFunction():  # nobody has to look at how we look around
                 self.names.learn(module.parameters(), sys._getframe(1))
             for follower in self._followers:
-                follower()
+                follower(module)
         changed = args
         for act in list(self._entering):
             answer = act(module, changed)

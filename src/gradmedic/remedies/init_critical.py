@@ -10,13 +10,12 @@ from typing import ClassVar, Self
 from torch import Generator
 
 from gradmedic.anatomy import blames_weights, hidden_activations, streams_of, weights_before
-from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.starts import BY_HAND, edge, normal, started
+from gradmedic.starts import BY_HAND, edge, normal, start_for, started
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,9 @@ class InitCritical(Remedy):
 
     ## When it helps
     In deep plain networks with smooth activations, where He is too large (ELU, SELU) or meant for ReLU, and
-    Xavier, which assumes a slope of one, is too small. Sigmoid, hard sigmoid and softplus have no such point:
-    no initialization saves a deep stack of them, another activation does.
+    Xavier, which assumes a slope of one, is too small. Sigmoid and hard sigmoid have such a point only where
+    signals are large: with a gain of ten, from which twelve layers of them train. Softplus has none; another
+    activation has to take its place.
 
     ## How the dose is chosen
     By the activation that most hidden layers have, for the weights right before it. The number comes from
@@ -64,9 +64,7 @@ class InitCritical(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        point = edge(self.activation)
-        if point is None:
-            raise RemedyError(f"{self.activation} has no initialization at which signals and gradients keep their size")
+        point = start_for(self.activation)
 
         def draw(weight: Weight, generator: Generator) -> None:
             normal(weight.tensor, point.sigma_w, weight.fan_in, generator)
@@ -78,8 +76,8 @@ class InitCritical(Remedy):
             yield
 
     def code(self) -> str:
-        point = edge(self.activation)
-        gain, variance = (point.sigma_w, point.sigma_b2) if point is not None else (1.0, 0.0)
+        point = start_for(self.activation)
+        gain, variance = point.sigma_w, point.sigma_b2
         if self.weights:
             draw = f"torch.nn.init.normal_(weight, std={gain:.4g} / weight[0].numel() ** 0.5)"
             return start_loop(self.weights, draw, f"torch.nn.init.normal_(weight, std={sqrt(variance):.4g})")

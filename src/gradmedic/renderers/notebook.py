@@ -1,5 +1,6 @@
 """The screen as a piece of HTML for the output of a notebook's cell."""
 
+from collections.abc import Callable
 from io import StringIO
 
 from rich.console import Console
@@ -14,7 +15,12 @@ _FRAME = '<pre style="white-space:pre;overflow-x:auto;line-height:1.25;font-fami
 
 
 def fragment(report: Report, lang: str) -> str:
-    """The screen in color, as preformatted HTML with inline styles."""
+    """The screen of a report in color, as preformatted HTML with inline styles."""
+    return framed(lambda console: show(report, lang, console))
+
+
+def framed(draw: Callable[[Console], None]) -> str:
+    """What is drawn on a console, as preformatted HTML with inline styles."""
     console = Console(file=StringIO(), width=WIDTH, record=True, force_jupyter=False, force_terminal=True)
-    show(report, lang, console)
+    draw(console)
     return console.export_html(inline_styles=True, code_format=_FRAME)

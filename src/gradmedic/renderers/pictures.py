@@ -11,7 +11,7 @@ from gradmedic.recording import Capture
 from gradmedic.renderers.charts import Bar, bars, curve
 from gradmedic.renderers.folding import folded
 from gradmedic.renderers.glyphs import Glyphs
-from gradmedic.renderers.words import layers, number
+from gradmedic.renderers.words import number
 from gradmedic.report import Report
 
 Picture = tuple[str, list[Text]]
@@ -30,7 +30,7 @@ def picture(report: Report, finding: Finding, lang: str, width: int, rows: int, 
 def by_depth(report: Report, finding: Finding, lang: str, width: int, rows: int, glyphs: Glyphs) -> Picture:
     """The gradient that arrives at each layer, the input's end on top, one bar a decade scale."""
     capture = capture_for(report, finding)
-    sizes = layers(report.recording, capture) if capture else []
+    sizes = report.recording.arriving(capture) if capture else []
     drawn = [size for _, size in sizes if size > 0 and isfinite(size)]
     if capture is None or len(sizes) < 2 or not drawn:
         return "", []

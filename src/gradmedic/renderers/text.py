@@ -1,5 +1,6 @@
 """The report as plain text: the screen, without a terminal."""
 
+from collections.abc import Callable
 from io import StringIO
 from typing import ClassVar
 
@@ -19,6 +20,11 @@ class TextFile(Renderer):
     suffix: ClassVar[str] = ".txt"
 
     def render(self, report: Report, lang: str) -> str:
-        file = StringIO()
-        show(report, lang, Console(file=file, width=WIDTH, force_terminal=False, legacy_windows=False))
-        return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+        return plainly(lambda console: show(report, lang, console))
+
+
+def plainly(draw: Callable[[Console], None]) -> str:
+    """What is drawn on a console, as it would show on a terminal of 80 columns, without color."""
+    file = StringIO()
+    draw(Console(file=file, width=WIDTH, force_terminal=False, legacy_windows=False))
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())

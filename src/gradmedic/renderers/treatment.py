@@ -67,8 +67,8 @@ def _pieces(treatment: Treatment, lang: str, console: Console, file: str | None)
 def told(search: "Progress", lang: str) -> str:
     """How far a search is, and what is best so far, in one line."""
     budget, best = search.budget, search.best
-    clock = f"{_clock(budget.spent)}/{_clock(budget.seconds)}"
-    parts = ["gradmedic treat", say(Message("{n} runs", {"n": budget.used}), lang), clock]
+    parts = ["gradmedic treat", say(Message("{n} runs", {"n": budget.used}), lang)]
+    parts.append(f"{clock(budget.spent)}/{clock(budget.seconds)}")
     if best is not None:
         before, after = (ending([arm.runs[0]]) for arm in (search.control, best))
         values = {"remedy": label(best.prescription), "before": before, "after": after}
@@ -76,7 +76,8 @@ def told(search: "Progress", lang: str) -> str:
     return " · ".join(parts)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as a clock shows them."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 

@@ -13,9 +13,6 @@ from gradmedic.recording import Capture, Recording, Stream
 from gradmedic.report import Report
 from gradmedic.site import Kind, Place
 
-MEASURED = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING)
-"""Kinds of the operations that stand for a layer where the gradient is shown by depth."""
-
 LEAST = 0.05
 """Decades that do not round to zero: what is less is not worth a word."""
 
@@ -152,22 +149,9 @@ def _loss_name(recording: Recording, stream: int, _: Callable[[str], str]) -> st
     return f"{_(found.name)}:{found.line}" if alike > 1 and found.line else _(found.name)
 
 
-def layers(recording: Recording, capture: Capture) -> list[tuple[str, float]]:
-    """(name, rms of the gradient that arrives) of each layer with weights, in the order of the forward pass.
-
-    Where the operations are hidden, as `torch.compile` does, the weights' own gradients stand in.
-    """
-    sites = [site for site in recording.in_order(capture.stream) if site.kind in MEASURED]
-    seen = [(s.name, capture.sites[s.id]["grad_rms"]) for s in sites if "grad_rms" in capture.sites.get(s.id, {})]
-    if len(seen) > 1:
-        return seen
-    weights = [(id, row["grad_rms"]) for id, row in capture.parameters.items() if "grad_rms" in row]
-    return [(recording.parameters[id].name, rms) for id, rms in weights if len(recording.parameters[id].shape) > 1]
-
-
 def _spread(recording: Recording, _: Callable[[str], str]) -> Iterator[str]:
     last = recording.captures[-1] if recording.captures else Capture(0)
-    sizes = [log10(rms) for _name, rms in layers(recording, last) if rms > 0 and isfinite(rms)]
+    sizes = [log10(rms) for _name, rms in recording.arriving(last) if rms > 0 and isfinite(rms)]
     if len(sizes) > 1:
         yield _("gradients within {decades:.1f} decades").format(decades=max(sizes) - min(sizes))
 

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import ClassVar, Self
 
+from gradmedic.errors import SettingsError
 from gradmedic.plugins import discover
+from gradmedic.settings import nearest
 from gradmedic.trial import Outcome, Script, Trial
 
 
@@ -50,3 +52,11 @@ class Runner(ABC):
 def all_runners() -> dict[str, type[Runner]]:
     """Every runner, by name."""
     return discover(Runner, __name__)
+
+
+def runner_named(name: str) -> type[Runner]:
+    """The runner of a name; raises `SettingsError` if there is none."""
+    known = all_runners()
+    if name not in known:
+        raise SettingsError(f"there is no runner {name!r}{nearest(name, known)}")
+    return known[name]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gradmedic import __version__
-from gradmedic.errors import ProbeError
+from gradmedic.batches import loss_of
 from gradmedic.finding import Severity
 from gradmedic.judge import judge
 from gradmedic.probe import Probe
@@ -32,7 +32,7 @@ def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lan
         model.train()
         with Probe(recorder, settings) as probe, torch.enable_grad():
             probe.introduce(model, None)
-            loss = _loss(model, batch, loss_fn)
+            loss = loss_of(model, batch, loss_fn)
             loss.backward()  # type: ignore[no-untyped-call]
     return judge(recorder.recording(), settings)
 
@@ -45,15 +45,3 @@ def assert_healthy(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor])
     report = examine(model, batch, loss_fn)
     if report.worst is not None and report.worst >= Severity.WARNING:
         raise AssertionError(f"the model is not healthy\n{report}")
-
-
-def _loss(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor]) -> Tensor:
-    if isinstance(batch, tuple | list) and len(batch) == 2:
-        loss = loss_fn(model(batch[0]), batch[1])
-    else:
-        loss = loss_fn(model, batch)
-    if not isinstance(loss, Tensor) or loss.numel() != 1:
-        raise ProbeError("loss_fn has to return a tensor with one number; reduce it with .mean() or .sum()")
-    if loss.grad_fn is None:
-        raise ProbeError("the loss does not depend on any parameter that requires a gradient")
-    return loss

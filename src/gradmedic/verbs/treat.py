@@ -8,20 +8,20 @@ from pathlib import Path
 from gradmedic import __version__
 from gradmedic.budget import Budget
 from gradmedic.candidates import Candidate, by_diagnosis
-from gradmedic.errors import ProbeError, SettingsError
+from gradmedic.errors import ProbeError
 from gradmedic.finding import Message
 from gradmedic.judge import judge
 from gradmedic.length import at_trial_length
 from gradmedic.pairs import effect
 from gradmedic.prescription import Evidence
-from gradmedic.recording import Recording
 from gradmedic.report import Report
 from gradmedic.results import Results
-from gradmedic.runners import Runner, all_runners
+from gradmedic.runners import runner_named
 from gradmedic.search import Search
-from gradmedic.settings import Settings, nearest
+from gradmedic.settings import Settings
 from gradmedic.treatment import Line, Treatment
-from gradmedic.trial import Outcome, Script, Trial
+from gradmedic.trial import Script, Trial
+from gradmedic.trials import observed, recording_of
 from gradmedic.verbs.patch import version_of
 
 FIRST = 0.25
@@ -62,7 +62,7 @@ def treat(
     `SettingsError` if there is no such runner. After Ctrl-C what is known so far is returned.
     """
     work = Script(os.fspath(script), tuple(args), as_module, os.getcwd())
-    with _runner(runner)(work, jobs, metric) as place:
+    with runner_named(runner)(work, jobs, metric) as place:
         goal = None if metric is None else metric_goal
         search = Search(place, Budget(60 * minutes, place.jobs, trials), seeds=seeds, goal=goal, told=told)
         treatment = _course(search, candidates, settings or Settings(), force, _beside(output))
@@ -74,8 +74,8 @@ def treat(
 def _course(search: Search, propose: Propose, settings: Settings, force: bool, store: Path | None) -> Treatment:
     """See what is wrong, and whether there is something to try; then search."""
     first = Trial(observed=True, seconds=FIRST * search.budget.seconds)
-    control = _observed(search.runner, first)
-    before = judge(_recording(control), settings)
+    control = observed(search.runner, first)
+    before = judge(recording_of(control), settings)
     likely = propose(before)
     reason = _reason(before, likely, force)
     if reason is not None:
@@ -91,7 +91,7 @@ def _treatment(search: Search, before: Report, settings: Settings) -> Treatment:
     try:
         choice = search.find()
         if choice is not None:
-            after = judge(_recording(_observed(search.runner, search.last_look(choice))), settings)
+            after = judge(recording_of(observed(search.runner, search.last_look(choice))), settings)
     except ProbeError:
         pass  # the last look had no time left
     except KeyboardInterrupt:
@@ -126,19 +126,6 @@ def _with_evidence(line: Line, search: Search) -> Line:
     return replace(line, arm=replace(line.arm, prescription=replace(line.arm.prescription, evidence=evidence)))
 
 
-def _observed(place: Runner, trial: Trial) -> Outcome:
-    """The outcome of one run with a full recording."""
-    [outcome] = place.run([trial])
-    return outcome
-
-
-def _recording(outcome: Outcome) -> Recording:
-    if outcome.recording is None or not outcome.recording.vitals:
-        words = f": {outcome.error}" if outcome.error else ""
-        raise ProbeError(f"the script did not train while gradmedic watched{words}")
-    return outcome.recording
-
-
 def _reason(before: Report, likely: Sequence[Candidate], force: bool) -> Message | None:
     """Why nothing is to be tried."""
     if before.verdict == "healthy" and not force:
@@ -150,10 +137,3 @@ def _reason(before: Report, likely: Sequence[Candidate], force: bool) -> Message
 
 def _beside(output: str | os.PathLike[str] | None) -> Path | None:
     return None if output is None else Path(output).with_suffix(".trials.jsonl").absolute()
-
-
-def _runner(name: str) -> type[Runner]:
-    known = all_runners()
-    if name not in known:
-        raise SettingsError(f"there is no runner {name!r}{nearest(name, known)}")
-    return known[name]

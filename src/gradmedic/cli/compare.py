@@ -1,0 +1,102 @@
+"""`gradmedic compare`: train a script with each activation, and rank them."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.cli.ticker import Ticker
+from gradmedic.errors import SettingsError
+
+SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
+
+
+# Whatever stands behind the script's name belongs to the script, its own --help and -- included.
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as for python -m.")
+@click.option("--activations", metavar="A,B,...", help="Which, as relu,gelu,leaky_relu(0.2). [the usual nine]")
+@click.option(
+    "--init",
+    type=click.Choice(["right", "script", "both"]),
+    default="right",
+    show_default=True,
+    help="How the weights before them start: right for the activation, or as the script has it.",
+)
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="Time for everything together.")
+@click.option("--jobs", type=int, default=0, metavar="J", help="Runs at a time. [one per core]")
+@click.option("--seeds", type=int, default=3, show_default=True, metavar="K", help="Runs of each, 2 at the least.")
+@click.option("--rates", metavar="F,F", default="1", help="Learning rates to choose from, as factors: 1,0.3,0.1")
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="End each run after N steps. [as time allows]")
+@click.option("--metric", metavar="REGEX", help="Judge by the number that group 1 last finds on stdout.")
+@click.option("--metric-goal", type=click.Choice(["max", "min"]), default="max", show_default=True)
+@click.option("--runner", default="local", show_default=True, help="Where runs are made: local, ray.")
+@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write it too: .json .md .txt")
+@LANGUAGE
+@click.argument("target")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def compare(
+    target: str,
+    args: tuple[str, ...],
+    activations: str | None,
+    rates: str,
+    outputs: tuple[str, ...],
+    lang: str | None,
+    **how: Any,
+) -> int:
+    """Train a PyTorch script, unchanged, with each activation in its hidden places, and rank them.
+
+    Each run is a fresh process in this folder: files that the script writes are written again. With
+    -o, outcomes are kept beside the first file; the same command resumes where it was ended.
+    """
+    from rich.console import Console
+
+    from gradmedic.launch import refuse_what_is_no_script
+    from gradmedic.renderers.comparison_screen import show
+    from gradmedic.renderers.comparison_screen import told as so_far
+    from gradmedic.verbs.compare import compare_script
+
+    settings = settings_from((), lang=lang)
+    ways = [(output, written_by(output)) for output in outputs]
+    if not how["as_module"]:
+        refuse_what_is_no_script(target)
+    ticker = Ticker(sys.stderr, lambda contest: so_far(contest, settings.lang))
+    how["activations"] = None if activations is None else split(activations)
+    how["rates"] = factors(rates)
+    found = compare_script(
+        target, args, output=outputs[0] if outputs else None, settings=settings, told=ticker.tick, **how
+    )
+    ticker.clear()
+    for output, way in ways:
+        Path(output).write_text(getattr(found, way)(), encoding="utf-8")
+    show(found, settings.lang, Console())
+    return 130 if found.interrupted else 0
+
+
+def written_by(output: str) -> str:
+    """The method that writes what a file's suffix asks for."""
+    suffix = Path(output).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SettingsError(f"cannot write {output!r}: a comparison ends in {', '.join(SUFFIXES)}")
+    return SUFFIXES[suffix]
+
+
+def factors(text: str) -> list[float]:
+    """The numbers between commas."""
+    try:
+        return [float(one) for one in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"--rates {text}: write factors of the learning rate, as 1,0.3,0.1") from None
+
+
+def split(names: str) -> list[str]:
+    """The names between commas that are not inside of parentheses."""
+    found, depth = [""], 0
+    for character in names:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            found.append("")
+        else:
+            found[-1] += character
+    return [name.strip() for name in found if name.strip()]
