@@ -19,19 +19,24 @@ class Axis:
 
     Without more the classes are: the same entry, two different ones. With a `radius` there is a
     class for each distance from -radius to radius, and one for what is farther apart. With `shown`
-    so many entries stand for all, and each of their pairs is a class. A `profile` tells the mean
-    square at each entry relative to the mean of all, where it is not the same: zero padding makes
-    the edge of a picture weaker.
+    so many entries stand for all, and each of their pairs is a class. With `groups`, the sizes of
+    which add up to that of the axis, entries of one group are alike: first the classes of an entry
+    with itself, by group, then those of two different entries, by both groups. A `profile` tells
+    the mean square at each entry relative to the mean of all, where it is not the same: zero
+    padding makes the edge of a picture weaker.
     """
 
     size: int
     radius: int = 0
     shown: int = 0
+    groups: tuple[int, ...] = ()
     profile: Tensor | None = field(default=None, compare=False)
 
     @property
     def classes(self) -> int:
         """How many there are."""
+        if self.groups:
+            return len(self.groups) * (len(self.groups) + 1)
         return self.shown**2 if self.shown else 2 * self.radius + 2
 
     @property
@@ -49,6 +54,9 @@ def pairs(axis: Axis) -> Tensor:
         counts = torch.full((axis.shown, axis.shown), other * n, dtype=torch.float64)
         counts.fill_diagonal_(n / axis.shown)
         return counts.flatten() / counts.sum()
+    if axis.groups:
+        g = torch.tensor(axis.groups, dtype=torch.float64)
+        return torch.cat([g, (torch.outer(g, g) - torch.diag(g)).flatten()]) / n**2
     lags = [max(n - abs(lag), 0) for lag in range(-axis.radius, axis.radius + 1)]
     return torch.tensor([*lags, n * n - sum(lags)], dtype=torch.float64) / n**2
 
@@ -59,7 +67,10 @@ def diagonal(axis: Axis) -> Tensor:
     if axis.shown:
         return torch.eye(axis.shown, dtype=torch.float64).flatten() / axis.shown
     weights = torch.zeros(axis.classes, dtype=torch.float64)
-    weights[axis.radius] = 1.0
+    if axis.groups:
+        weights[: len(axis.groups)] = torch.tensor(axis.groups, dtype=torch.float64) / axis.size
+    else:
+        weights[axis.radius] = 1.0
     return weights
 
 
@@ -74,6 +85,9 @@ def same_entries(axes: Sequence[Axis]) -> Tensor:
 @cache
 def partners(axis: Axis) -> tuple[Tensor, Tensor]:
     """For each class the class of its first entry with itself, and of its second; one for all where they agree."""
+    if axis.groups:
+        g = torch.arange(len(axis.groups))
+        return torch.cat([g, g.repeat_interleave(len(g))]), torch.cat([g, g.repeat(len(g))])
     if not axis.shown:
         here = torch.tensor([axis.radius])
         return here, here

@@ -9,7 +9,7 @@ import torch
 from gradmedic.theory.combining import of_sum
 from gradmedic.theory.entrance import drawn, entering, guessed
 from gradmedic.theory.fusion import fused
-from gradmedic.theory.handmade import maxima_seen, recognized
+from gradmedic.theory.handmade import maxima_seen, norms_seen, recognized
 from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
 from gradmedic.theory.regroup import TangledError
@@ -60,7 +60,7 @@ class Flow:
 
 def propagate(plan: Plan) -> Flow:
     """Send signals through all steps, and gradients back to all values and parameters."""
-    flow = Flow(maxima_seen(fused(recognized(plan))))
+    flow = Flow(norms_seen(maxima_seen(fused(recognized(plan)))))
     with torch.no_grad():
         for i, step in enumerate(flow.plan.steps):
             passage = _passage(flow, i, step)
@@ -149,11 +149,20 @@ def _return(flow: Flow, i: int) -> None:
     grads = passage.back([_rescaled(arrival, log) for arrival in arrived])
     for slot, (edge, grad) in enumerate(zip(step.inputs, grads, strict=False)):
         if edge is not None and grad is not None:
-            sent = flow.sent[i, slot] = Arrival(grad, log)
+            sent = flow.sent[i, slot] = Arrival(_fresh(grad, arrived), log)
             if slot < passage.told:
                 continue
             before = flow.arrivals.get(edge)
             flow.arrivals[edge] = sent if before is None else _added(before, sent)
+
+
+def _fresh(grad: Signal | float, arrived: Sequence[Arrival | None]) -> Signal | float:
+    """A gradient without what was only true of the gradient that it comes from."""
+    old = [arrival.grad for arrival in arrived if arrival is not None and isinstance(arrival.grad, Signal)]
+    if isinstance(grad, float) or not old:
+        return grad
+    stale = grad.tilt is not None and any(grad.tilt is before.tilt for before in old)
+    return replace(grad, tilt=None) if stale else grad
 
 
 def _size(arrival: Arrival) -> float:
@@ -169,7 +178,10 @@ def _rescaled(arrival: Arrival | None, log: float) -> Grad:
 
 
 def _times(grad: Signal | float, factor: float) -> Signal | float:
-    return grad * factor if isinstance(grad, float) else replace(grad, k=grad.k * factor, m=grad.m * factor)
+    if isinstance(grad, float):
+        return grad * factor
+    tilt = None if grad.tilt is None else grad.tilt * factor
+    return replace(grad, k=grad.k * factor, m=grad.m * factor, tilt=tilt)
 
 
 def _added(a: Arrival, b: Arrival) -> Arrival:
@@ -181,7 +193,7 @@ def _added(a: Arrival, b: Arrival) -> Arrival:
         assert isinstance(second, float)
         return Arrival(first + second, log)
     share = (first.squares / (first.squares + second.squares).clamp(min=1e-300)).clamp(0, 1)
-    joint = replace(first, k=first.k + second.k, m=first.m + second.m)
+    joint = replace(first, k=first.k + second.k, m=first.m + second.m, tilt=None)
     weight = float(share @ first.share)
     focus = weight * first.focus + (1 - weight) * second.focus
     return Arrival(replace(joint, kurtosis=of_sum(joint, first, second), focus=focus), log)

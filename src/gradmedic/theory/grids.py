@@ -47,49 +47,53 @@ def _profile(axis: Axis) -> Tensor:
 
 def gathered(x: Signal, position: int, taps: Taps, onto: Axis | None = None) -> tuple[Signal, float]:
     """What a filter sees of the large side, by places of the small side; and how many taps it has there on average."""
-    axis, dim = x.axes[position], position + 1
-    visits = taps.visits()
-    seen = torch.where(visits >= 0, _profile(axis)[visits], 0.0).sum(1)
-    count = float(seen.mean())
+    axis, visits = x.axes[position], taps.visits()
+    seen = torch.where(visits >= 0, _profile(axis)[visits], 0.0)
     radius = min(axis.radius // taps.stride, taps.small - 1) if onto is None else onto.radius
     lags = torch.arange(-radius, radius + 1) * taps.stride
-    index = torch.where(lags.abs() <= axis.radius, lags + axis.radius, axis.classes - 1)
-    index = torch.cat([index, torch.tensor([axis.classes - 1])])
-    k, m, mean = (t.index_select(dim, index) for t in (x.k, x.m, x.mean))
-    small = Axis(taps.small, radius, 0, seen / max(count, 1e-300))
-    return with_axis(replace(x, k=k, m=m, mean=mean), position, small), count
+    return _through(x, position, seen, radius, lags)
 
 
 def scattered(x: Signal, position: int, taps: Taps, onto: Axis | None = None) -> tuple[Signal, float]:
     """What a filter sends to the large side, of one entry per place; and how many times on average."""
-    axis, dim = x.axes[position], position + 1
-    visits = taps.visits()
-    sent = torch.zeros(taps.large + 1, dtype=torch.float64)
-    sent.index_add_(0, visits.flatten() % (taps.large + 1), _profile(axis).repeat_interleave(taps.kernel))
-    count = float(sent[:-1].mean())
+    axis, visits = x.axes[position], taps.visits()
+    sent = torch.zeros(taps.large + 1, taps.kernel, dtype=torch.float64)
+    which = torch.arange(taps.kernel).expand_as(visits)
+    sent.index_put_((visits, which), _profile(axis)[:, None].expand_as(visits).contiguous(), accumulate=True)
     radius = min(WIDEST, taps.large - 1) if onto is None else onto.radius
-    wide = Axis(taps.large, radius, 0, sent[:-1] / max(count, 1e-300))
-    lags = torch.arange(-radius, radius + 1)
-    apart = torch.div(lags, taps.stride, rounding_mode="trunc")
-    index = torch.where(apart.abs() <= axis.radius, apart + axis.radius, axis.classes - 1)
-    meets = (lags % taps.stride == 0).double()
-    # Of all pairs of places of the large side so many meet in one tap.
-    share = taps.small**2 * taps.kernel / (taps.large**2 * max(count, 1e-300))
-
-    def widened(t: Tensor) -> Tensor:
-        near = t.index_select(dim, index) * meets.reshape(-1, *[1] * (t.dim() - dim - 1))
-        return _completed(near, over(t, dim, pairs(axis)) * share, dim, wide)
-
-    k, m = widened(x.k), widened(x.m)
-    return with_axis(replace(x, k=k, m=m, mean=torch.zeros_like(k)), position, wide), count
+    lags = torch.div(torch.arange(-radius, radius + 1), taps.stride, rounding_mode="trunc")
+    return _through(x, position, sent[:-1], radius, lags)
 
 
-def _completed(near: Tensor, every: Tensor, dim: int, axis: Axis) -> Tensor:
-    """The kernel with its last class, of pairs far apart, so that the mean over all pairs is `every`."""
+def _through(x: Signal, position: int, weights: Tensor, radius: int, lags: Tensor) -> tuple[Signal, float]:
+    """The kernels behind a filter, of which `weights` tells what each tap brings to each place (rows).
+
+    Two places have in common what they get by the same tap: of a pair at the distance `lags` tells
+    for its class, and never more taps than the edge leaves to both.
+    """
+    axis, dim = x.axes[position], position + 1
+    index = torch.where(lags.abs() <= axis.radius, lags + axis.radius, axis.classes - 1)
+    index = torch.cat([index, torch.tensor([axis.classes - 1])])
+    total = weights.sum(1)
+    count = float(total.mean())
+    own = Axis(len(weights), radius, profile=total / max(count, 1e-300))
+    common = _common(weights.sqrt(), own).reshape(-1, *[1] * (x.k.dim() - dim - 1)) / max(count, 1e-300)
+    k, m = (t.index_select(dim, index) * common for t in (x.k, x.m))
+    return with_axis(replace(x, k=k, m=m, mean=x.mean.index_select(dim, index)), position, own), count
+
+
+def _common(roots: Tensor, axis: Axis) -> Tensor:
+    """For each class of pairs of places the taps that reach both, on average."""
+    n = len(roots)
+    near = [
+        (roots[: n - lag] * roots[lag:]).sum() / (n - lag) if lag < n else roots.new_zeros(())
+        for lag in range(axis.radius + 1)
+    ]
+    both = torch.stack([*near[:0:-1], *near])
     share = pairs(axis)
-    rest = every - torch.tensordot(near, share[:-1], dims=([dim], [0]))
+    rest = roots.mean(0).square().sum() - both @ share[:-1]
     far = rest / share[-1] if share[-1] > 0 else torch.zeros_like(rest)
-    return torch.cat([near, far.unsqueeze(dim)], dim)
+    return torch.cat([both, far[None]])
 
 
 def with_axis(x: Signal, position: int, axis: Axis) -> Signal:
@@ -134,7 +138,7 @@ def resampled(x: Signal, position: int, matrix: Tensor, onto: Axis | None = None
     full = x.k.movedim(dim, -1)[..., index].reshape(-1, axis.size, axis.size)[0] * root[:, None] * root
     squares = ((matrix @ full) * matrix).sum(1)
     profile = squares / squares.mean().clamp(min=1e-300)
-    return with_axis(replace(x, k=k, m=m, mean=mean), position, Axis(size, radius, 0, profile))
+    return with_axis(replace(x, k=k, m=m, mean=mean), position, Axis(size, radius, profile=profile))
 
 
 def restored(grad: Signal, whole: Signal) -> Signal:

@@ -15,6 +15,7 @@ from gradmedic.theory.plan import Edge, Plan, Step
 _DEGREES = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "abs": 1.0, "var": 2.0, "std": 1.0, "norm": 1.0}
 """How the result grows with its operand: x^degree."""
 
+_NORMS = {"batch_norm", "layer_norm", "group_norm", "rms_norm"}
 _REDUCES = {"mean", "sum", "var", "std", "norm"}
 _PASSES = {
     "view",
@@ -116,6 +117,17 @@ def maxima_seen(plan: Plan) -> Plan:
         if below is not None and below.op == "activation" and _rises(below.attributes["phi"]):
             attributes = {**step.attributes, "phi": below.attributes["phi"]}
             steps[i] = replace(step, inputs=(*step.inputs, below.inputs[0]), attributes=attributes)
+    return replace(plan, steps=tuple(steps))
+
+
+def norms_seen(plan: Plan) -> Plan:
+    """The plan with activations told that what they get was normalized, perhaps with something added since."""
+    steps, normal = list(plan.steps), [False] * len(plan.steps)
+    for i, step in enumerate(plan.steps):
+        below = [edge[0] for edge in step.inputs if edge is not None]
+        normal[i] = step.op in _NORMS or (step.op in ("add", "clone") and any(normal[j] for j in below))
+        if step.op == "activation" and any(normal[j] for j in below):
+            steps[i] = replace(step, attributes={**step.attributes, "normalized": True})
     return replace(plan, steps=tuple(steps))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradmedic.theory.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.regroup import refined
-from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, parted, to_instances
+from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, narrowed, parted, to_instances
 from gradmedic.theory.signal import UNITS, Atom, Dims, Signal
 
 Names = tuple[tuple[int, ...], ...]
@@ -99,9 +99,14 @@ def _adapted(x: Signal, dim: int, at: int, other: Signal, twin: Atom) -> Changed
     own = x.dims[dim][at]
     if own.is_units:
         return None if twin.is_units else to_instances(x, dim, at)
-    if twin.is_units or other.axes[twin.axis] != x.axes[own.axis]:
+    if twin.is_units:
         return coarsely(x, own.axis)
-    return None
+    axis = other.axes[twin.axis]
+    if axis == x.axes[own.axis]:
+        return None
+    if axis.shown or axis.groups:
+        return coarsely(x, own.axis)
+    return narrowed(x, own.axis, min(axis.radius, x.axes[own.axis].radius))
 
 
 def framed(a: Labeled, b: Labeled, dims: Sequence[tuple[Labeled, int]]) -> Labeled:

@@ -124,6 +124,33 @@ def coarsely(x: Signal, position: int) -> Changed:
     return x.coarse(position), back
 
 
+def narrowed(x: Signal, position: int, radius: int) -> Changed:
+    """With fewer distances told apart along an axis of neighbors."""
+    axis, dim = x.axes[position], position + 1
+    if axis.shown or axis.groups:
+        return coarsely(x, position)
+    if axis.radius <= radius:
+        return x, lambda grad: grad
+    fewer, off = replace(axis, radius=radius), axis.radius - radius
+    kept = torch.arange(off, off + 2 * radius + 1)
+    others = torch.tensor([i for i in range(axis.classes) if not off <= i <= off + 2 * radius])
+    share = pairs(axis)[others] / pairs(axis)[others].sum().clamp(min=1e-300)
+    k, m, mean = (
+        torch.cat([t.index_select(dim, kept), over(t.index_select(dim, others), dim, share).unsqueeze(dim)], dim)
+        for t in (x.k, x.m, x.mean)
+    )
+
+    def back(grad: Signal) -> Signal:
+        index = torch.full((axis.classes,), 2 * radius + 1)
+        index[kept] = torch.arange(2 * radius + 1)
+        k, m, mean = (t.index_select(dim, index) for t in (grad.k, grad.m, grad.mean))
+        axes = (*grad.axes[:position], axis, *grad.axes[position + 1 :])
+        return replace(grad, axes=axes, k=k, m=m, mean=mean)
+
+    axes = (*x.axes[:position], fewer, *x.axes[position + 1 :])
+    return replace(x, axes=axes, k=k, m=m, mean=mean), back
+
+
 def parted(grad: Signal, parts: tuple[int, ...]) -> Signal:
     """A gradient that is alike for all units, for each of several parts."""
     if len(grad.units) == len(parts):

@@ -50,6 +50,9 @@ class Signal:
     """
     focus: float = 1.0
     """Of a gradient: how much steeper than on average the function before it is where a maximum has picked."""
+    tilt: Tensor | None = None
+    """Of a gradient: second moments of its products with the value that it is the gradient of, where these
+    are known to depend on each other, as behind an activation; a kernel like `k`."""
     layer: int = -1
     """The step that has drawn these units, by mixing others with random weights; -1 where that is not one step."""
     cross: float = 0.0

@@ -21,7 +21,7 @@ from gradmedic.theory.shifted import Shifted
 
 PER_DECADE = 12
 
-VALUE, SLOPE, VALUE_SQUARED, SLOPE_SQUARED = range(4)
+VALUE, SLOPE, VALUE_SQUARED, SLOPE_SQUARED, TILT = range(5)
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,22 @@ class Table:
     def __init__(self, phi: Activation, *, once: bool = False) -> None:
         self._phi = phi
         self._once = once
-        self._bent = Bent.of(lambda x: _four(phi, x), phi.kinks)
+        self._bent = Bent.of(lambda x: _functions(phi, x), phi.kinks)
         self._nodes: dict[int, Node] = {}
 
     def dual(self, q1: Tensor, q2: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """E[f(u) f(v)] and E[f'(u) f'(v)], elementwise for inputs of sizes `q1` and `q2` and correlation `c`."""
-        sizes, where = torch.unique(
-            torch.stack([q1.expand_as(c).flatten(), q2.expand_as(c).flatten()]).clamp(min=1e-30), return_inverse=True
-        )
-        series = self._series(sizes)
-        values, slopes = (self._kernel(series, sizes, where, c.flatten(), (f, f)) for f in (VALUE, SLOPE))
-        return values.reshape(c.shape), slopes.reshape(c.shape)
+        return self._one(q1, q2, c, VALUE), self._one(q1, q2, c, SLOPE)
+
+    def _one(self, q1: Tensor, q2: Tensor, c: Tensor, function: int) -> Tensor:
+        both = torch.stack([q1.expand_as(c).flatten(), q2.expand_as(c).flatten()])
+        sizes, where = torch.unique(both.clamp(min=1e-30), return_inverse=True)
+        kernel = self._kernel(self._series(sizes), sizes, where, c.flatten(), (function, function))
+        return kernel.reshape(c.shape)
+
+    def tilt(self, q1: Tensor, q2: Tensor, c: Tensor) -> Tensor:
+        """E[u f'(u) v f'(v)], as `dual`: how a gradient goes together with the value that it belongs to."""
+        return self._one(q1, q2, c, TILT)
 
     def squares(self, q: float, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """E[f^2(u) f^2(v)], E[f'^2(u) f'^2(v)] and E[f^2(u) f'^2(v)] at one size, for correlations `c`."""
@@ -99,9 +104,10 @@ class Table:
         return total
 
 
-def _four(phi: Activation, x: Tensor) -> Tensor:
+def _functions(phi: Activation, x: Tensor) -> Tensor:
     value, slope = value_and_slope(phi.expected.f, x)
-    return torch.stack([value, slope, value**2, slope**2])
+    whole = x + phi.mean if isinstance(phi, Shifted) else x
+    return torch.stack([value, slope, value**2, slope**2, whole * slope])
 
 
 def _stencil(sizes: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from math import prod
 from gradmedic.theory.combining import ONE, Pair, paired, placed
 from gradmedic.theory.labels import Labeled, framed, joined, together
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Back, Grad, NoRuleError, Passage, Value, Weight, came, one, rule, signal
 from gradmedic.theory.signal import Signal
 
 
@@ -23,8 +23,26 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
         at = 0 if inputs[1] is None else 1
         return scaled(inputs[at], 1.0 if at == 0 else sign * factor, len(inputs), at)
     passage = combined(inputs, lambda pair: pair.sum(sign * abs(factor)), Pair.reduced)
+    passage = replace(passage, back=_tilting(passage, inputs))
     sizes = [value.square if isinstance(value, Signal) else 0.0 for value in inputs]
     return replace(passage, elastic=tuple(size / max(signal(passage.outputs[0]).square, 1e-300) for size in sizes))
+
+
+def _tilting(passage: Passage, inputs: Sequence[Value]) -> Back:
+    """A sum's gradient depends on each part of the sum as far as that makes up the sum."""
+    out = signal(passage.outputs[0])
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        grad, found = came(grads[0]), list(passage.back(grads))
+        for i, (value, own) in enumerate(zip(inputs, found, strict=True)):
+            if grad.tilt is None or not isinstance(value, Signal) or not isinstance(own, Signal):
+                continue
+            if value.k.shape == out.k.shape:
+                share = (value.squares / out.squares.clamp(min=1e-300)).reshape(-1, *[1] * len(out.axes)) ** 2
+                found[i] = replace(own, tilt=share * grad.tilt + grad.k * (value.k - share * out.k))
+        return found
+
+    return back
 
 
 @rule("mul")

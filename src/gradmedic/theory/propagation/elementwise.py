@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from gradmedic.theory.moments import Moments, moments
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
 from gradmedic.theory.signal import Signal
-from gradmedic.theory.table import shifted, table
+from gradmedic.theory.table import Table, shifted, table
 from gradmedic.theory.written import Line, Written
 
 
@@ -25,7 +25,8 @@ def activation(step: Step, inputs: Sequence[Value]) -> Passage:
     def back(grad: Signal) -> Sequence[Grad]:
         # A maximum that has picked from the result has not picked at random places of the operand.
         k, m = grad.k * slope.k * grad.focus, grad.m * slope.m * grad.focus
-        return [replace(grad, k=k, m=m, kurtosis=grad.kurtosis * slope.kurtosis, focus=1.0)]
+        tilt = grad.k * _tilt(x, step.attributes["phi"]) * grad.focus if step.attributes.get("normalized") else None
+        return [replace(grad, k=k, m=m, kurtosis=grad.kurtosis * slope.kurtosis, focus=1.0, tilt=tilt)]
 
     at = typical(x, step.attributes["phi"])
     return one(out, back, elastic=(at.s,), bends=((0, 0, at.k),))
@@ -60,7 +61,20 @@ def _stacked(x: Signal, parts: Sequence[_Fields]) -> Signal:
     return replace(x, k=k, m=m, mean=mean, kurtosis=kurtosis)
 
 
-def _part(x: Signal, p: int, phi: Activation) -> tuple[_Fields, _Fields]:
+@dataclass(frozen=True)
+class _Gauss:
+    """One part of a signal as Gaussians: the sizes of each pair without their means, and the correlations."""
+
+    kernels: Table
+    q: float
+    mean: float
+    left: Tensor
+    right: Tensor
+    c: Tensor
+    """Of a unit (first), and of two."""
+
+
+def _gauss(x: Signal, p: int, phi: Activation) -> _Gauss:
     first, second = x.mean[p], x.second(x.mean)[p]
     left, right = ((t[p] - mean**2).clamp(min=0) for t, mean in zip(x.ends(x.k), (first, second), strict=True))
     size = (left * right).sqrt().clamp(min=1e-300)
@@ -68,12 +82,23 @@ def _part(x: Signal, p: int, phi: Activation) -> tuple[_Fields, _Fields]:
     mean = float(x.diagonal(x.mean)[p])
     q = max(float(x.squares[p]) - mean**2, 0.0)
     # With a mean, all instances are taken to be of one size: for each one another function would be asked for.
-    kernels = shifted(phi, mean) if mean else table(phi)
     left, right = (torch.full_like(t, q) if mean else t for t in (left, right))
-    values, slopes = kernels.dual(left, right, c)
+    return _Gauss(shifted(phi, mean) if mean else table(phi), q, mean, left, right, c)
+
+
+def _tilt(x: Signal, phi: Activation) -> Tensor:
+    """E[x f'(x) x' f'(x')] for all classes of pairs."""
+    gauss = [_gauss(x, p, phi) for p in range(len(x.units))]
+    return torch.stack([g.kernels.tilt(g.left, g.right, g.c[0]) for g in gauss])
+
+
+def _part(x: Signal, p: int, phi: Activation) -> tuple[_Fields, _Fields]:
+    g = _gauss(x, p, phi)
+    kernels, q, left, c, first = g.kernels, g.q, g.left, g.c, x.mean[p]
+    values, slopes = kernels.dual(g.left, g.right, c)
     at = kernels.moments(q)
     means = torch.full_like(first, at.m1)
-    if not mean and any(axis.shown for axis in x.axes):
+    if not g.mean and any(axis.shown for axis in x.axes):
         means = math.copysign(1.0, at.m1) * kernels.dual(left, left, torch.zeros_like(left))[0].clamp(min=0).sqrt()
     between = float(x.apart(torch.stack([c[0]] * len(x.units)))[p])
     squares, steep, _ = kernels.squares(q, torch.tensor([1.0, between], dtype=torch.float64))

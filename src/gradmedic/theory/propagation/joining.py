@@ -7,15 +7,19 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis
+from gradmedic.theory.axes import Axis, coarsened
 from gradmedic.theory.combining import ONE, placed
 from gradmedic.theory.grids import inserted
 from gradmedic.theory.labels import Labeled, framed, joined, together
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, came, rule
 from gradmedic.theory.propagation.arithmetic import total
-from gradmedic.theory.roles import parted
+from gradmedic.theory.regroup import merged
+from gradmedic.theory.roles import Pullback, chained, parted
 from gradmedic.theory.signal import UNITS, Atom, Signal, dropped
+
+MOST_GROUPS = 3
+"""Tensors side by side that are told apart; of more, such as the steps of a loop, the mean is taken."""
 
 
 @rule("cat", "stack")
@@ -31,6 +35,8 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
     if step.op == "stack":
         xs = [replace(x, dims=(*x.dims[:dim], (), *x.dims[dim:])) for x in xs]
         like = replace(like, dims=(*like.dims[:dim], (), *like.dims[dim:]))
+    for x in xs:  # the layout that all of them can take
+        like = together(like, x, [(i, i) for i in range(len(x.dims)) if i != dim])[0].signal
     frames = [_framed(x, like, dim) for x in xs]
     by_units = all(atom.is_units for x in xs for atom in x.dims[dim]) and (
         step.op == "cat" or dim == len(step.shape) - 1
@@ -62,7 +68,12 @@ def _own(value: Value, like: Signal, dim: int) -> Signal:
 
 def _framed(x: Signal, like: Signal, dim: int) -> tuple[Labeled, Labeled]:
     """A signal with the axes of another one in all dimensions but one: as it is, and as it is laid out there."""
+    start, backs = x.dims, list[Pullback]()
+    if len(x.dims[dim]) > 1:
+        x, back = merged(x, dim)
+        backs.append(back)
     a, b = together(x, like, [(i, i) for i in range(len(x.dims)) if i != dim])
+    a = replace(a, restore=chained([*backs, a.restore], start))
     dims = [(b, i) if i != dim and b.signal.dims[i] else (a, i) for i in range(len(x.dims))]
     return a, framed(a, b, dims)
 
@@ -91,45 +102,40 @@ def _units(frames: Sequence[tuple[Labeled, Labeled]], dim: int) -> Passage:
 
 
 def _instances(frames: Sequence[tuple[Labeled, Labeled]], dim: int, size: int) -> Passage:
-    """Averages over the entries; two entries from different tensors have their means in common."""
+    """Groups of entries side by side along one axis; entries of different groups have their means in common."""
     laid = [_with_axis(joined(a, ONE, frame).blended(), dim) for a, frame in frames]
-    axis = Axis(size)
-    at = laid[0].dims[dim][0].axis + 1
-    shares = [x.axes[at - 1].size / size for x in laid]
-    weights = [_pairs_within(share * size, size) for share in shares]
+    position = laid[0].dims[dim][0].axis
+    at, groups = position + 1, tuple(x.axes[position].size for x in laid)
+    axis = Axis(size, groups=groups) if len(groups) <= MOST_GROUPS else Axis(size)
+    full = Axis(size, groups=groups)
 
     def mixed(name: str) -> Tensor:
-        same = sum((s * getattr(x, name).select(at, 0) for s, x in zip(shares, laid, strict=True)), torch.zeros(()))
-        other = sum((w * getattr(x, name).select(at, 1) for w, x in zip(weights, laid, strict=True)), torch.zeros(()))
-        return torch.stack([same, other + (_across(laid, shares, at) if name != "mean" else same - other)], at)
+        own = [getattr(x, name) for x in laid]
+        means = [x.mean.select(at, 0) for x in laid]
+        same = [t.select(at, 0) for t in own]
+        across = [means[g] if name == "mean" else means[g] * means[h] for g in range(len(laid)) for h in range(len(laid))]
+        for g, t in enumerate(own):
+            across[g * (len(laid) + 1)] = t.select(at, 1)
+        found = torch.stack([*same, *across], at)
+        return found if axis.groups else coarsened(found, at, full)
 
     k, m, mean = mixed("k"), mixed("m"), mixed("mean")
-    dims = (*laid[0].dims[:dim], (Atom(size, at - 1),), *laid[0].dims[dim + 1 :])
-    axes = (*laid[0].axes[: at - 1], axis, *laid[0].axes[at:])
+    dims = (*laid[0].dims[:dim], (Atom(size, position),), *laid[0].dims[dim + 1 :])
+    axes = (*laid[0].axes[:position], axis, *laid[0].axes[at:])
     out = replace(laid[0], dims=dims, axes=axes, k=k, m=m, mean=mean)
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         grad, found = came(grads[0]).blended(), list[Grad]()
-        for x, (a, frame) in zip(laid, frames, strict=True):
-            own = replace(x, k=grad.k, m=grad.m, mean=grad.mean, kurtosis=grad.kurtosis)
-            own = own if frame.signal.dims[dim] else dropped(own, at - 1)
+        for g, (x, (a, frame)) in enumerate(zip(laid, frames, strict=True)):
+            index = torch.tensor([g, len(laid) * (g + 1) + g] if axis.groups else [0, 1])
+            k, m, mean = (t.index_select(at, index) for t in (grad.k, grad.m, grad.mean))
+            own = replace(x, k=k, m=m, mean=mean, kurtosis=grad.kurtosis)
+            own = own if frame.signal.dims[dim] else dropped(own, position)
             own = replace(parted(own, frame.signal.units), dims=frame.signal.dims)
             found.append(a.restore(joined(replace(frame, signal=own), ONE, a)))
         return found
 
     return Passage((out,), back)
-
-
-def _pairs_within(n: float, size: int) -> float:
-    return n * (n - 1) / max(size * (size - 1), 1)
-
-
-def _across(laid: Sequence[Signal], shares: Sequence[float], at: int) -> Tensor:
-    """What entries of different tensors have in common: the product of their means."""
-    means = [x.mean.select(at, 0) for x in laid]
-    middle = sum((s * mean for s, mean in zip(shares, means, strict=True)), torch.zeros(()))
-    within = sum((s**2 * mean**2 for s, mean in zip(shares, means, strict=True)), torch.zeros(()))
-    return middle**2 - within
 
 
 def _with_axis(x: Signal, dim: int) -> Signal:

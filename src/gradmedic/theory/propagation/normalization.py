@@ -131,8 +131,8 @@ class Group:
         factor = (1 + TOGETHER / self.units * (self.units > 1)) / (1 - 2 * loose.clamp(max=0.45))
 
         def back(grad: Signal) -> Signal:
-            grad = self.centered(grad)
-            along = self.mean(grad.k * out.k, grad.m * out.m, out.axes)
+            tilt, grad = grad.tilt, self.centered(grad)
+            along = self.mean(grad.k * out.k if tilt is None else tilt, grad.m * out.m, out.axes)
             k, m = ((g - along * o) * factor / scale for g, o in ((grad.k, out.k), (grad.m, out.m)))
             return parted(replace(grad, k=k, m=m), parts)
 
@@ -155,13 +155,20 @@ def _with_affine(step: Step, x: Signal, group: Group, back: Pullback, inputs: Se
         to_bias = to_weight = None
         if sum_ is not None:
             to_bias = total(sum_.reduced(grad, sum_.b))
-            grad = sum_.reduced(grad, sum_.a)
+            grad = replace(sum_.reduced(grad, sum_.a), tilt=grad.tilt)
         if product is not None:
             to_weight = total(product.weighted(grad, product.b))
-            grad = product.weighted(grad, product.a)
+            if grad.tilt is not None and weight is not None and (size := weight.square) > 0:
+                to_weight = _of_gain(grad, grad.tilt / size)
+            grad = replace(product.weighted(grad, product.a), tilt=grad.tilt)
         return [back(normal_back(grad)), to_weight, to_bias][: max(len(inputs), 1)]
 
     return one(replace(out, dims=x.dims), through, elastic=(0.0,), bends=((0, 0, -1.0),))
+
+
+def _of_gain(grad: Signal, tilt: Tensor) -> float:
+    """E|dw|^2 of a gain for each unit: the gradient times the normalized value, summed over all instances."""
+    return float(grad.share @ grad.everywhere(tilt)) * grad.instances**2 * grad.count
 
 
 def _affine(value: Value, x: Signal, step: Step) -> Signal | None:

@@ -1,10 +1,12 @@
 """Operations that only arrange: views, transpositions, parts of a tensor, and several as one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from math import prod
 
 import torch
+from torch import Tensor
 
 from gradmedic.theory.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.plan import Step
@@ -79,7 +81,7 @@ def part(step: Step, inputs: Sequence[Value]) -> Passage:
     x = signal(inputs[0])
     dim = step.attributes.get("dim", 0) % len(x.dims)
     drops = step.op in ("select", "unbind")
-    cut = [_cut(x, dim, shape[dim] if not drops else 1, drops) for shape in step.shapes]
+    cut = [_cut(x, dim, places, drops) for places in _places(step, dim, x.shape[dim])]
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         came = [pull(grad) for (_, pull), grad in zip(cut, grads, strict=True) if isinstance(grad, Signal)]
@@ -93,9 +95,28 @@ def _sum(grads: Sequence[Signal]) -> Signal:
     return replace(first, k=sum((g.k for g in grads), torch.zeros(())), m=sum((g.m for g in grads), torch.zeros(())))
 
 
-def _cut(x: Signal, dim: int, size: int, drops: bool) -> Changed:
-    """So many entries along a dimension, which vanishes if it `drops`."""
-    whole = prod(atom.size for atom in x.dims[dim])
+def _places(step: Step, dim: int, size: int) -> Iterator[range]:
+    """Which entries along the dimension each output has."""
+    if step.op == "select":
+        index = int(step.attributes.get("index", 0)) % size
+        yield range(index, index + 1)
+    elif step.op == "unbind":
+        yield from (range(i, i + 1) for i in range(size))
+    elif step.op in ("slice", "narrow"):
+        start = int(step.attributes.get("start") or 0)
+        start = max(start + size, 0) if start < 0 else start
+        stride = int(step.attributes.get("step") or 1)
+        yield range(start, start + step.shape[dim] * stride, stride)
+    else:
+        start = 0
+        for shape in step.shapes:
+            yield range(start, start + shape[dim])
+            start += shape[dim]
+
+
+def _cut(x: Signal, dim: int, places: range, drops: bool) -> Changed:
+    """Some entries along a dimension, which vanishes if it `drops`."""
+    whole, size = prod(atom.size for atom in x.dims[dim]), len(places)
     if whole == size and not drops:
         return x, _same
     if len(x.dims[dim]) > 1:
@@ -106,7 +127,7 @@ def _cut(x: Signal, dim: int, size: int, drops: bool) -> Changed:
     elif x.dims[dim][0].is_units:
         out, back = _some_units(x, dim, size)
     else:
-        out, back = _some_instances(x, dim, size)
+        out, back = _some_instances(x, dim, places)
     dims = (*out.dims[:dim], *out.dims[dim + 1 :]) if drops else out.dims
     return replace(out, dims=dims), lambda grad: replace(back(grad), dims=x.dims)
 
@@ -131,22 +152,14 @@ def _some_units(x: Signal, dim: int, size: int) -> Changed:
     return replace(out, dims=dims, units=units), back
 
 
-def _some_instances(x: Signal, dim: int, size: int) -> Changed:
-    position = x.dims[dim][0].axis
-    axis, at = x.axes[position], x.dims[dim][0].axis + 1
+def _some_instances(x: Signal, dim: int, cut: range) -> Changed:
+    position, at = x.dims[dim][0].axis, x.dims[dim][0].axis + 1
+    axis, size = x.axes[position], len(cut)
+    if axis.groups:
+        return _of_groups(x, dim, cut)
     if size == 1:
-        weights, share = diagonal(axis), 1 / axis.size
-        k, m, mean = (over(t, at, weights) for t in (x.k, x.m, x.mean))
-        shifted = tuple(tuple(Atom(a.size, a.axis - (a.axis > position)) for a in d) for d in x.dims)
-        axes = (*x.axes[:position], *x.axes[position + 1 :])
-        here = (weights > 0).double() * share
-
-        def single(grad: Signal) -> Signal:
-            k, m = (t.unsqueeze(at) * here.reshape(-1, *[1] * (t.dim() - at)) for t in (grad.k, grad.m))
-            return replace(grad, axes=x.axes, k=k, m=m, mean=torch.zeros_like(k))
-
-        return replace(x, dims=_with(shifted, dim, ()), axes=axes, k=k, m=m, mean=mean), single
-    fewer = replace_size(axis, size)
+        return _single(x, dim, diagonal(axis))
+    fewer = replace(axis, size=size, profile=None)
     # Of all pairs of a class this share lies in the part.
     share_of = pairs(fewer) * size**2 / (pairs(axis) * axis.size**2).clamp(min=1e-300)
 
@@ -158,9 +171,47 @@ def _some_instances(x: Signal, dim: int, size: int) -> Changed:
     return replace(x, dims=_with(x.dims, dim, (Atom(size, position),)), axes=axes), back
 
 
-def replace_size(axis: Axis, size: int) -> Axis:
-    """An axis with the same classes and another number of entries."""
-    return replace(axis, size=size)
+def _single(x: Signal, dim: int, weights: Tensor) -> Changed:
+    """One entry of an axis, of which `weights` pick the class."""
+    position, at = x.dims[dim][0].axis, x.dims[dim][0].axis + 1
+    k, m, mean = (over(t, at, weights) for t in (x.k, x.m, x.mean))
+    shifted = tuple(tuple(Atom(a.size, a.axis - (a.axis > position)) for a in d) for d in x.dims)
+    axes = (*x.axes[:position], *x.axes[position + 1 :])
+    whole = x.axes[position]
+    # What arrives at one entry is that share of what there is at all, or at those of its group.
+    here = (weights > 0).double() / (whole.groups[int(weights.argmax())] if whole.groups else whole.size)
+
+    def back(grad: Signal) -> Signal:
+        k, m = (t.unsqueeze(at) * here.reshape(-1, *[1] * (t.dim() - at)) for t in (grad.k, grad.m))
+        return replace(grad, axes=x.axes, k=k, m=m, mean=torch.zeros_like(k))
+
+    return replace(x, dims=_with(shifted, dim, ()), axes=axes, k=k, m=m, mean=mean), back
+
+
+def _of_groups(x: Signal, dim: int, cut: range) -> Changed:
+    """A part of an axis with groups: of each group some entries, and of those of one group only a plain axis."""
+    position, at = x.dims[dim][0].axis, x.dims[dim][0].axis + 1
+    axis, n = x.axes[position], len(x.axes[position].groups)
+    ends = list(accumulate(axis.groups, initial=0))
+    left = [len(set(cut) & set(range(a, b))) for a, b in pairwise(ends)]
+    kept = [g for g in range(n) if left[g]]
+    if len(cut) == 1:
+        weights = torch.zeros(axis.classes, dtype=torch.float64)
+        weights[kept[0]] = 1.0
+        return _single(x, dim, weights)
+    index = torch.tensor([*kept, *(n + g * n + h for g in kept for h in kept)])
+    fewer = Axis(len(cut), groups=tuple(left[g] for g in kept)) if len(kept) > 1 else Axis(len(cut))
+    share = pairs(fewer) * len(cut) ** 2 / (pairs(axis)[index] * axis.size**2).clamp(min=1e-300)
+    k, m, mean = (t.index_select(at, index) for t in (x.k, x.m, x.mean))
+
+    def back(grad: Signal) -> Signal:
+        wide = share.reshape(-1, *[1] * (grad.k.dim() - at - 1))
+        k, m = (torch.zeros_like(x.k).index_copy(at, index, t * wide) for t in (grad.k, grad.m))
+        return replace(grad, axes=x.axes, k=k, m=m, mean=torch.zeros_like(k))
+
+    axes = (*x.axes[:position], fewer, *x.axes[position + 1 :])
+    dims = _with(x.dims, dim, (Atom(len(cut), position),))
+    return replace(x, dims=dims, axes=axes, k=k, m=m, mean=mean), back
 
 
 def _with(dims: Dims, dim: int, atoms: tuple[Atom, ...]) -> Dims:
