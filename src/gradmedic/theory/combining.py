@@ -32,7 +32,7 @@ class Pair:
         a, b = self.spread(self.a), self.spread(self.b)
         cross = sign * (a.mean * b.second(b.mean) + b.mean * a.second(a.mean))
         out = replace(a, k=a.k + b.k + cross, m=a.m + b.m + cross, mean=a.mean + sign * b.mean, layer=-1, cross=0.0)
-        return replace(out, kurtosis=of_sum(out, a, b))
+        return replace(out, kurtosis=of_sum(out, a, b), skew=_skew_of_sum(out, a, b, sign))
 
     def spread(self, side: Labeled) -> Signal:
         """One operand as it is when it is broadcast."""
@@ -53,6 +53,14 @@ def of_sum(out: Signal, a: Signal, b: Signal) -> Tensor:
     share = (a.squares / (a.squares + b.squares).clamp(min=1e-300)).clamp(0, 1)[:, None]
     excess = [x.kurtosis - x.gaussian() for x in (a, b)]
     return out.gaussian() + share**2 * excess[0] + (1 - share) ** 2 * excess[1]
+
+
+def _skew_of_sum(out: Signal, a: Signal, b: Signal, sign: float) -> Tensor:
+    """The skewness of a sum of two: third cumulants add."""
+    third = sum(
+        side * x.lopsidedness * (x.squares - x.diagonal(x.mean) ** 2).clamp(min=0) ** 1.5 for side, x in ((1, a), (sign, b))
+    )
+    return third / (out.squares - out.diagonal(out.mean) ** 2).clamp(min=1e-300) ** 1.5
 
 
 def paired(a: Signal, b: Signal) -> Pair:

@@ -46,6 +46,12 @@ class Labeled:
         """What two different units of a larger whole have in common; without units of its own it is one for all."""
         return self.signal.m if self.units else self.signal.k
 
+    @property
+    def is_certain(self) -> bool:
+        """True for a constant that is no matter of chance."""
+        x = self.signal
+        return bool(((x.k - x.mean * x.second(x.mean)).abs() <= 1e-9 * x.k.abs()).all())
+
     def spread(self, k: Tensor, onto: Sequence[tuple[int, Axis]]) -> Tensor:
         """One of its kernels over a list of axes, constant along those that it does not have."""
         return _spread(k, list(self.axes), onto)
@@ -161,9 +167,10 @@ def joined(x: Labeled, y: Labeled, keep: Labeled) -> Signal:
     k, m, mean = (_spread(t, labels, target) for t in (k, m, mean))
     units_of = keep.signal.units if len(k) > 1 else (keep.signal.count,)
     layer = next((side.signal.layer for side in (x, y) if side.units), -1)
-    found = replace(keep.signal, units=units_of, k=k, m=m, mean=mean, kurtosis=kurtosis, layer=layer)
+    skew = next((s.signal.skew for s, other in ((x, y), (y, x)) if other.is_certain and len(s.signal.units) == len(k)), None)
+    found = replace(keep.signal, units=units_of, k=k, m=m, mean=mean, kurtosis=kurtosis, layer=layer, skew=skew)
     if n > 1 or gone:
-        found = replace(found, kurtosis=found.gaussian(), layer=-1)
+        found = replace(found, kurtosis=found.gaussian(), layer=-1, skew=None)
     return parted(found, keep.signal.units)
 
 

@@ -155,5 +155,7 @@ def parted(grad: Signal, parts: tuple[int, ...]) -> Signal:
     """A gradient that is alike for all units, for each of several parts."""
     if len(grad.units) == len(parts):
         return replace(grad, units=parts)
-    k, m, mean, kurtosis = (t.expand(len(parts), *t.shape[1:]) for t in (grad.k, grad.m, grad.mean, grad.kurtosis))
-    return replace(grad, units=parts, k=k, m=m, mean=mean, kurtosis=kurtosis)
+    k, m, mean, kurtosis, skew = (
+        t.expand(len(parts), *t.shape[1:]) for t in (grad.k, grad.m, grad.mean, grad.kurtosis, grad.lopsidedness)
+    )
+    return replace(grad, units=parts, k=k, m=m, mean=mean, kurtosis=kurtosis, skew=skew)

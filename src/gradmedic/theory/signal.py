@@ -48,6 +48,8 @@ class Signal:
 
     For a Gaussian these are 3 and 1 + 2 c^2.
     """
+    skew: Tensor | None = None
+    """The skewness of each part's distribution; none for a Gaussian."""
     focus: float = 1.0
     """Of a gradient: how much steeper than on average the function before it is where a maximum has picked."""
     tilt: Tensor | None = None
@@ -74,6 +76,11 @@ class Signal:
     def share(self) -> Tensor:
         """The share of the units that each part has."""
         return torch.tensor(self.units, dtype=torch.float64) / self.count
+
+    @property
+    def lopsidedness(self) -> Tensor:
+        """The skewness of each part."""
+        return torch.zeros(len(self.units), dtype=torch.float64) if self.skew is None else self.skew
 
     @property
     def instances(self) -> int:
@@ -160,7 +167,10 @@ class Signal:
         across = mean[None] * self.second(mean[None])
         m = _weighted(self.m, n * (n - 1) / pairs_) + (across[0] * self.count**2 - _weighted(alike, n**2)) / pairs_
         kurtosis = (share * self.squares**2) @ self.kurtosis / square.clamp(min=1e-150) ** 2
-        return replace(self, units=(self.count,), k=k[None], m=m[None], mean=mean[None], kurtosis=kurtosis[None])
+        skew = (share @ self.lopsidedness)[None]
+        return replace(
+            self, units=(self.count,), k=k[None], m=m[None], mean=mean[None], kurtosis=kurtosis[None], skew=skew
+        )
 
     def scaled(self, factor: float) -> "Signal":
         """The signal of a multiple."""

@@ -5,6 +5,7 @@ layer, at sizes that are much the same; here they are computed at few sizes, and
 logarithm of the size by cubics: to about 1e-5.
 """
 
+import math
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 
@@ -14,14 +15,15 @@ from torch import Tensor
 from gradmedic.activations import Activation
 from gradmedic.activations.panels import value_and_slope
 from gradmedic.theory.bent import Bent
+from gradmedic.theory.lopsided import SLOPE, SLOPE_SQUARED, TILT, VALUE, VALUE_SQUARED
 from gradmedic.theory.moments import Moments, moments
 from gradmedic.theory.orthant import Break, lines
 from gradmedic.theory.series import Series
-from gradmedic.theory.shifted import Shifted
 
 PER_DECADE = 12
 
-VALUE, SLOPE, VALUE_SQUARED, SLOPE_SQUARED, TILT = range(5)
+_Z = torch.linspace(-8.5, 8.5, 3401, dtype=torch.float64)
+_WEIGHTS = torch.softmax(-(_Z**2) / 2, 0)
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,10 @@ class Node:
 
 
 class Table:
-    """The kernels of one activation; one that is asked for once, at one size, is computed just there."""
+    """The kernels of one activation."""
 
-    def __init__(self, phi: Activation, *, once: bool = False) -> None:
+    def __init__(self, phi: Activation) -> None:
         self._phi = phi
-        self._once = once
         self._bent = Bent.of(lambda x: _functions(phi, x), phi.kinks)
         self._nodes: dict[int, Node] = {}
 
@@ -55,6 +56,12 @@ class Table:
         """E[u f'(u) v f'(v)], as `dual`: how a gradient goes together with the value that it belongs to."""
         return self._one(q1, q2, c, TILT)
 
+    def skew_after(self, q: float) -> float:
+        """The skewness of the output."""
+        f = self._phi.expected.f(math.sqrt(q) * _Z)
+        f = f - _WEIGHTS @ f
+        return float((_WEIGHTS @ f**3) / (_WEIGHTS @ f**2).clamp(min=1e-300) ** 1.5)
+
     def squares(self, q: float, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """E[f^2(u) f^2(v)], E[f'^2(u) f'^2(v)] and E[f^2(u) f'^2(v)] at one size, for correlations `c`."""
         sizes = torch.tensor([max(q, 1e-30)], dtype=torch.float64)
@@ -66,7 +73,7 @@ class Table:
     @lru_cache(4096)  # noqa: B019 a table lives as long as the process
     def moments(self, q: float) -> Moments:
         """The moments at one size."""
-        if q < 1e-12 or self._once:
+        if q < 1e-12:
             return moments(self._phi, q)
         (at,), (weights,) = _stencil(torch.tensor([q], dtype=torch.float64))
         found = sum((float(w) * self._node(int(j)).moments for w, j in zip(weights, at, strict=True)), torch.zeros(9))
@@ -83,8 +90,6 @@ class Table:
 
     def _series(self, sizes: Tensor) -> Series:
         """The coefficients at some sizes, each a mean of those at the four nodes around it."""
-        if self._once:
-            return Series.of(self._bent, sizes)
         at, weights = _stencil(sizes)
         wanted = sorted(set(at.flatten().tolist()))
         mix = torch.zeros(len(sizes), len(wanted), dtype=torch.float64)
@@ -106,8 +111,7 @@ class Table:
 
 def _functions(phi: Activation, x: Tensor) -> Tensor:
     value, slope = value_and_slope(phi.expected.f, x)
-    whole = x + phi.mean if isinstance(phi, Shifted) else x
-    return torch.stack([value, slope, value**2, slope**2, whole * slope])
+    return torch.stack([value, slope, value**2, slope**2, x * slope])
 
 
 def _stencil(sizes: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,9 +136,3 @@ def _stencil(sizes: Tensor) -> tuple[Tensor, Tensor]:
 def table(phi: Activation) -> Table:
     """The table of an activation, one for the whole process."""
     return Table(phi)
-
-
-@lru_cache(256)
-def shifted(phi: Activation, mean: float) -> Table:
-    """The kernels of an activation whose input has a mean, `phi(x + mean)`."""
-    return Table(Shifted(phi, mean), once=True)

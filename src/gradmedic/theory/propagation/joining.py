@@ -86,7 +86,8 @@ def _units(frames: Sequence[tuple[Labeled, Labeled]], dim: int) -> Passage:
     size = sum(prod(atom.size for atom in x.dims[dim]) for x in laid)
     k, m, mean, kurtosis = (torch.cat([getattr(x, name) for x in laid]) for name in ("k", "m", "mean", "kurtosis"))
     dims = (*laid[0].dims[:dim], (Atom(size, UNITS),), *laid[0].dims[dim + 1 :])
-    out = replace(laid[0], dims=dims, units=units, k=k, m=m, mean=mean, kurtosis=kurtosis)
+    skew = torch.cat([x.lopsidedness for x in laid])
+    out = replace(laid[0], dims=dims, units=units, k=k, m=m, mean=mean, kurtosis=kurtosis, skew=skew)
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         grad, found, at = parted(came(grads[0]), units), list[Grad](), 0
