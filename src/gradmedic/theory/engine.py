@@ -14,6 +14,7 @@ from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
 from gradmedic.theory.regroup import TangledError
 from gradmedic.theory.signal import Signal, own
+from gradmedic.theory.streams import streams_seen
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Flow:
 
 def propagate(plan: Plan) -> Flow:
     """Send signals through all steps, and gradients back to all values and parameters."""
-    flow = Flow(norms_seen(maxima_seen(fused(recognized(plan)))))
+    flow = Flow(streams_seen(norms_seen(maxima_seen(fused(recognized(plan))))))
     with torch.no_grad():
         for i, step in enumerate(flow.plan.steps):
             passage = _passage(flow, i, step)
@@ -161,8 +162,9 @@ def _fresh(grad: Signal | float, arrived: Sequence[Arrival | None]) -> Signal | 
     old = [arrival.grad for arrival in arrived if arrival is not None and isinstance(arrival.grad, Signal)]
     if isinstance(grad, float) or not old:
         return grad
-    stale = grad.tilt is not None and any(grad.tilt is before.tilt for before in old)
-    return replace(grad, tilt=None) if stale else grad
+    tilt = None if any(grad.tilt is before.tilt for before in old) else grad.tilt
+    focus = 1.0 if any(grad.focus == before.focus for before in old) else grad.focus
+    return replace(grad, tilt=tilt, focus=focus)
 
 
 def _size(arrival: Arrival) -> float:

@@ -1,5 +1,6 @@
 """What is known of a tensor, be it values or gradients: second moments between its instances."""
 
+import math
 from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
@@ -50,8 +51,12 @@ class Signal:
     """
     skew: Tensor | None = None
     """The skewness of each part's distribution; none for a Gaussian."""
+    fan: float = math.inf
+    """Of how many terms each unit is the sum: its size varies from unit to unit by 2/fan, relative to its square."""
     focus: float = 1.0
     """Of a gradient: how much steeper than on average the function before it is where a maximum has picked."""
+    swollen: float = 1.0
+    """Of a gradient: how much of its square is owed to units whose weights happen to be small, which send it on."""
     tilt: Tensor | None = None
     """Of a gradient: second moments of its products with the value that it is the gradient of, where these
     are known to depend on each other, as behind an activation; a kernel like `k`."""

@@ -9,11 +9,14 @@ from gradmedic.theory.labels import Labeled, framed, joined, together
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Back, Grad, NoRuleError, Passage, Value, Weight, came, one, rule, signal
 from gradmedic.theory.signal import Signal
+from gradmedic.theory.streams import persistence
 
 
 @rule("add", "sub", "rsub")
 def add(step: Step, inputs: Sequence[Value]) -> Passage:
     """Variances and covariances add, for branches are independent (Yang & Schoenholz 2017); means have a cross term."""
+    if "stream" in step.attributes:
+        return _in_stream(step, inputs)
     sign = -1.0 if step.op in ("sub", "rsub") else 1.0
     factor = float(step.attributes.get("alpha", 1.0))
     inputs = _operands(step, inputs)
@@ -26,6 +29,23 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
     passage = replace(passage, back=_tilting(passage, inputs))
     sizes = [value.square if isinstance(value, Signal) else 0.0 for value in inputs]
     return replace(passage, elastic=tuple(size / max(signal(passage.outputs[0]).square, 1e-300) for size in sizes))
+
+
+def _in_stream(step: Step, inputs: Sequence[Value]) -> Passage:
+    """A sum that stands between two activations: its gradient comes where the first one is steep (`streams`)."""
+    slot, before, after = (step.attributes[name] for name in ("stream", "before", "after"))
+    plain = {name: value for name, value in step.attributes.items() if name != "stream"}
+    passage = add(replace(step, inputs=step.inputs[:2], attributes=plain), inputs[:2])
+    focus = persistence(signal(inputs[2]), before, signal(passage.outputs[0]), after)
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        found = list(passage.back(grads))
+        own = found[slot]
+        if isinstance(own, Signal):
+            found[slot] = replace(own, focus=focus)
+        return [*found, None]
+
+    return replace(passage, back=back)
 
 
 def _tilting(passage: Passage, inputs: Sequence[Value]) -> Back:

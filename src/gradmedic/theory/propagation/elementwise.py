@@ -9,7 +9,7 @@ from gradmedic.theory.bending import bent, near, spread, tilt, typical, varies
 from gradmedic.theory.moments import moments
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.signal import Signal, own
 from gradmedic.theory.written import Line, Written
 
 
@@ -20,9 +20,10 @@ def activation(step: Step, inputs: Sequence[Value]) -> Passage:
     out, slope = bent(x, phi)
 
     def back(grad: Signal) -> Sequence[Grad]:
-        # A maximum that has picked from the result has not picked at random places of the operand.
-        k, m = grad.k * slope.k * grad.focus, grad.m * slope.m * grad.focus
-        leans = grad.k * tilt(x, phi) * grad.focus if step.attributes.get("normalized") else None
+        # Where a maximum has picked from the result the operand is not as it is on average: of two instances both.
+        focus = torch.where(own(x) > 0, grad.focus, grad.focus**2)
+        k, m = grad.k * slope.k * focus, grad.m * slope.m * grad.focus**2
+        leans = grad.k * tilt(x, phi) * focus if step.attributes.get("normalized") else None
         return [replace(grad, k=k, m=m, kurtosis=grad.kurtosis * slope.kurtosis, focus=1.0, tilt=leans)]
 
     at = typical(x, phi)
@@ -33,19 +34,19 @@ def activation(step: Step, inputs: Sequence[Value]) -> Passage:
 def fused(step: Step, inputs: Sequence[Value]) -> Passage:
     """A function that is written out: as `activation`; what lies within gets its share of the slope."""
     inside, phi = step.attributes["inside"], step.attributes["phi"]
-    own = len(inputs) - 1 - inside
-    x = signal(inputs[own])
+    at = len(inputs) - 1 - inside
+    x = signal(inputs[at])
     out, slope = bent(x, phi) if varies(x) else near(x, phi)
     squares, passed = phi.gains(*spread(x))
 
     def back(grad: Signal) -> Sequence[Grad]:
         whole = replace(grad, k=grad.k * slope.k, m=grad.m * slope.m, kurtosis=grad.kurtosis * slope.kurtosis)
-        operands = [times(grad, passed.get((inside, slot), 0.0)) for slot in range(own)]
+        operands = [times(grad, passed.get((inside, slot), 0.0)) for slot in range(at)]
         return [*operands, whole, *(times(grad, square) for square in squares[:inside])]
 
     elastic, bends = _elastic(x, phi)
-    elastics = (*(0.0 for _ in range(own)), elastic)
-    return Passage((out,), lambda grads: back(came(grads[0])), told=own, elastic=elastics, bends=((own, own, bends),))
+    elastics = (*(0.0 for _ in range(at)), elastic)
+    return Passage((out,), lambda grads: back(came(grads[0])), told=at, elastic=elastics, bends=((at, at, bends),))
 
 
 def _elastic(x: Signal, phi: Written) -> tuple[float, float]:
@@ -67,8 +68,8 @@ def within(step: Step, inputs: Sequence[Value]) -> Passage:
     squares, passed = phi.gains(mean, q)
 
     def back(grad: Signal) -> Sequence[Grad]:
-        own = max(squares[line], 1e-300)
-        return [times(grad, passed.get((line, slot), 0.0) / own) for slot in range(len(inputs) - 1)]
+        whole = max(squares[line], 1e-300)
+        return [times(grad, passed.get((line, slot), 0.0) / whole) for slot in range(len(inputs) - 1)]
 
     out = replace(x, k=k, m=m, mean=middle, skew=None)
     return Passage((out,), lambda grads: back(came(grads[0])), told=len(inputs))

@@ -69,7 +69,7 @@ def signal_share(out: Signal, bias: Weight | None) -> float:
 def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) -> Signal:
     """Sums over all units, or over so many terms like them, weighted at random; dims are those of `x`."""
     x = x.blended()
-    n = x.count if fan is None else fan
+    n = (x.count if fan is None else fan) / x.swollen
     common = law.mean**2 * n * (x.k + (n - 1) * x.m) if law.mean else torch.zeros_like(x.k)
     out = replace(
         x,
@@ -78,6 +78,8 @@ def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) 
         m=common + bias.mean**2,
         mean=law.mean * n * x.mean + bias.mean,
         skew=None,
+        fan=float(n),
+        swollen=1.0,
         focus=1.0,
         tilt=None,
         layer=-1,
