@@ -8,13 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from gradmedic.activations import Activation, all_activations
-from gradmedic.probe.constants import Constant, constant_of
+from gradmedic.probe.constants import constant_of
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.probe.operations import is_user_function
 from gradmedic.theory.laws import measured
-from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
+from gradmedic.theory.plan import DATA, PARAMETER, Constant, Edge, Plan, Step
 
 _OPS = {
     "Addmm": "addmm",
@@ -44,6 +44,9 @@ _OPERANDS = {
     "linear": {0: "input", 1: "weight"},
 }
 """Operands that autograd keeps, by their position: data where no gradient flows."""
+
+_KEPT = {"sdpa": "attn_mask", "embedding": "indices"}
+"""The saved tensor that tells most of an operation besides its operands."""
 
 _FACTORS = {"mul": {0: "self", 1: "other"}, "div": {1: "other"}}
 
@@ -106,7 +109,7 @@ class Blueprint:
             attributes["constants"] = constants
             inputs += [None] * (max(constants) + 1 - len(inputs))
         shapes = tuple(tuple(metadata.shape) for metadata in vertex.node._input_metadata)
-        target = vertex.tensor(vertex.operation.target or "indices")
+        target = vertex.tensor(_KEPT.get(op, vertex.operation.target or "indices"))
         return Step(op, tuple(inputs), shapes, attributes, sample=target, vertex=i)
 
     def _constant(self, vertex: Vertex, inputs: list[Edge | None], slot: int, name: str) -> list[Edge | None]:
@@ -125,7 +128,7 @@ class Blueprint:
             if slot < len(vertex.inputs) and vertex.inputs[slot] is None:
                 kept = vertex.tensor(name)
                 if isinstance(kept, Tensor):
-                    yield slot, constant_of(kept.reciprocal() if op == "div" else kept)
+                    yield slot, constant_of(kept, op, slot)
 
 
 def op_of(vertex: Vertex) -> str:

@@ -1,6 +1,7 @@
 """What a forward pass adds, multiplies and masks with, where autograd keeps no trace of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,11 +10,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradmedic.probe.intervals import current_number
 from gradmedic.theory.laws import Law, measured
+from gradmedic.theory.plan import Constant
 
 _NOTED = {"add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "div", "div_", "where", "masked_fill", "masked_fill_"}
 
-Constant = tuple[Law, tuple[int, ...]]
-"""What the entries are like, and the shape."""
+LOW = -1e4
+"""What is below counts as a mask: softmax makes nothing of it."""
 
 
 class Constants(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -27,7 +29,10 @@ class Constants(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = func(*args, **(kwargs or {}))
         name = func._schema.name.partition("::")[2]
         if name in _NOTED and torch.is_grad_enabled() and any(_carries(arg) for arg in args):
-            found = {slot: constant_of(arg) for slot, arg in enumerate(_operands(name, args)) if not _carries(arg)}
+            operands = enumerate(_operands(name, args))
+            found = {slot: constant_of(arg, name, slot) for slot, arg in operands if not _carries(arg)}
+            if name.startswith("masked_fill") and 1 in found:
+                found[1] = replace(found[1], hidden=_covered(args[1]) if found[1].hidden else 0.0)
             if found:
                 self.noted[current_number() - 1] = found
         return out
@@ -48,10 +53,23 @@ def _carries(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def constant_of(value: Any) -> Constant:
-    """The law of a number, or of the finite entries of a tensor."""
+def _covered(mask: Any) -> float:
+    """The share of entries that a mask covers; of one on the meta device, which nobody can read, half."""
+    if not isinstance(mask, Tensor) or mask.is_meta:
+        return 0.5
+    return float(mask.double().mean())
+
+
+def constant_of(value: Any, name: str = "", slot: int = 0) -> Constant:
+    """The law of a number, or of the entries of a tensor that are no mask; of a divisor that of its reciprocal."""
+    if name.startswith("div") and slot == 1:
+        return constant_of(value.reciprocal() if isinstance(value, Tensor) else 1.0 / value)
     if not isinstance(value, Tensor):
-        return Law(float(value), float(value) ** 2), ()
-    if value.is_floating_point() and not value.is_meta:
-        value = value[value.isfinite()] if not bool(value.isfinite().all()) else value
-    return measured(value, certain=True), tuple(value.shape)
+        hidden = 1.0 if float(value) < LOW else 0.0
+        return Constant(Law(float(value), float(value) ** 2), (), hidden)
+    if not value.is_floating_point() or value.is_meta:
+        return Constant(measured(value, certain=True), tuple(value.shape))
+    hidden = value < LOW
+    share = float(hidden.double().mean())
+    law = measured(value[~hidden], certain=True) if share else measured(value, certain=True)
+    return Constant(law, tuple(value.shape), share)

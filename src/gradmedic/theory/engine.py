@@ -9,7 +9,7 @@ import torch
 from gradmedic.theory.combining import of_sum
 from gradmedic.theory.entrance import drawn, entering, guessed
 from gradmedic.theory.fusion import fused
-from gradmedic.theory.handmade import maxima_seen, norms_seen, recognized
+from gradmedic.theory.handmade import masks_seen, maxima_seen, norms_seen, recognized
 from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
 from gradmedic.theory.regroup import TangledError
@@ -61,7 +61,7 @@ class Flow:
 
 def propagate(plan: Plan) -> Flow:
     """Send signals through all steps, and gradients back to all values and parameters."""
-    flow = Flow(streams_seen(norms_seen(maxima_seen(fused(recognized(plan))))))
+    flow = Flow(streams_seen(norms_seen(maxima_seen(masks_seen(fused(recognized(plan)))))))
     with torch.no_grad():
         for i, step in enumerate(flow.plan.steps):
             passage = _passage(flow, i, step)

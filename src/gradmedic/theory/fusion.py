@@ -48,7 +48,7 @@ def _is_plain(plan: Plan, step: Step) -> bool:
     known = step.attributes.get("constants", {})
     for slot, edge in enumerate(step.inputs):
         if edge is None:
-            if slot not in known or known[slot][1] != ():
+            if slot not in known or known[slot].shape != ():
                 return False
         elif plan.steps[edge[0]].shapes[edge[1]] != step.shape:
             return False
@@ -103,10 +103,15 @@ def _replace(steps: list[Step], plan: Plan, root: Edge, end: int, inside: list[i
     steps[end] = replace(plan.steps[end], op="fused", inputs=inputs, attributes={"phi": program, "inside": len(inside)})
 
 
+def _number(step: Step, slot: int, told: float) -> float:
+    """A constant as it was written: of a divisor the plan has the reciprocal."""
+    return 1.0 / told if step.op == "div" and slot == 1 else told
+
+
 def _line(step: Step, at: Mapping[Edge, int]) -> Line:
     known = step.attributes.get("constants", {})
     operands = tuple(
-        at[edge] if edge is not None else known[slot][0].mean
+        at[edge] if edge is not None else _number(step, slot, known[slot].law.mean)
         for slot, edge in enumerate(step.inputs)
         if edge is not None or slot in known
     )

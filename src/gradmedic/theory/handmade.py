@@ -17,6 +17,7 @@ _DEGREES = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "abs": 1.0, "var": 2
 
 _NORMS = {"batch_norm", "layer_norm", "group_norm", "rms_norm"}
 _REDUCES = {"mean", "sum", "var", "std", "norm"}
+_KEEPS_MASK = {"add", "mul", "div", "masked_fill", "where", "view", "unsafe_view", "reshape", "clone", "to_copy", "expand"}
 _PASSES = {
     "view",
     "reshape",
@@ -117,6 +118,19 @@ def maxima_seen(plan: Plan) -> Plan:
         if below is not None and below.op == "activation" and _rises(below.attributes["phi"]):
             attributes = {**step.attributes, "phi": below.attributes["phi"]}
             steps[i] = replace(step, inputs=(*step.inputs, below.inputs[0]), attributes=attributes)
+    return replace(plan, steps=tuple(steps))
+
+
+def masks_seen(plan: Plan) -> Plan:
+    """The plan with softmaxes told what share of their operand a mask hides."""
+    steps, hidden = list(plan.steps), [0.0] * len(plan.steps)
+    for i, step in enumerate(plan.steps):
+        below = [edge[0] for edge in step.inputs if edge is not None]
+        own = max((constant.hidden for constant in step.attributes.get("constants", {}).values()), default=0.0)
+        if step.op in _KEEPS_MASK:
+            hidden[i] = max(own, *(hidden[j] for j in below), 0.0)
+        elif step.op in ("softmax", "safe_softmax") and below:
+            steps[i] = replace(step, attributes={**step.attributes, "hidden": hidden[below[0]]})
     return replace(plan, steps=tuple(steps))
 
 

@@ -19,6 +19,19 @@ PARAMETER = "parameter"
 
 
 @dataclass(frozen=True)
+class Constant:
+    """An operand without a gradient: what its entries are like, and how many of them are so low that they hide.
+
+    Of a mask it is the share of entries that it covers which counts as hidden; of a divisor the law
+    is that of its reciprocal.
+    """
+
+    law: Law
+    shape: tuple[int, ...] = ()
+    hidden: float = 0.0
+
+
+@dataclass(frozen=True)
 class Step:
     """One operation.
 

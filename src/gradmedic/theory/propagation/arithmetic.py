@@ -6,7 +6,7 @@ from math import prod
 
 from gradmedic.theory.combining import ONE, Pair, paired, placed
 from gradmedic.theory.labels import Labeled, framed, joined, together
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan import Constant, Step
 from gradmedic.theory.propagation import Back, Grad, NoRuleError, Passage, Value, Weight, came, one, rule, signal
 from gradmedic.theory.signal import Signal
 from gradmedic.theory.streams import persistence
@@ -85,6 +85,16 @@ def div(step: Step, inputs: Sequence[Value]) -> Passage:
     return mul(step, inputs)
 
 
+@rule("masked_fill", "where")
+def masked(step: Step, inputs: Sequence[Value]) -> Passage:
+    """What a mask leaves; the softmax that follows knows how much that is, else it is taken as it is."""
+    known = step.attributes.get("constants", {})
+    slots = [i for i, value in enumerate(inputs) if isinstance(value, Signal)]
+    if len(slots) != 1 or not any(constant.hidden for constant in known.values()):
+        raise NoRuleError("a choice between two")
+    return scaled(inputs[slots[0]], 1.0, len(inputs), slots[0])
+
+
 @rule("neg")
 def neg(step: Step, inputs: Sequence[Value]) -> Passage:
     """A change of sign."""
@@ -94,7 +104,12 @@ def neg(step: Step, inputs: Sequence[Value]) -> Passage:
 def _operands(step: Step, inputs: Sequence[Value]) -> list[Value]:
     """The inputs, with constants of which the law is known as weights."""
     known = step.attributes.get("constants", {})
-    return [Weight(*known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
+    return [weight_of(known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
+
+
+def weight_of(constant: Constant) -> Weight:
+    """A constant, as a parameter that nobody asks for the gradient of."""
+    return Weight(constant.law, constant.shape)
 
 
 def scaled(value: Value, factor: float, slots: int, at: int = 0) -> Passage:

@@ -22,10 +22,10 @@ from gradmedic.theory.softmaxes import overlap
 def softmax(step: Step, inputs: Sequence[Value]) -> Passage:
     """Weights that sum to one: E sum_j p_j p'_j tells all; dL = p (g - sum p g), with p near its mean in the sum."""
     x = signal(inputs[0])
-    return softmaxed(x, step.attributes.get("dim", -1) % len(x.dims), causal=bool(step.attributes.get("causal")))
+    return softmaxed(x, step.attributes.get("dim", -1) % len(x.dims), hidden=float(step.attributes.get("hidden", 0.0)))
 
 
-def softmaxed(x: Signal, dim: int, *, causal: bool) -> Passage:
+def softmaxed(x: Signal, dim: int, *, hidden: float) -> Passage:
     """The softmax along a dimension, of units or of instances."""
     if not x.dims[dim]:
         return one(_ones(x), lambda grad: [grad.scaled(0.0)])
@@ -37,7 +37,7 @@ def softmaxed(x: Signal, dim: int, *, causal: bool) -> Passage:
         backs.append(back)
     x, back = coarsely(x, x.dims[dim][0].axis)
     backs.append(back)
-    passage = _over_instances(x, x.dims[dim][0].axis, causal)
+    passage = _over_instances(x, x.dims[dim][0].axis, hidden)
     unsettled = chained(backs, start)
     return Passage(passage.outputs, lambda grads: [unsettled(came(g)) for g in passage.back(grads)], elastic=(0.0,))
 
@@ -68,17 +68,17 @@ def _peaked(x: Signal, variance: float) -> Tensor:
     return torch.tensor([[math.exp(min(4 * variance, 50.0)), 1.0]], dtype=torch.float64)
 
 
-def _over_instances(x: Signal, position: int, causal: bool) -> Passage:
+def _over_instances(x: Signal, position: int, hidden: float) -> Passage:
     x = x.blended()
     at, n = position + 1, x.axes[position].size
     apart = x.k.select(at, 0) - x.k.select(at, 1)
     variance = float(replace(x, axes=x.axes[:position] + x.axes[position + 1 :]).diagonal(apart)[0])
     correlation = apart / max(variance, 1e-300)
     same_row = correlation > 1 - 1e-9
-    held = overlap(n, max(variance, 0.0), correlation) * torch.where(same_row, *_visible(n, causal))
+    held = overlap(n, max(variance, 0.0), correlation) * torch.where(same_row, *_visible(n, hidden))
     k = _weights(held.clamp(max=1.0), n, at)
     # Different units are different heads, whose logits are independent.
-    alone = torch.full_like(held, 1.0 / n) * _visible(n, causal)[1]
+    alone = torch.full_like(held, 1.0 / n) * _visible(n, hidden)[1]
     out = replace(
         x, k=k, m=_weights(alone, n, at), mean=torch.full_like(x.k, 1.0 / n), kurtosis=_peaked(x, max(variance, 0.0))
     )
@@ -95,14 +95,27 @@ def _weights(held: Tensor, n: int, at: int) -> Tensor:
     return torch.stack([held / n, (1 - held) / (n * max(n - 1, 1))], at)
 
 
-def _visible(n: int, causal: bool) -> tuple[Tensor, Tensor]:
-    """How much larger the overlap is where a token sees only those before it: of a row with itself, of two rows."""
-    if not causal:
-        return torch.ones((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+def _visible(n: int, hidden: float) -> tuple[Tensor, Tensor]:
+    """How much larger the overlap is where much is hidden: of a row with itself, and of two rows.
+
+    Half of all hidden means that a token sees those before it and itself; anything else that rows
+    see as many as they do on average, and all the same ones.
+    """
+    one_ = torch.ones((), dtype=torch.float64)
+    if hidden <= 0:
+        return one_, one_
+    if abs(hidden - (n - 1) / (2 * n)) > 0.02:
+        return one_ / (1 - min(hidden, 1 - 1 / n)), one_ / (1 - min(hidden, 1 - 1 / n))
     i = torch.arange(1, n + 1, dtype=torch.float64)
     same = (1 / i).mean() * n
-    two = ((2 * i - 1) / i).sum() / n**2 * n  # 1/max(i, i') over all pairs
-    return same, (two * n - same) / max(n - 1, 1)
+    all_ = ((2 * i - 1) / i).sum() / n  # the mean of n / max(i, i') over all pairs
+    return same, (all_ * n - same) / max(n - 1, 1)
+
+
+def _mask(step: Step) -> float:
+    """The share of scores that an additive mask hides."""
+    mask = step.sample
+    return float((mask < -1e4).double().mean()) if mask is not None and not mask.is_meta else 0.0
 
 
 @rule("sdpa")
@@ -115,8 +128,9 @@ def sdpa(step: Step, inputs: Sequence[Value]) -> Passage:
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
     turned = replace(k, dims=(*k.dims[:-2], k.dims[-1], k.dims[-2]))
     scores = contracted(q.scaled(scale), turned)
-    causal = bool(step.attributes.get("is_causal") or step.attributes.get("causal"))
-    weights = softmaxed(signal(scores.outputs[0]), len(q.dims) - 1, causal=causal)
+    tokens = k.shape[-2]
+    hidden = (tokens - 1) / (2 * tokens) if step.attributes.get("is_causal") else _mask(step)
+    weights = softmaxed(signal(scores.outputs[0]), len(q.dims) - 1, hidden=hidden)
     held = dropout(Step("dropout", attributes={"p": step.attributes.get("dropout_p", 0.0)}), weights.outputs)
     mixed = contracted(signal(held.outputs[0]), v)
 

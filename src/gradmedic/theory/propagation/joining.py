@@ -13,7 +13,7 @@ from gradmedic.theory.grids import inserted
 from gradmedic.theory.labels import Labeled, framed, joined, together
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, came, rule
-from gradmedic.theory.propagation.arithmetic import total
+from gradmedic.theory.propagation.arithmetic import total, weight_of
 from gradmedic.theory.regroup import merged
 from gradmedic.theory.roles import Pullback, chained, parted
 from gradmedic.theory.signal import UNITS, Atom, Signal, dropped
@@ -27,7 +27,7 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
     """Side by side: units of several kinds are parts of one signal, instances of several kinds one axis on average."""
     dim = step.attributes.get("dim", 0) % len(step.shape)
     known = step.attributes.get("constants", {})
-    inputs = [Weight(*known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
+    inputs = [weight_of(known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
     like = next((value for value in inputs if isinstance(value, Signal)), None)
     if like is None:
         raise NoRuleError("parameters side by side")
