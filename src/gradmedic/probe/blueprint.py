@@ -1,15 +1,17 @@
 """From a graph to a plan: what theory needs to know of each node, as plain data."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from torch import Tensor
 
 from gradmedic.activations import Activation, all_activations
+from gradmedic.probe.cells import Call, calls, operands, weights_of
 from gradmedic.probe.constants import constant_of
 from gradmedic.probe.graph import Vertex
+from gradmedic.probe.intervals import Span
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.probe.operations import is_user_function
@@ -68,6 +70,7 @@ class Blueprint:
         constants: Mapping[int, Noted] | None = None,
         originals: Mapping[int, Tensor] | None = None,
         names: Names | None = None,
+        spans: Sequence[Span] = (),
     ) -> None:
         self._layout = layout
         self._data = data
@@ -75,15 +78,49 @@ class Blueprint:
         self._originals = originals or {}
         self._names = names
         self._steps: list[Step] = []
-        self._at: list[int] = []
+        self._at: dict[int, Edge] = {}
+        """For each vertex the step that it is, and which output of it comes first."""
+        self._calls = list(calls(layout, spans))
+        self._inside = {i: call for call in self._calls for i in call.members}
 
     def plan(self) -> Plan:
         """The plan of the graph; each vertex has one step, constants that are data have one each besides."""
         for i, vertex in enumerate(self._layout.vertices):
-            step = self._leaf(i, vertex) if vertex.leaf is not None else self._operation(i, vertex)
-            self._at.append(len(self._steps))
-            self._steps.append(step)
-        return Plan(tuple(self._steps), tuple((self._at[root], 0) for root in self._layout.graph.roots))
+            call = self._inside.get(i)
+            if call is None:
+                step = self._leaf(i, vertex) if vertex.leaf is not None else self._operation(i, vertex)
+                self._at[i] = (len(self._steps), 0)
+                self._steps.append(step)
+            elif i == call.last:
+                self._call(call)
+        return Plan(tuple(self._steps), tuple(self._at[root] for root in self._layout.graph.roots))
+
+    def _edge(self, edge: Edge | None) -> Edge | None:
+        """An edge of the graph as one of the plan."""
+        if edge is None or edge[0] not in self._at:
+            return None
+        step, first = self._at[edge[0]]
+        return step, first + edge[1]
+
+    def _call(self, call: Call) -> None:
+        """All vertices of a recurrent cell's call as one step."""
+        found = operands(self._layout, call, self._originals)
+        x = self._edge(found.x)
+        if x is None and isinstance(found.x_kept, Tensor):
+            self._steps.append(Step(DATA, shapes=(tuple(found.x_kept.shape),), sample=found.x_kept))
+            x = (len(self._steps) - 1, 0)
+        weights = weights_of(call)
+        parameters = [None if leaf is None else self._edge((leaf, 0)) for leaf in found.parameters]
+        laws = [None if edge is None else self._steps[edge[0]].law for edge in parameters]
+        attributes = {"weights": weights, "back_law": laws[1], "bias_laws": tuple(laws[2:])}
+        inputs = (x, self._edge(found.h), self._edge(found.c), *parameters)
+        shape = self._layout.vertices[call.outputs[0]].shape
+        for output, i in enumerate(call.outputs):
+            self._at[i] = (len(self._steps), output)
+        shapes = (shape,) * (2 if call.kind == "lstm" else 1)
+        self._steps.append(
+            Step("recurrent_cell", inputs, shapes, attributes, vertex=call.outputs[0], vertices=call.outputs)
+        )
 
     def _leaf(self, i: int, vertex: Vertex) -> Step:
         shape = tuple(vertex.leaf.shape)
@@ -97,7 +134,7 @@ class Blueprint:
 
     def _operation(self, i: int, vertex: Vertex) -> Step:
         op = op_of(vertex)
-        inputs = [None if edge is None else (self._at[edge[0]], edge[1]) for edge in vertex.inputs]
+        inputs = [self._edge(edge) for edge in vertex.inputs]
         attributes = dict(values(vertex))
         phi = _activation(vertex, attributes)
         if phi is not None:

@@ -60,5 +60,5 @@ def survey(
         names.parameters[id(tensor)] = Owned(ref(tensor), name, names.parameters[id(parameters[name])].module)
         originals[id(tensor)] = parameters[name]
     sites = Sites(names, lambda site: None).lay_out(layout, 0, Owners(modules.spans), Owners([]))
-    blueprint = Blueprint(layout, fed, constants.noted, originals, names)
+    blueprint = Blueprint(layout, fed, constants.noted, originals, names, modules.spans)
     return Survey(layout, sites, names, blueprint.plan())

@@ -60,6 +60,8 @@ def roles(plan: Plan, i: int) -> tuple[set[int], set[int]]:
             operands = 3 if step.op in ("linear", "addmm") else 2
             inner = len(dims) - 1 if slot == operands - 2 else max(len(dims) - 2, 0)
             return {dim for _, dim in dims[inner]}, set()
+        if step.op == "recurrent_cell":
+            return {dim for _, dim in dims[-1]}, set()
         if step.op in _CHANNELS:
             return {dim for _, dim in dims[1]}, {dim for factors in dims[2:] for _, dim in factors}
         moved = _moved(step, dims)

@@ -49,6 +49,8 @@ class Step:
     sample: Tensor | None = None
     name: str = ""
     vertex: int = -1
+    vertices: tuple[int, ...] = ()
+    """Where outputs are vertices of their own, these."""
 
     @property
     def shape(self) -> tuple[int, ...]:

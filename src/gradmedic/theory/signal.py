@@ -60,6 +60,10 @@ class Signal:
     tilt: Tensor | None = None
     """Of a gradient: second moments of its products with the value that it is the gradient of, where these
     are known to depend on each other, as behind an activation; a kernel like `k`."""
+    age: int = 0
+    """Of a gradient: through how many steps of a recurrent layer it has come."""
+    memory: object = None
+    """Of a recurrent state: the population that it is taken from."""
     layer: int = -1
     """The step that has drawn these units, by mixing others with random weights; -1 where that is not one step."""
     cross: float = 0.0
