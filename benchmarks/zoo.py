@@ -1,6 +1,7 @@
 """Compact versions of well-known networks, initialized as their papers or libraries do."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ class Bottleneck(nn.Module):
             sizes = [(inside, width, 1, 1), (width, width, 3, stride), (width, out, 1, 1)]
         self.filters = nn.ModuleList(nn.Conv2d(a, b, k, s, k // 2, bias=False) for a, b, k, s in sizes)
         self.norms = nn.ModuleList(nn.BatchNorm2d(b) for _, b, _, _ in sizes)
-        self.skip = nn.Identity()
+        self.skip: nn.Module = nn.Identity()
         if stride != 1 or inside != out:
             self.skip = nn.Sequential(nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out))
 
@@ -193,12 +194,12 @@ class UNet(nn.Module):
         super().__init__()
         sizes = [width * 2**i for i in range(levels + 1)]
         self.down = nn.ModuleList(_double(a, b) for a, b in zip([3, *sizes], sizes, strict=False))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairwise(sizes))
         self.join = nn.ModuleList(_double(2 * a, a) for a in sizes[:-1])
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        kept = []
+        kept: list[Tensor] = []
         for level in self.down:
             x = level(F.max_pool2d(x, 2) if kept else x)
             kept.append(x)

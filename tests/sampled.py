@@ -59,13 +59,13 @@ def compared(
     for seed in range(inits):
         torch.manual_seed(100 + seed)
         _measure(run(make()), sums)
-    at = {step.vertex: i for i, step in enumerate(flow.plan.steps) if step.vertex >= 0}
+    at = flow.plan.positions()
     activations, weights = dict[str, float](), dict[str, float]()
     for i, vertex in enumerate(seen.layout.vertices):
         if vertex.leaf is not None and vertex.leaf is not x:
-            weights[seen.name_of(i)] = _off(flow, (at[i], 0), sums, (i, -1))
-        elif (site := seen.sites[i]) is not None and (at[i], 0) in flow.arrivals:
-            activations[f"{site.name} {site.op}"] = _off(flow, (at[i], 0), sums, (i, 0))
+            weights[seen.name_of(i)] = _off(flow, at[i], sums, (i, -1))
+        elif (site := seen.sites[i]) is not None and at.get(i) in flow.arrivals:
+            activations[f"{site.name} {site.op}"] = _off(flow, at[i], sums, (i, 0))
     return Compared(activations, weights, flow)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradmedic.activations import Activation, all_activations
-from gradmedic.probe.cells import Call, calls, operands, weights_of
+from gradmedic.probe.cells import Call, calls, layers, operands, weights_of
 from gradmedic.probe.constants import constant_of
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.intervals import Span
@@ -103,12 +103,12 @@ class Blueprint:
         return step, first + edge[1]
 
     def _call(self, call: Call) -> None:
-        """All vertices of a recurrent cell's call as one step."""
+        """All vertices of a recurrent module's call as one step."""
+        if isinstance(call.module, nn.RNNBase):
+            self._layer(call)
+            return
         found = operands(self._layout, call, self._originals)
-        x = self._edge(found.x)
-        if x is None and isinstance(found.x_kept, Tensor):
-            self._steps.append(Step(DATA, shapes=(tuple(found.x_kept.shape),), sample=found.x_kept))
-            x = (len(self._steps) - 1, 0)
+        x = self._entering(found.x, found.x_kept)
         weights = weights_of(call)
         parameters = [None if leaf is None else self._edge((leaf, 0)) for leaf in found.parameters]
         laws = [None if edge is None else self._steps[edge[0]].law for edge in parameters]
@@ -121,6 +121,36 @@ class Blueprint:
         self._steps.append(
             Step("recurrent_cell", inputs, shapes, attributes, vertex=call.outputs[0], vertices=call.outputs)
         )
+
+    def _entering(self, edge: Edge | None, kept: Any) -> Edge | None:
+        """What goes into a call; data becomes a step of its own."""
+        known = self._edge(edge)
+        if known is not None or not isinstance(kept, Tensor):
+            return known
+        self._steps.append(Step(DATA, shapes=(tuple(kept.shape),), sample=kept))
+        return len(self._steps) - 1, 0
+
+    def _layer(self, call: Call) -> None:
+        """A call of nn.RNN, nn.LSTM or nn.GRU."""
+        found = layers(self._layout, call, self._originals)
+        x = self._entering(found.x, found.x_kept)
+        parameters = [None if leaf is None else self._edge((leaf, 0)) for leaf in found.parameters]
+        laws = [None if edge is None else self._steps[edge[0]].law for edge in parameters]
+        first = bool(call.module.batch_first) and found.x is not None
+        attributes = {
+            "layers": found.weights,
+            "laws": [tuple(laws[i : i + 4]) for i in range(0, len(laws), 4)],
+            "roles": found.roles,
+            "batch_first": bool(call.module.batch_first),
+            "x_first": first,
+        }
+        shapes = tuple(self._layout.vertices[i].shape for i in call.outputs)
+        for output, i in enumerate(call.outputs):
+            self._at[i] = (len(self._steps), output)
+        step = Step(
+            "recurrent_layer", (x, *parameters), shapes, attributes, vertex=call.outputs[0], vertices=call.outputs
+        )
+        self._steps.append(step)
 
     def _leaf(self, i: int, vertex: Vertex) -> Step:
         shape = tuple(vertex.leaf.shape)

@@ -51,7 +51,7 @@ def calls(layout: Layout, spans: Sequence[Span]) -> Iterator[Call]:
     """The calls of recurrent cells that can be taken as one step each."""
     roots = set(layout.graph.roots)
     for span in spans:
-        if not isinstance(span.owner, nn.RNNCellBase):
+        if not isinstance(span.owner, nn.RNNCellBase | nn.RNNBase):
             continue
         inside = [i for i, v in enumerate(layout.vertices) if v.leaf is None and span.start <= v.sequence < span.stop]
         members = frozenset(i for i in inside if layout.parameter[i] < 0)
@@ -101,7 +101,59 @@ def _signal(layout: Layout, at: int | None) -> tuple[Edge | None, Any]:
     return edge, vertex.tensor(name)
 
 
-def weights_of(call: Call, h: str = "weight_hh", x: str = "weight_ih", bias: tuple[str, str] = ("bias_ih", "bias_hh")) -> Weights:
+@dataclass(frozen=True)
+class Layers:
+    """The operands of a call of a whole layer: what goes in, and for each layer and direction the leaves and laws."""
+
+    x: Edge | None
+    x_kept: Any
+    parameters: tuple[int | None, ...]
+    weights: tuple[tuple[Weights, ...], ...]
+    roles: tuple[str, ...]
+    """Of each output: "output", or "h" and "c" for the last states."""
+
+
+def layers(layout: Layout, call: Call, originals: Originals) -> Layers:
+    """Find what a call of nn.RNN, nn.LSTM or nn.GRU is made of."""
+    module = call.module
+    assert isinstance(module, nn.RNNBase)
+    leaves = {id(originals.get(id(v.leaf), v.leaf)): i for i, v in layout.graph.leaves()}
+    suffixes = ["", "_reverse"][: 1 + module.bidirectional]
+    found, weights = list[int | None](), list[tuple[Weights, ...]]()
+    for layer in range(module.num_layers):
+        names = [tuple(f"{name}_l{layer}{suffix}" for name in _NAMES) for suffix in suffixes]
+        found += [leaves.get(id(getattr(module, name, None))) for group in names for name in group]
+        weights.append(tuple(weights_of(call, g[1], g[0], (g[2], g[3])) for g in names))
+    x, kept = _entering(layout, call, found[0])
+    roles = tuple(_role(module, layout.vertices[i].shape) for i in call.outputs)
+    return Layers(x, kept, tuple(found), tuple(weights), roles)
+
+
+_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def _role(module: nn.RNNBase, shape: tuple[int, ...]) -> str:
+    states = module.num_layers * (1 + module.bidirectional)
+    whole = shape[-1] == module.hidden_size * (1 + module.bidirectional)
+    return "output" if whole and (len(shape) < 3 or shape[0] != states or states > 1) else "h"
+
+
+def _entering(layout: Layout, call: Call, leaf: int | None) -> tuple[Edge | None, Any]:
+    """What goes in: followed from the first weights, or from the fused node, out of the call."""
+    fused = next((i for i in call.members if "Rnn" in layout.vertices[i].name), None)
+    if fused is not None:
+        edge, kept = layout.vertices[fused].inputs[0], layout.vertices[fused].tensor("input")
+    else:
+        at = next((i for i in sorted(call.members) if leaf in layout.own_parameters(i)[:1]), None)
+        edge, kept = _signal(layout, at)
+    while edge is not None and edge[0] in call.members:
+        edge = layout.vertices[edge[0]].inputs[0]
+    return edge, kept
+
+
+def weights_of(
+    call: Call, h: str = "weight_hh", x: str = "weight_ih", bias: tuple[str, str] = ("bias_ih", "bias_hh")
+) -> Weights:
     """The laws of a module's parameters, gate by gate where that matters."""
     into, back = getattr(call.module, x), getattr(call.module, h)
     hidden, gates = back.shape[1], back.shape[0] // back.shape[1]

@@ -69,7 +69,7 @@ def constant_of(value: Any, name: str = "", slot: int = 0) -> Constant:
         return Constant(Law(float(value), float(value) ** 2), (), hidden)
     if not value.is_floating_point() or value.is_meta:
         return Constant(measured(value, certain=True), tuple(value.shape))
-    hidden = value < LOW
-    share = float(hidden.double().mean())
-    law = measured(value[~hidden], certain=True) if share else measured(value, certain=True)
+    low = value < LOW
+    share = float(low.double().mean())
+    law = measured(value[~low], certain=True) if share else measured(value, certain=True)
     return Constant(law, tuple(value.shape), share)

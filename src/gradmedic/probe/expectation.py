@@ -3,13 +3,15 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from gradmedic.ledger import Ledger
 from gradmedic.prediction import Operation, Range, Weight
 from gradmedic.probe.booking import book
 from gradmedic.probe.layout import Layout
 from gradmedic.site import Kind, Site
-from gradmedic.theory.engine import Arrival, Flow
+from gradmedic.theory.engine import Flow
+from gradmedic.theory.plan import Edge
 from gradmedic.theory.signal import Signal
 from gradmedic.theory.spread import Spread
 
@@ -31,60 +33,65 @@ class Expectation:
         self._sites = sites
         self._flow = flow
         self._spread = spread
-        self._at = {step.vertex: i for i, step in enumerate(flow.plan.steps) if step.vertex >= 0}
         self._below = _unknown_before(flow)
         self._above = _unknown_behind(flow)
+        self._outputs: dict[int, tuple[Edge, ...]] = {}
+        """The outputs of the plan that a vertex is."""
+        for i, step in enumerate(flow.plan.steps):
+            if step.vertices:
+                self._outputs.update({vertex: ((i, output),) for output, vertex in enumerate(step.vertices)})
+            elif step.vertex >= 0:
+                self._outputs[step.vertex] = tuple((i, output) for output in range(len(flow.values[i])))
 
     def operations(self) -> Iterator[Operation]:
         """All sites that could be told something about, in forward order."""
         members: dict[int, list[int]] = defaultdict(list)
         for vertex in self._layout.execution:
-            if (site := self._sites[vertex]) is not None and vertex in self._at:
-                members[site.id].append(self._at[vertex])
-        for steps in members.values():
-            site = self._sites[self._flow.plan.steps[steps[0]].vertex]
+            if (site := self._sites[vertex]) is not None and vertex in self._outputs:
+                members[site.id].append(vertex)
+        for vertices in members.values():
+            site = self._sites[vertices[0]]
             assert site is not None
-            reason = next((self._flow.unknown[i] for i in steps if i in self._flow.unknown), "")
-            yield Operation(site, self._value(steps), self._grad(steps), self._gain(steps), reason)
+            edges = [edge for vertex in vertices for edge in self._outputs[vertex]]
+            reason = next((self._flow.unknown[i] for i, _ in edges if i in self._flow.unknown), "")
+            yield Operation(site, self._value(edges), self._grad(edges), self._gain(vertices), reason)
 
-    def _value(self, steps: Sequence[int]) -> Range | None:
-        found = [(i, v) for i in steps for v in self._flow.values[i][:1] if isinstance(v, Signal)]
+    def _value(self, edges: Sequence[Edge]) -> Range | None:
+        found = [(edge, v) for edge in edges if isinstance(v := self._flow.values[edge[0]][edge[1]], Signal)]
         entries = sum(v.count * v.instances for _, v in found)
         square = sum(v.square * v.count * v.instances for _, v in found)
-        if not found or not entries:
+        if not entries:
             return None
-        spread = max(self._spread.values.get((i, 0), 0.0) for i, _ in found)
-        doubt = max(self._below[i] for i, _ in found)
-        return ranged(_log(square / entries), spread, doubt)
+        spread = max(self._spread.values.get(edge, 0.0) for edge, _ in found)
+        return ranged(_log(square / entries), spread, max(self._below[i] for (i, _), _ in found))
 
-    def _grad(self, steps: Sequence[int]) -> Range | None:
-        edges = [(i, output) for i in steps for output in range(len(self._flow.values[i]))]
-        came = [(edge, self._flow.arrivals[edge]) for edge in edges if edge in self._flow.arrivals]
-        came = [item for item in came if isinstance(item[1].grad, Signal)]
-        entries = sum(a.grad.count * a.grad.instances for _, a in came if isinstance(a.grad, Signal))
-        if not came or not entries:
+    def _grad(self, edges: Sequence[Edge]) -> Range | None:
+        came = {edge: self._flow.arrivals[edge] for edge in edges if edge in self._flow.arrivals}
+        entries = sum(a.grad.count * a.grad.instances for a in came.values() if isinstance(a.grad, Signal))
+        if not entries:
             return None
-        spread = max(self._spread.grads.get(edge, 0.0) for edge, _ in came)
-        doubt = max(self._above[edge[0]] for edge, _ in came)
-        return ranged(_joint([a.log_square for _, a in came]) - math.log(entries), spread, doubt)
+        spread = max(self._spread.grads.get(edge, 0.0) for edge in came)
+        log = _joint([arrival.log_square for arrival in came.values()])
+        return ranged(log - math.log(entries), spread, max(self._above[i] for i, _ in came))
 
-    def _gain(self, steps: Sequence[int]) -> float | None:
+    def _gain(self, vertices: Sequence[int]) -> float | None:
         """What goes on to the operand that gets most, relative to what has arrived; of repeats the mean."""
         gains = list[float]()
-        for i in steps:
-            arrived = [a.log_square for (j, _), a in self._outputs(i) if j == i]
+        for vertex in vertices:
+            i = self._outputs[vertex][0][0]
+            slots = range(len(self._flow.plan.steps[i].inputs))
             sent = [
-                a.log_square
-                for slot in range(len(self._flow.plan.steps[i].inputs))
-                if (a := self._flow.sent.get((i, slot))) is not None and isinstance(a.grad, Signal)
+                a.log_square for slot in slots if (a := self._flow.sent.get((i, slot))) and isinstance(a.grad, Signal)
             ]
-            if arrived and sent and max(arrived) > -math.inf:
-                gains.append((max(sent) - _joint(arrived)) / math.log(100))
+            arrived = self._arrived(vertex)
+            if arrived is not None and sent and arrived > -math.inf:
+                gains.append((max(sent) - arrived) / math.log(100))
         return sum(gains) / len(gains) if gains else None
 
-    def _outputs(self, i: int) -> list[tuple[tuple[int, int], Arrival]]:
-        edges = [(i, output) for output in range(len(self._flow.values[i]))]
-        return [(edge, self._flow.arrivals[edge]) for edge in edges if edge in self._flow.arrivals]
+    def _arrived(self, vertex: int) -> float | None:
+        """The logarithm of the squared norm of what arrives at a vertex."""
+        came = [self._flow.arrivals[edge].log_square for edge in self._outputs[vertex] if edge in self._flow.arrivals]
+        return _joint(came) if came else None
 
     def weights(self, name_of: Callable[[int], str]) -> Iterator[Weight]:
         """All parameters of the graph, with names by their vertex."""
@@ -100,14 +107,11 @@ class Expectation:
         arrivals, contributions = self._numbers
         return book(self._layout, self._sites, arrivals, contributions, leaf, name)
 
-    @property
+    @cached_property
     def _numbers(self) -> tuple[Mapping[int, float], Mapping[tuple[int, int], float]]:
+        arrived = {vertex: self._arrived(vertex) for vertex in self._outputs}
+        arrivals = {vertex: _root(log) for vertex, log in arrived.items() if log is not None}
         steps = self._flow.plan.steps
-        arrivals: dict[int, float] = {}
-        for vertex, i in self._at.items():
-            came = [arrival.log_square for _, arrival in self._outputs(i)]
-            if came:
-                arrivals[vertex] = _root(_joint(came))
         sent = {(steps[i].vertex, slot): _root(a.log_square) for (i, slot), a in self._flow.sent.items()}
         return arrivals, sent
 

@@ -58,7 +58,8 @@ def of_sum(out: Signal, a: Signal, b: Signal) -> Tensor:
 def _skew_of_sum(out: Signal, a: Signal, b: Signal, sign: float) -> Tensor:
     """The skewness of a sum of two: third cumulants add."""
     third = sum(
-        side * x.lopsidedness * (x.squares - x.diagonal(x.mean) ** 2).clamp(min=0) ** 1.5 for side, x in ((1, a), (sign, b))
+        side * x.lopsidedness * (x.squares - x.diagonal(x.mean) ** 2).clamp(min=0) ** 1.5
+        for side, x in ((1, a), (sign, b))
     )
     return third / (out.squares - out.diagonal(out.mean) ** 2).clamp(min=1e-300) ** 1.5
 

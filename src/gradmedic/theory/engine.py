@@ -198,4 +198,12 @@ def _added(a: Arrival, b: Arrival) -> Arrival:
     joint = replace(first, k=first.k + second.k, m=first.m + second.m, tilt=None)
     weight = float(share @ first.share)
     focus = weight * first.focus + (1 - weight) * second.focus
-    return Arrival(replace(joint, kurtosis=of_sum(joint, first, second), focus=focus, age=round(weight * first.age + (1 - weight) * second.age)), log)
+    return Arrival(
+        replace(
+            joint,
+            kurtosis=of_sum(joint, first, second),
+            focus=focus,
+            age=round(weight * first.age + (1 - weight) * second.age),
+        ),
+        log,
+    )

@@ -7,7 +7,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis
+from gradmedic.theory.axes import Axis, diagonal
 from gradmedic.theory.plan import Plan, Step
 from gradmedic.theory.signal import UNITS, Atom, Signal
 
@@ -60,7 +60,7 @@ def roles(plan: Plan, i: int) -> tuple[set[int], set[int]]:
             operands = 3 if step.op in ("linear", "addmm") else 2
             inner = len(dims) - 1 if slot == operands - 2 else max(len(dims) - 2, 0)
             return {dim for _, dim in dims[inner]}, set()
-        if step.op == "recurrent_cell":
+        if step.op in ("recurrent_cell", "recurrent_layer"):
             return {dim for _, dim in dims[-1]}, set()
         if step.op in _CHANNELS:
             return {dim for _, dim in dims[1]}, {dim for factors in dims[2:] for _, dim in factors}
@@ -146,7 +146,11 @@ def moments_between(x: Tensor, axes: Sequence[Axis]) -> Tensor:
     if len(axes) == 1 and axes[0].shown:
         some = x[picked(axes[0], len(x))]
         return (some @ some.T / some.shape[1]).flatten()
-    return _pairwise(x, x, axes)
+    found = _pairwise(x, x, [axis.coarse if axis.groups else axis for axis in axes])
+    for dim, axis in enumerate(axes):
+        if axis.groups:  # which entries are in which group makes no difference here
+            found = found.index_select(dim, (diagonal(axis) == 0).long())
+    return found
 
 
 def _pairwise(a: Tensor, b: Tensor, axes: Sequence[Axis]) -> Tensor:

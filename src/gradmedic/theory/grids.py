@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis, over, pairs
+from gradmedic.theory.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.signal import Atom, Signal
 
 WIDEST = 3
@@ -135,8 +135,11 @@ def resampled(x: Signal, position: int, matrix: Tensor, onto: Axis | None = None
     k, m = mapped(x.k), mapped(x.m)
     weight = float(matrix.sum() / size)
     mean = x.mean.index_select(dim, torch.zeros(2 * radius + 2, dtype=torch.long)) * weight
-    full = x.k.movedim(dim, -1)[..., index].reshape(-1, axis.size, axis.size)[0] * root[:, None] * root
-    squares = ((matrix @ full) * matrix).sum(1)
+    own = x.k
+    for other in reversed(range(len(x.axes))):
+        own = own if other == position else over(own, other + 1, diagonal(x.axes[other]))
+    full = (x.share @ own)[index] * root[:, None] * root
+    squares = ((matrix @ full) * matrix).sum(1).clamp(min=0)
     profile = squares / squares.mean().clamp(min=1e-300)
     return with_axis(replace(x, k=k, m=m, mean=mean), position, Axis(size, radius, profile=profile))
 

@@ -17,7 +17,19 @@ _DEGREES = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "abs": 1.0, "var": 2
 
 _NORMS = {"batch_norm", "layer_norm", "group_norm", "rms_norm"}
 _REDUCES = {"mean", "sum", "var", "std", "norm"}
-_KEEPS_MASK = {"add", "mul", "div", "masked_fill", "where", "view", "unsafe_view", "reshape", "clone", "to_copy", "expand"}
+_KEEPS_MASK = {
+    "add",
+    "mul",
+    "div",
+    "masked_fill",
+    "where",
+    "view",
+    "unsafe_view",
+    "reshape",
+    "clone",
+    "to_copy",
+    "expand",
+}
 _PASSES = {
     "view",
     "reshape",

@@ -167,7 +167,9 @@ def joined(x: Labeled, y: Labeled, keep: Labeled) -> Signal:
     k, m, mean = (_spread(t, labels, target) for t in (k, m, mean))
     units_of = keep.signal.units if len(k) > 1 else (keep.signal.count,)
     layer = next((side.signal.layer for side in (x, y) if side.units), -1)
-    skew = next((s.signal.skew for s, other in ((x, y), (y, x)) if other.is_certain and len(s.signal.units) == len(k)), None)
+    skew = next(
+        (s.signal.skew for s, other in ((x, y), (y, x)) if other.is_certain and len(s.signal.units) == len(k)), None
+    )
     found = replace(keep.signal, units=units_of, k=k, m=m, mean=mean, kurtosis=kurtosis, layer=layer, skew=skew)
     if n > 1 or gone:
         found = replace(found, kurtosis=found.gaussian(), layer=-1, skew=None)

@@ -74,6 +74,15 @@ class Plan:
                     users.setdefault(edge, []).append((i, slot))
         return users
 
+    def positions(self) -> dict[int, Edge]:
+        """For each vertex of the graph the output that it is, of several the first."""
+        found: dict[int, Edge] = {}
+        for i, step in enumerate(self.steps):
+            for output, vertex in enumerate(step.vertices or (step.vertex,)):
+                if vertex >= 0:
+                    found[vertex] = (i, output)
+        return found
+
     def parameters(self) -> Iterator[tuple[int, Step]]:
         """The steps that are parameters, with their positions."""
         return ((i, step) for i, step in enumerate(self.steps) if step.op == PARAMETER)

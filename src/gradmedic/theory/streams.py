@@ -33,7 +33,9 @@ def streams_seen(plan: Plan) -> Plan:
             if edge is not None and _bends(plan, edge):
                 before = plan.steps[edge[0]]
                 told = {"stream": slot, "before": before.attributes["phi"], "after": after[0]}
-                steps[i] = replace(step, inputs=(*step.inputs, before.inputs[0]), attributes={**step.attributes, **told})
+                steps[i] = replace(
+                    step, inputs=(*step.inputs, before.inputs[0]), attributes={**step.attributes, **told}
+                )
                 break
     return replace(plan, steps=tuple(steps))
 

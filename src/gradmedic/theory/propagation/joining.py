@@ -114,7 +114,9 @@ def _instances(frames: Sequence[tuple[Labeled, Labeled]], dim: int, size: int) -
         own = [getattr(x, name) for x in laid]
         means = [x.mean.select(at, 0) for x in laid]
         same = [t.select(at, 0) for t in own]
-        across = [means[g] if name == "mean" else means[g] * means[h] for g in range(len(laid)) for h in range(len(laid))]
+        across = [
+            means[g] if name == "mean" else means[g] * means[h] for g in range(len(laid)) for h in range(len(laid))
+        ]
         for g, t in enumerate(own):
             across[g * (len(laid) + 1)] = t.select(at, 1)
         found = torch.stack([*same, *across], at)

@@ -12,7 +12,7 @@ from gradmedic.theory.entrance import moments_between
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
 from gradmedic.theory.roles import settled
-from gradmedic.theory.signal import Signal, own
+from gradmedic.theory.signal import Atom, Signal, own
 from gradmedic.theory.softmaxes import miss, overlap
 
 MOST = 4_000_000
@@ -74,7 +74,10 @@ def _same_target(target: Tensor | None, x: Signal) -> Tensor:
         return same + (1 - same) / x.count
     if target.numel() * x.count > MOST or target.min() < 0:
         return same + (1 - same) / x.count
-    hot = torch.nn.functional.one_hot(target.reshape(sizes).cpu(), x.count).double()
+    order = [atom for dim in x.dims for atom in dim if not atom.is_units]
+    laid = target.cpu().reshape([atom.size for atom in order])
+    laid = laid.permute([order.index(Atom(size, i)) for i, size in enumerate(sizes)])
+    hot = torch.nn.functional.one_hot(laid, x.count).double()
     return moments_between(hot, x.axes)[None] * x.count
 
 

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.axes import Axis
+from gradmedic.theory.growing import Both, Growth, returned
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule
-from gradmedic.theory.recurrence import Both, Drive, Growth, Population, Weights, returned, start, stepped
+from gradmedic.theory.recurrence import Drive, Population, Weights, start, stepped
 from gradmedic.theory.recurrence import pair as pair_of
-from gradmedic.theory.signal import UNITS, Atom, Signal
+from gradmedic.theory.signal import UNITS, Atom, Signal, own
 
 
 @rule("recurrent_cell")
@@ -59,7 +60,7 @@ def _weights(step: Step, parameters: Sequence[Value]) -> Weights:
 def _growth(population: Population) -> Growth:
     """The same for all steps of one layer."""
     past = population.past
-    if past.growth is None:
+    if not isinstance(past.growth, Growth):
         past.growth = Growth(population)
     return past.growth
 
@@ -110,8 +111,6 @@ def _into(x: Signal, g: Both, weights: Weights) -> Signal:
 
 def _like(x: Signal, g: Both) -> Signal:
     k = torch.full_like(x.k, g[1])
-    from gradmedic.theory.signal import own
-
     k = torch.where(own(x) > 0, g[0], k)
     zero = torch.zeros_like(k)
     return replace(x, k=k, m=zero, mean=zero, kurtosis=torch.ones_like(x.kurtosis), memory=None, skew=None)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from gradmedic.activations import Activation, activation
+from gradmedic.theory.bending import bent
 from gradmedic.theory.combining import paired
 from gradmedic.theory.entrance import drawn, observed
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
-from gradmedic.theory.propagation.elementwise import bent
 from gradmedic.theory.propagation.loss import scalar
 from gradmedic.theory.signal import Signal
 
