@@ -157,8 +157,8 @@ def test_screens_over_a_part_of_the_run_where_time_is_short() -> None:
 def test_a_script_that_takes_too_long_is_tried_over_its_first_steps() -> None:
     FakeRunner.seconds = 400.0
     made = search(world({("a",): 0.05}), "a", "b", seconds=600.0)
-    assert made.steps is not None
-    assert 40 <= made.steps < 100
+    assert made.known.steps is not None
+    assert 40 <= made.known.steps < 100
     assert found(made) == ("a",)
 
 
@@ -215,7 +215,7 @@ def test_a_loss_in_other_units_is_believed_where_it_falls_further() -> None:
 
     made = search(scaled, Candidate(prescribed("scale"), redefines=frozenset({"scale"})), "other")
     assert found(made) == ("scale",)
-    best = made.best
+    best = made.known.best
     assert best is not None
     assert best.runs[0].series["train.py:9"].losses[0] == pytest.approx(2.0)
 

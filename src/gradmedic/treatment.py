@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from math import isfinite
 from statistics import median
 
@@ -56,6 +57,10 @@ class Treatment:
             text = "No remedy is better than none: {tried} were tried, and none made training end better."
             return Message(text, {"tried": len(self.lines)})
         return _helped(self.chosen, self.unit)
+
+    def __str__(self) -> str:
+        # Facts know that there are voices, not which: they are found by their names, as plug-ins are.
+        return str(import_module("gradmedic.renderers.treatment").as_text(self))
 
     @property
     def unit(self) -> Message:

@@ -43,6 +43,7 @@ class Trials:
         self.told = told
         self.kept = kept
         self.arms = {identity(NOTHING): Arm(NOTHING, {0: control})}
+        self._scale: Scale | None = None
         budget.started()
         budget.paid(control, whole=True)
 
@@ -54,8 +55,10 @@ class Trials:
     @property
     def scale(self) -> Scale:
         """The scale that is fair to all that has been run."""
-        runs = [run for arm in self.arms.values() for run in arm.runs.values()]
-        return scale_of([*self.control.runs.values()], runs, self.goal)
+        if self._scale is None:
+            runs = [run for arm in self.arms.values() for run in arm.runs.values()]
+            self._scale = scale_of([*self.control.runs.values()], runs, self.goal)
+        return self._scale
 
     def arm(self, prescription: Prescription) -> Arm:
         """What is known of a prescription."""
@@ -95,6 +98,7 @@ class Trials:
         key = identity(arm.prescription)
         kept = replace(self.kept(outcome), recording=None)  # of many runs that would be too much
         self.arms[key] = replace(arm, runs={**arm.runs, outcome.trial.seed_shift: kept})
+        self._scale = None
         self.told()
 
 

@@ -1,7 +1,8 @@
 """The screen of a treatment: the arms that were run, the best first, the verdict, and what to do with it."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from io import StringIO
+from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -10,7 +11,6 @@ from rich.text import Text
 from gradmedic.budget import Budget
 from gradmedic.finding import Message, Severity
 from gradmedic.locale import say, translator
-from gradmedic.pairs import Arm
 from gradmedic.renderers.glyphs import can_say, emit, glyphs_for
 from gradmedic.renderers.words import title
 from gradmedic.report import Report
@@ -24,14 +24,7 @@ class Progress(Protocol):
     """What is told of a search that goes on."""
 
     budget: Budget
-
-    @property
-    def control(self) -> Arm:
-        """The script as it is."""
-
-    @property
-    def best(self) -> Arm | None:
-        """The arm that looks best so far."""
+    known: Any
 
 
 def show(treatment: Treatment, lang: str, console: Console, file: str | None = None) -> None:
@@ -39,6 +32,14 @@ def show(treatment: Treatment, lang: str, console: Console, file: str | None = N
     if not can_say(translator(lang)("Verdict"), console.encoding):
         lang = "en"
     emit(console, *_pieces(treatment, lang, console, file))
+
+
+def as_text(treatment: Treatment) -> str:
+    """The screen as plain text, in the language that the script was run in."""
+    console = Console(file=StringIO(), width=100, color_system=None)
+    show(treatment, treatment.before.lang, console)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
 
 
 def _pieces(treatment: Treatment, lang: str, console: Console, file: str | None) -> Iterator[RenderableType]:
@@ -66,11 +67,11 @@ def _pieces(treatment: Treatment, lang: str, console: Console, file: str | None)
 
 def told(search: "Progress", lang: str) -> str:
     """How far a search is, and what is best so far, in one line."""
-    budget, best = search.budget, search.best
+    budget, best = search.budget, search.known.best
     parts = ["gradmedic treat", say(Message("{n} runs", {"n": budget.used}), lang)]
     parts.append(f"{clock(budget.spent)}/{clock(budget.seconds)}")
     if best is not None:
-        before, after = (ending([arm.runs[0]]) for arm in (search.control, best))
+        before, after = (ending([arm.runs[0]]) for arm in (search.known.control, best))
         values = {"remedy": label(best.prescription), "before": before, "after": after}
         parts.append(say(Message("best so far: {remedy}, loss {before} → {after}", values), lang))
     return " · ".join(parts)

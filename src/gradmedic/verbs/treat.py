@@ -19,6 +19,7 @@ from gradmedic.results import Results
 from gradmedic.runners import runner_named
 from gradmedic.search import Search
 from gradmedic.settings import Settings
+from gradmedic.standings import Standings
 from gradmedic.treatment import Line, Treatment
 from gradmedic.trial import Script, Trial
 from gradmedic.trials import observed, recording_of
@@ -87,7 +88,7 @@ def _course(search: Search, propose: Propose, settings: Settings, force: bool, s
 
 def _treatment(search: Search, before: Report, settings: Settings) -> Treatment:
     """Search, and look at the script once more under what was found; Ctrl-C ends it with what is known."""
-    choice, after, interrupted = None, None, False
+    known, choice, after, interrupted = search.known, None, None, False
     try:
         choice = search.find()
         if choice is not None:
@@ -97,21 +98,21 @@ def _treatment(search: Search, before: Report, settings: Settings) -> Treatment:
     except KeyboardInterrupt:
         interrupted = True
         choice = choice or search.choice()
-    lines = {one.key: _line(search, one) for one in search.candidates.values() if search.arm(one).runs}
+    lines = {one.key: _line(known, one) for one in known.candidates.values() if known.arm(one).runs}
     chosen = None
     if choice is not None:
         chosen = lines[choice.key] = _with_evidence(lines[choice.key], search)
-    scale = search.scale
+    scale = known.scale
     ordered = sorted(lines.values(), key=lambda line: (not line.confirmed, line.arm.level(scale)))
-    facts = (scale, search.steps, search.budget.used, search.budget.spent)
-    return Treatment(before, search.control, tuple(ordered), chosen, after, *facts, interrupted=interrupted)
+    facts = (scale, known.steps, search.budget.used, search.budget.spent)
+    return Treatment(before, known.control, tuple(ordered), chosen, after, *facts, interrupted=interrupted)
 
 
-def _line(search: Search, candidate: Candidate) -> Line:
+def _line(known: Standings, candidate: Candidate) -> Line:
     """A candidate's arm against the control: with fresh seeds, where it was run with any."""
-    arm = search.arm(candidate)
-    fresh = [seed for seed in arm.runs if seed > 0 and seed in search.control.runs]
-    return Line(arm, effect(arm, search.control, search.scale, fresh or [0]), bool(fresh))
+    arm = known.arm(candidate)
+    fresh = [seed for seed in arm.runs if seed > 0 and seed in known.control.runs]
+    return Line(arm, effect(arm, known.control, known.scale, fresh or [0]), bool(fresh))
 
 
 def _with_evidence(line: Line, search: Search) -> Line:
@@ -121,7 +122,7 @@ def _with_evidence(line: Line, search: Search) -> Line:
     found, runs = line.effect, line.arm.runs.values()
     steps = max((run.steps for run in runs), default=0)
     versions = {"gradmedic": __version__, "torch": str(torch_version), "script": version_of(search.runner.script)}
-    size = (found.mean, found.low, found.high, search.scale.unit)
+    size = (found.mean, found.low, found.high, search.known.scale.unit)
     evidence = Evidence(*size, len(found.pairs), found.rescued, steps, versions)
     return replace(line, arm=replace(line.arm, prescription=replace(line.arm.prescription, evidence=evidence)))
 
