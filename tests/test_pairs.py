@@ -11,7 +11,7 @@ from gradmedic.pairs import as_good, effect, gain, interval
 from gradmedic.scoring import Scale, scale_of
 
 ends = st.lists(st.floats(1e-2, 1.0), min_size=2, max_size=6)
-LOG = Scale({"train.py:9": "log"}, {"train.py:9": 1e-6})
+LOG = Scale({"train.py:9": "log"}, {"train.py:9": 1e-6}, {"train.py:9": 2.0})
 
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=12))
@@ -74,6 +74,12 @@ def test_a_gain_is_counted_from_the_untrained_network_where_the_control_did_wors
     assert gain(treated, arm([2.0, *[nan] * 99]), LOG) == pytest.approx(gain(treated, arm([2.0, *[1e9] * 99]), LOG))
     assert gain(treated, arm([2.0] * 100), LOG) == pytest.approx(gain(treated, arm([2.0, *[1e9] * 99]), LOG))
     assert gain(arm([2.0, *[50.0] * 99]), arm([2.0, *[nan] * 99]), LOG) < 0
+
+
+def test_a_network_that_started_badly_has_not_learned_because_it_comes_back() -> None:
+    control, tamed, trained = arm([1e9, *[nan] * 99]), arm(falling(1e9, 1e4)), arm(falling(1.0, 0.2))
+    scale = scale_of([*control.runs.values()], [*tamed.runs.values(), *trained.runs.values()])
+    assert gain(tamed, control, scale) < 0 < gain(trained, control, scale) < 1
 
 
 def test_as_good_means_that_hardly_anything_of_the_gain_is_lost() -> None:

@@ -239,3 +239,10 @@ def test_nothing_more_is_tried_where_little_is_left_to_be_wished_for() -> None:
     made = search(world({("b",): 0.01}), "a", "b", "c")
     assert found(made) == ("b",)
     assert max(len(trial.prescription.items) for trial in made.runner.ran) == 1  # type: ignore[attr-defined]
+
+
+def test_a_run_that_no_longer_breaks_but_learns_nothing_is_no_cure() -> None:
+    def tamed(trial: Trial) -> list[float]:
+        return [2.0] * 100 if names(trial) == ("a",) else [2.0, *[float("nan")] * 99]
+
+    assert found(search(tamed, "a", "b")) is None

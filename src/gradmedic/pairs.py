@@ -7,11 +7,11 @@ that of a paired t-test: wide where there are two, and honest about it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite, isinf, log10, sqrt
-from statistics import fmean, median, stdev
+from math import inf, isfinite, isinf, sqrt
+from statistics import fmean, stdev
 
 from gradmedic.prescription import Prescription
-from gradmedic.scoring import Scale, score
+from gradmedic.scoring import Scale, score, start
 from gradmedic.trial import Outcome
 
 STUDENT = (inf, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
@@ -94,28 +94,17 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def gain(arm: Arm, control: Arm, scale: Scale) -> float:
-    """How far the arm came below both its control and the untrained network.
+    """How far the arm came below both its control and a network that has learned nothing.
 
-    A control that broke has no score, and one that diverged has one that makes any other look good:
-    the loss before the first step is what both have in common.
+    A control that broke has no score, and one that diverged has one that makes any other look good.
     """
-    start = untrained(control, scale)
-    scores, untreated = arm.scores(scale), control.scores(scale)
+    ignorant, scores, untreated = start(scale), arm.scores(scale), control.scores(scale)
     shared = [seed for seed in scores if seed in untreated]
-    return fmean(min(untreated[seed], start) - scores[seed] for seed in shared) if shared else -inf
+    return fmean(_fallen(min(untreated[seed], ignorant), scores[seed]) for seed in shared) if shared else -inf
 
 
-def untrained(control: Arm, scale: Scale) -> float:
-    """The score that a network would have which never learned anything; `inf` where that has no meaning."""
-    kinds = set(scale.kinds.values())
-    if scale.goal is not None or kinds != {"log"}:
-        return inf
-    first = {
-        name: [run.series[name].losses[0] for run in control.runs.values() if name in run.series]
-        for name in scale.kinds
-    }
-    levels = [log10(max(median(losses), scale.units[name])) for name, losses in first.items() if losses]
-    return fmean(levels) if levels and all(isfinite(level) for level in levels) else inf
+def _fallen(above: float, below: float) -> float:
+    return -inf if below == inf else above - below
 
 
 def as_good(arm: Arm, best: Arm, control: Arm, scale: Scale) -> bool:

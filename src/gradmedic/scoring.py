@@ -41,12 +41,14 @@ ROOM = 1.0
 class Scale:
     """How the runs of one script are compared: a unit for each stream, and what the metric is for.
 
-    `kinds` says for each stream "log", "linear" or "contest"; `units` holds the floor of a "log"
-    stream and the unit of a "linear" one. `goal` is "min" or "max" where a metric is given.
+    `kinds` says for each stream "log", "linear" or "contest"; `units` holds the floor of a "log" stream
+    and the unit of a "linear" one, `starts` what is lost before anything is learned. `goal` is "min" or
+    "max" where a metric is given.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     units: dict[str, float] = field(default_factory=dict)
+    starts: dict[str, float] = field(default_factory=dict)
     goal: str | None = None
 
     @property
@@ -68,7 +70,13 @@ def scale_of(controls: Sequence[Outcome], runs: Iterable[Outcome] = (), goal: st
         seen = [run.series[name] for run in everybody if name in run.series]
         own = [run.series[name] for run in controls if name in run.series]
         scale.kinds[name], scale.units[name] = _kind(seen, own)
+        # A network that starts out badly loses more than one that knows nothing: the best start is that one.
+        scale.starts[name] = min((loss for loss in map(_first, seen) if loss > 0), default=inf)
     return scale
+
+
+def _first(series: Series) -> float:
+    return series.losses[0] if series.losses and isfinite(series.losses[0]) else inf
 
 
 def _kind(seen: Sequence[Series], own: Sequence[Series]) -> tuple[str, float]:
@@ -91,6 +99,13 @@ def _spread(values: Sequence[float]) -> float:
     if not ordered:
         return 0.0
     return ordered[int(0.9 * (len(ordered) - 1))] - ordered[int(0.1 * (len(ordered) - 1))]
+
+
+def start(scale: Scale) -> float:
+    """The score of a network that has learned nothing; `inf` where that has no meaning."""
+    if scale.goal is not None or set(scale.kinds.values()) != {"log"}:
+        return inf
+    return fmean(log10(max(scale.starts[name], scale.units[name])) for name in scale.kinds)
 
 
 def score(run: Outcome, scale: Scale, steps: int | None = None) -> float:

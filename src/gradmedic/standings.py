@@ -58,9 +58,9 @@ class Standings:
         """The candidates that were run for that long with these seeds, the best first."""
         seeds, levels = [*seeds], {}
         for candidate in self.candidates.values():
-            runs = {seed: run for seed, run in self.arm(candidate).runs.items() if seed in seeds}
-            if len(runs) == len(seeds) and all(_reached(run, steps) for run in runs.values()):
-                levels[candidate] = Arm(candidate.prescription, runs).level(self.scale, steps)
+            arm = self._with(candidate, seeds)
+            if len(arm.runs) == len(seeds) and all(_reached(run, steps) for run in arm.runs.values()):
+                levels[candidate] = arm.level(self.scale, steps)
         return sorted(levels, key=lambda one: (levels[one], one.simplicity))
 
     @property
@@ -87,8 +87,13 @@ class Standings:
         found = []
         for one in self.ranked(self.steps, seeds) if seeds else ():
             shown = effect(self.arm(one), self.control, self.scale, seeds)
-            found += [one] if shown.likely or shown.proved else []
+            learns = gain(self._with(one, seeds), self.control, self.scale) > 0
+            found += [one] if learns and (shown.likely or shown.proved) else []
         return found
+
+    def _with(self, candidate: Candidate, seeds: list[int]) -> Arm:
+        arm = self.arm(candidate)
+        return replace(arm, runs={seed: run for seed, run in arm.runs.items() if seed in seeds})
 
     def as_good_as_the_best(self, ranked: list[Candidate]) -> list[Candidate]:
         """Of candidates, the best first, those that are as good as that one, the simplest first."""

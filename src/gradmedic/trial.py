@@ -120,16 +120,21 @@ class Outcome:
         """The outcome as plain values, without its recording."""
         told = {f: getattr(self, f) for f in ("metric", "steps", "seconds", "startup", "memory", "error")}
         series = {name: asdict(one) for name, one in self.series.items()}
-        row = {"key": self.trial.key, "ended": self.ended.value, **told, "series": series}
+        of = {"remedies": identity(self.trial.prescription), "seed": self.trial.seed_shift}
+        row = {"key": self.trial.key, **of, "ended": self.ended.value, **told, "series": series}
         return row | ({"checkup": self.checkup.row()} if self.checkup is not None else {})
 
     @classmethod
     def from_row(cls, trial: Trial, row: Mapping[str, Any]) -> "Outcome":
         """The outcome of a trial, from the plain values that `row` gave."""
-        told = {name: value for name, value in row.items() if name not in ("key", "ended", "series", "checkup")}
+        told = {name: value for name, value in row.items() if name not in NOT_TOLD}
         series = {name: _series(one) for name, one in row["series"].items()}
         checkup = Checkup.from_row(row["checkup"]) if "checkup" in row else None
         return cls(trial, Ended(row["ended"]), series, checkup=checkup, **told)
+
+
+NOT_TOLD = ("key", "remedies", "seed", "ended", "series", "checkup")
+"""What a row holds beside the facts that an outcome is made of."""
 
 
 def _series(row: Mapping[str, Any]) -> Series:
