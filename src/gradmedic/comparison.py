@@ -10,9 +10,9 @@ from typing import Any
 from gradmedic.checkup import Checkup
 from gradmedic.curves import Curve, curves
 from gradmedic.finding import Message
-from gradmedic.pairs import Arm, Effect, effect, interval, untrained
+from gradmedic.pairs import Arm, Effect, effect, interval
 from gradmedic.prescription import Prescription
-from gradmedic.scoring import Scale
+from gradmedic.scoring import Scale, start
 from gradmedic.treatment import unit_of
 from gradmedic.trial import Ended, Outcome
 
@@ -195,8 +195,8 @@ class Comparison:
     @property
     def trains(self) -> bool:
         """True if at least one of them brings the loss down."""
-        start = untrained(self.control.entrant.arm, self.scale)
-        return any(one.held and (isinf(start) or one.level[0] < start - LEARNED) for one in self.standings)
+        ignorant = start(self.scale)
+        return any(one.held and (isinf(ignorant) or one.level[0] < ignorant - LEARNED) for one in self.standings)
 
     def to_json(self) -> str:
         """The comparison as JSON, by the schema `gradmedic.comparison/1`."""

@@ -17,10 +17,10 @@ from gradmedic.budget import Budget, Reserve
 from gradmedic.candidates import Candidate
 from gradmedic.joining import in_twos, with_one_more
 from gradmedic.length import SHORTEST
+from gradmedic.ranking import Ranking
 from gradmedic.refining import FURTHEST, STRIDE, doses, moved
 from gradmedic.results import Results
 from gradmedic.runners import Runner
-from gradmedic.standings import Standings
 from gradmedic.trial import Outcome, Trial
 from gradmedic.trials import NOTHING, Trials
 
@@ -42,7 +42,7 @@ class Search:
     """Runs trials, stage by stage, and keeps to its time."""
 
     trials: Trials
-    known: Standings
+    known: Ranking
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Search:
         """Take up the control with the script's own seeds, and what may help."""
         told = partial(self.told, self)
         self.trials = Trials(self.runner, self.budget, control, results, self.goal, told)
-        self.known = Standings(self.trials, candidates)
+        self.known = Ranking(self.trials, candidates)
 
     def find(self) -> Candidate | None:
         """Do all of it; what is to be prescribed, or None where nothing is better than nothing."""

@@ -14,12 +14,12 @@ from gradmedic.judge import judge
 from gradmedic.length import at_trial_length
 from gradmedic.pairs import effect
 from gradmedic.prescription import Evidence
+from gradmedic.ranking import Ranking
 from gradmedic.report import Report
 from gradmedic.results import Results
 from gradmedic.runners import runner_named
 from gradmedic.search import Search
 from gradmedic.settings import Settings
-from gradmedic.standings import Standings
 from gradmedic.treatment import Line, Treatment
 from gradmedic.trial import Script, Trial
 from gradmedic.trials import observed, recording_of
@@ -108,7 +108,7 @@ def _treatment(search: Search, before: Report, settings: Settings) -> Treatment:
     return Treatment(before, known.control, tuple(ordered), chosen, after, *facts, interrupted=interrupted)
 
 
-def _line(known: Standings, candidate: Candidate) -> Line:
+def _line(known: Ranking, candidate: Candidate) -> Line:
     """A candidate's arm against the control: with fresh seeds, where it was run with any."""
     arm = known.arm(candidate)
     fresh = [seed for seed in arm.runs if seed > 0 and seed in known.control.runs]

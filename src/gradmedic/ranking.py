@@ -1,6 +1,7 @@
 """How the candidates of a search stand, by what has been run of them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import inf
 
 from gradmedic.candidates import Candidate
@@ -14,7 +15,7 @@ CURED = 1.5
 """Decades below its control and the untrained network at which a run leaves little to be wished for."""
 
 
-class Standings:
+class Ranking:
     """The candidates for one script. `steps` is the full length of a trial, None for the script's own end."""
 
     def __init__(self, trials: Trials, candidates: Iterable[Candidate]) -> None:
