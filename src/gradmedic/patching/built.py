@@ -4,7 +4,6 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradmedic.patching.source import Function
 from gradmedic.patching.training import method
 from gradmedic.patching.words import Words
 
@@ -124,9 +123,3 @@ def _repeated(made: ast.ListComp | ast.GeneratorExp, part: str) -> ast.expr | No
     if not turns or not part.isdigit() or any(isinstance(one, ast.Starred) for one in turns):
         return None
     return turns[int(part) % len(turns)]
-
-
-def within(words: Words, node: ast.AST) -> ast.ClassDef | None:
-    """The class in whose methods a node stands."""
-    inside = [one for one in words.source.around(node) if isinstance(one, ast.ClassDef | Function)]
-    return next((one for one in inside if isinstance(one, ast.ClassDef)), None)

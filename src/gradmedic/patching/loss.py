@@ -1,13 +1,13 @@
 """Losses that get what they ask for: logits, or their logarithms."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gradmedic.finding import Message
 from gradmedic.patching import Edit, Order
 from gradmedic.patching.activation import Target, swapped_use
-from gradmedic.patching.built import Builds, within
+from gradmedic.patching.built import Builds
 from gradmedic.patching.source import Change, Source, UnsureError
 from gradmedic.patching.training import Training
 from gradmedic.patching.uses import Form, Use, uses
@@ -20,8 +20,11 @@ LOSSES: Mapping[str, str] = {
     "torch.nn.functional.nll_loss": "likelihood",
     "torch.nn.BCEWithLogitsLoss": "binary",
     "torch.nn.functional.binary_cross_entropy_with_logits": "binary",
+    "torch.nn.BCELoss": "probability",
+    "torch.nn.functional.binary_cross_entropy": "probability",
 }
-LOGARITHMS: Mapping[str, str] = {"softmax": "log_softmax", "Softmax": "LogSoftmax"}
+BOUNDED = ("relu", "relu6", "tanh", "hardsigmoid", "clamp", "hardtanh")
+"""Ends of a model that are no sigmoid, and yet are taken for a probability."""
 
 
 class Loss(Edit):
@@ -37,9 +40,7 @@ class Loss(Edit):
         if len(kinds) != 1:
             raise UnsureError(Message("it is not plain which loss is meant"))
         losses = [node for _, node in found]
-        return {"cross-entropy": _logits, "likelihood": _logarithms, "binary": _probabilities}[kinds.pop()](
-            words, losses
-        )
+        return EDITS[kinds.pop()](words, losses)
 
 
 def _logits(words: Words, losses: list[ast.AST]) -> list[Change]:
@@ -57,11 +58,7 @@ def _logarithms(words: Words, losses: list[ast.AST]) -> list[Change]:
         use = _only(words, ("softmax",), losses)
         _refuse_thresholds(words)
         return _renamed(words, use, "torch.nn.LogSoftmax", "log_softmax")
-    full = {
-        "torch.nn.NLLLoss": "torch.nn.CrossEntropyLoss",
-        "torch.nn.functional.nll_loss": "torch.nn.functional.cross_entropy",
-    }
-    return [change for node in losses for change in _written(words, node, full[words.torch(node)])]
+    return _others(words, losses)
 
 
 def _probabilities(words: Words, losses: list[ast.AST]) -> list[Change]:
@@ -72,11 +69,37 @@ def _probabilities(words: Words, losses: list[ast.AST]) -> list[Change]:
         call = words.source.parents[node]
         if isinstance(call, ast.Call) and any(one.arg == "pos_weight" for one in call.keywords):
             raise UnsureError(Message("line {line} weighs the classes", {"line": call.lineno}))
-    full = {
-        "torch.nn.BCEWithLogitsLoss": "torch.nn.BCELoss",
-        "torch.nn.functional.binary_cross_entropy_with_logits": "torch.nn.functional.binary_cross_entropy",
-    }
-    return [change for node in losses for change in _written(words, node, full[words.torch(node)])]
+    return _others(words, losses)
+
+
+def _unbounded(words: Words, losses: list[ast.AST]) -> list[Change]:
+    """The binary loss of logits, and no bounds at the end of the model; not where that is a sigmoid."""
+    if uses(words, "sigmoid"):
+        raise UnsureError(Message("it is not plain what the loss is given"))
+    use = _only(words, BOUNDED, losses)
+    _refuse_thresholds(words)
+    return [*swapped_use(words, use, Target.parse("identity")), *_others(words, losses)]
+
+
+def _others(words: Words, losses: list[ast.AST]) -> list[Change]:
+    """The loss that takes the other kind of input, wherever one is named."""
+    return [change for node in losses for change in _written(words, node, OTHER[words.torch(node)])]
+
+
+OTHER: Mapping[str, str] = {
+    "torch.nn.NLLLoss": "torch.nn.CrossEntropyLoss",
+    "torch.nn.functional.nll_loss": "torch.nn.functional.cross_entropy",
+    "torch.nn.BCEWithLogitsLoss": "torch.nn.BCELoss",
+    "torch.nn.functional.binary_cross_entropy_with_logits": "torch.nn.functional.binary_cross_entropy",
+    "torch.nn.BCELoss": "torch.nn.BCEWithLogitsLoss",
+    "torch.nn.functional.binary_cross_entropy": "torch.nn.functional.binary_cross_entropy_with_logits",
+}
+EDITS: Mapping[str, Callable[[Words, list[ast.AST]], list[Change]]] = {
+    "cross-entropy": _logits,
+    "likelihood": _logarithms,
+    "binary": _probabilities,
+    "probability": _unbounded,
+}
 
 
 def _only(words: Words, ops: tuple[str, ...], losses: list[ast.AST]) -> Use:
@@ -84,25 +107,34 @@ def _only(words: Words, ops: tuple[str, ...], losses: list[ast.AST]) -> Use:
     found = [use for op in ops for use in uses(words, op)]
     last = [use for use in found if _is_last(words, use, losses)]
     if len(last) != 1 or not _is_seen_last(words.source, last[0].op):
-        raise UnsureError(Message("it is not plain which softmax stands before the loss"))
+        raise UnsureError(Message("it is not plain what stands before the loss"))
     return last[0]
 
 
 def _is_last(words: Words, use: Use, losses: list[ast.AST]) -> bool:
     """True for the end of the model that is trained, and for what is handed to the loss."""
-    source, parent = words.source, words.source.parents[use.node]
-    if isinstance(parent, ast.Call) and use.node in parent.args:
-        is_end = parent.args[-1] is use.node and words.torch(parent.func) == "torch.nn.Sequential"
-        return (is_end and _is_model(words, parent)) or parent.func in losses
-    if use.form is Form.MODULE and isinstance(parent, ast.Assign):
-        name = source.read(parent.targets[0])
-        calls = [call for call in source.calls() if source.read(call.func) == name]
-        return (
-            bool(calls)
-            and all(isinstance(source.parents[one], ast.Return) for one in calls)
-            and _is_model(words, parent)
-        )
-    return isinstance(parent, ast.Return) and _is_model(words, parent)
+    source, node = words.source, use.node
+    parent = source.parents[node]
+    if isinstance(parent, ast.Call) and parent.func in losses:
+        return node in parent.args
+    while isinstance(parent, ast.Call) and parent.args[-1:] == [node] and _is_sequential(words, parent):
+        node, parent = parent, source.parents[parent]
+    if use.is_call:
+        return isinstance(parent, ast.Return) and _is_model(words, parent)
+    return _is_model(words, node) and (words.within(node) is None or _is_returned(source, parent))
+
+
+def _is_sequential(words: Words, call: ast.Call) -> bool:
+    return words.torch(call.func) == "torch.nn.Sequential"
+
+
+def _is_returned(source: Source, parent: ast.AST) -> bool:
+    """True for a module that is set as an attribute, and whose result is always what a method returns."""
+    if not isinstance(parent, ast.Assign):
+        return False
+    name = source.read(parent.targets[0])
+    calls = [call for call in source.calls() if source.read(call.func) == name]
+    return bool(calls) and all(isinstance(source.parents[one], ast.Return) for one in calls)
 
 
 def _is_model(words: Words, node: ast.AST) -> bool:
@@ -112,7 +144,7 @@ def _is_model(words: Words, node: ast.AST) -> bool:
     given = [n for n in words.source.nodes() if isinstance(n, ast.Assign) and words.source.read(n.targets[0]) == model]
     if len(given) != 1:
         return False
-    owner = within(words, node)
+    owner = words.within(node)
     made = Builds(words).kind(given[0].value)
     return owner is made if owner is not None else given[0] in words.source.around(node)
 

@@ -58,6 +58,10 @@ class Words:
         stem = self.imported.get(node.id, "") if isinstance(node, ast.Name) else ""
         return ".".join([stem, *reversed(parts)]) if stem else ""
 
+    def within(self, node: ast.AST) -> ast.ClassDef | None:
+        """The class in whose methods a node stands."""
+        return next((one for one in self.source.around(node) if isinstance(one, ast.ClassDef)), None)
+
     def torch(self, node: ast.AST | None) -> str:
         """The full name of something of torch's own; else empty."""
         name = self.full(node)
