@@ -5,6 +5,7 @@ from edits import order
 
 from gradmedic.patching import patched
 from gradmedic.patching.source import Source
+from gradmedic.recording import Optimizer, Recording
 
 CLIP = order("clip-grad-norm", max_norm=1.0)
 LISTED = '[p for group in {} .param_groups for p in group["params"]]'.replace(" .", ".")
@@ -142,6 +143,39 @@ def test_groups_of_one_model_are_that_model_to_a_start_and_not_to_a_clip() -> No
 def test_the_name_of_the_model_is_no_part_of_its_parameters_names(head: str, name: str) -> None:
     start = order("init-he", weights=["net.fc.weight"])
     assert f'if name == "{name}":' in patched(Source(f"{HEAD}{head}opt.step()\n"), [start]).text
+
+
+LIGHTNING = (
+    "import torch\nclass Lit(Base):\n    def configure_optimizers(self):\n"
+    "        return torch.optim.Adam(self.parameters(), lr=1.0)\n"
+)
+
+
+def test_an_optimizer_that_is_handed_on_has_a_rate_and_a_model() -> None:
+    assert "lr=0.1)" in patched(Source(LIGHTNING), [order("learning-rate", factor=0.1)]).text
+    assert (
+        "        for name, parameter in self.named_parameters():\n"
+        in patched(Source(LIGHTNING), [order("zero-biases")]).text
+    )
+    assert reason(LIGHTNING, order("clip-adaptive")) == "line 4 gives the optimizer no name"
+    assert reason(LIGHTNING) == "no optimizer.step() is found in this script"
+
+
+def test_code_about_one_model_stands_at_the_steps_of_that_model() -> None:
+    two = f"{HEAD}critic = torch.nn.Linear(2, 2)\nb = torch.optim.SGD(critic.parameters())\nopt.step()\nb.step()\n"
+    after = patched(Source(two), [order("clip-weights", limit=0.1, parameters=["critic.**"])]).text
+    assert after.endswith(
+        "b.step()\nwith torch.no_grad():\n    for p in critic.parameters():\n        p.clamp_(-0.1, 0.1)\n"
+    )
+    assert reason(HEAD, order("clip-weights", limit=0.1, parameters=["critic.**"])) == "its code speaks of critic"
+    lost = f"{HEAD}print(critic.parameters())\nopt.step()\n"
+    assert reason(lost, order("clip-weights", limit=0.1, parameters=["critic.**"])) == "there is nothing to change"
+
+
+def test_an_optimizer_of_somebody_else_is_not_overlooked() -> None:
+    recording = Recording(optimizers={0: Optimizer(0, "Adam"), 1: Optimizer(1, "Lion")})
+    patch = patched(Source(f"{HEAD}opt.step()\n", recording=recording), [order("learning-rate", factor=0.1)])
+    assert str(patch.left[0].why) == "it is not plain where Lion is made"
 
 
 def test_names_of_its_own_do_not_take_those_of_the_script() -> None:

@@ -119,6 +119,8 @@ def _fitting(source: Source, order: Order, others: list[Change]) -> list[Change]
     by_remedy = {remedy: edit for edit in all_edits().values() for remedy in edit.remedies}
     edit = by_remedy.get(order.item.remedy, by_remedy[ANY])
     found = edit().changes(source, order)
+    if not found:
+        raise UnsureError(Message("there is nothing to change"))
     imports = dict.fromkeys(one for one in found if _is_import(one) and one not in others)
     made = [*imports, *(one for one in found if not _is_import(one))]
     if any(overlap(one, other) for at, one in enumerate(made) for other in (*others, *made[:at])):

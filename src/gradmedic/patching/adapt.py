@@ -63,7 +63,9 @@ class Adapter:
         """The models of the script that the code calls by name, in the place of `model`."""
         nodes = [n for n in ast.walk(self.words.source.tree) if isinstance(n, ast.Attribute) and n.attr == "parameters"]
         models = {node.value.id for node in nodes if isinstance(node.value, ast.Name)}
-        return {n.id for n in ast.walk(ast.parse(self.code)) if isinstance(n, ast.Name) and n.id in models} - self.known
+        names = [node for node in ast.walk(ast.parse(self.code)) if isinstance(node, ast.Name)]
+        own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        return {node.id for node in names if node.id in models} - own - self.known
 
     @cached_property
     def _foreign(self) -> set[str]:

@@ -48,6 +48,8 @@ def behind_optimizer(training: Training, adapter: Adapter, code: str) -> list[Ch
     for made in training.the_made():
         if made.kind == "LBFGS":
             raise UnsureError(Message("LBFGS takes several looks at the loss in one step"))
+        if not made.name:
+            raise UnsureError(Message("line {line} gives the optimizer no name", {"line": made.call.lineno}))
         fitted = adapter.fitted(code, model=training.model_of(made), optimizer=made.name)
         found += [*fitted.imports, training.source.below(made.statement, fitted.text)]
     return found
@@ -126,6 +128,8 @@ def _refuse_used(training: Training, model: str, made: Made) -> None:
 
 def _called_once(training: Training, function: ast.AST) -> bool:
     name = getattr(function, "name", "")
+    if name == "configure_optimizers":  # Lightning calls it
+        return True
     scope = training.source.scope(function)
     wanted = scope.name if name == "__init__" and isinstance(scope, ast.ClassDef) else name
     calls = [

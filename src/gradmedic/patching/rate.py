@@ -40,7 +40,7 @@ class Rate(Edit):
         if source.is_other:
             raise UnsureError(Message("the script has changed since it was treated, its learning rate perhaps with it"))
         refuse_set(source)
-        found = list(_rates(training)) if training.made else list(_by_hand(source))
+        found = list(_rates(training)) if training.made else _by_hand(source)
         made = [times(source, node, factor) for node in found]
         bare = [one for one in training.made if argument(one.call, 1, "lr") is None]
         return list(dict.fromkeys([*made, *(_with_rate(training, one, factor) for one in bare)]))

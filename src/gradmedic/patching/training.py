@@ -15,7 +15,7 @@ class Made:
     """An optimizer where it is made: `optimizer = torch.optim.SGD(model.parameters(), lr=0.1)`."""
 
     name: str
-    """What it is assigned to: a variable, or an attribute such as `self.optimizer`."""
+    """What it is assigned to: a variable, or an attribute such as `self.optimizer`; empty if it is handed on."""
     kind: str
     """The name of its class in torch.optim."""
     call: ast.Call
@@ -55,22 +55,25 @@ class Training:
         return list(self._made())
 
     def _made(self) -> Iterator[Made]:
-        for node in self.source.nodes():
-            if isinstance(node, ast.Assign) and len(node.targets) == 1:
-                target = node.targets[0]
-            elif isinstance(node, ast.AnnAssign):
-                target = node.target
-            else:
+        for call in self.source.calls():
+            stem, _, kind = self.words.torch(call.func).rpartition(".")
+            if stem not in ("torch.optim", f"torch.optim.{kind.lower()}") or not kind[:1].isupper():
                 continue
-            name = self.words.torch(node.value.func) if isinstance(node.value, ast.Call) else ""
-            stem, _, kind = name.rpartition(".")
-            if stem in ("torch.optim", f"torch.optim.{kind.lower()}") and isinstance(node.value, ast.Call):
-                yield Made(self.source.read(target), kind, node.value, node)
+            parent, name = self.source.parents[call], ""
+            if isinstance(parent, ast.AnnAssign):
+                name = self.source.read(parent.target)
+            elif isinstance(parent, ast.Assign) and len(parent.targets) == 1:
+                name = self.source.read(parent.targets[0])
+            yield Made(name, kind, call, self.source.statement(call))
 
     def the_made(self) -> list[Made]:
-        """The optimizers; raises `UnsureError` where none is found."""
+        """The optimizers; raises `UnsureError` where none is found, or one was seen that is made elsewhere."""
         if not self.made:
             raise UnsureError(Message("no optimizer of torch.optim is made in this script"))
+        recording = self.source.recording
+        for seen in recording.optimizers.values() if recording is not None else ():
+            if seen.name not in {one.kind for one in self.made}:
+                raise UnsureError(Message("it is not plain where {name} is made", {"name": seen.name}))
         return self.made
 
     @cached_property
@@ -86,7 +89,7 @@ class Training:
     @cached_property
     def steps(self) -> list[Step]:
         """The steps of optimizers, in the order in which they are written."""
-        known = {one.name for one in self.made} | {self.receiver(call) for call in self.zeros}
+        known = {one.name for one in self.made if one.name} | {self.receiver(call) for call in self.zeros}
         found = []
         for call in self.source.calls():
             if method(call) != "step":
