@@ -164,11 +164,61 @@ def test_functions_in_a_module_are_found_by_where_they_were_seen() -> None:
 
 
 def test_the_only_place_that_makes_such_modules_is_taken_if_all_of_them_are_meant() -> None:
-    text = "layers = []\nfor _ in range(3):\n    layers += [nn.Linear(8, 8), nn.Tanh()]\nnet = nn.Sequential(*layers)\n"
+    loop = "for _ in range(3):\n    layers = [*layers, nn.Linear(8, 8), nn.Tanh()]\n"
+    text = f"layers = []\n{loop}net = nn.Sequential(*layers)\n"
     sites = [{"op": "tanh", "module": f"{n}", "module_type": "Tanh", "line": 9} for n in (1, 3, 5)]
     assert swapped(text, "*/tanh", recording=seen(*sites)) == text.replace("nn.Tanh", "nn.GELU")
     assert "also makes" in swapped(text, "1/tanh", "3/tanh", recording=seen(*sites))
     assert "not plain" in swapped(f"{text}other = nn.Tanh()\n", "*/tanh", recording=seen(*sites))
+
+
+STACK = """
+def stack(width, depth):
+    layers = [nn.Linear(9, width), nn.Tanh()]
+    for _ in range(depth):
+        layers += [nn.Linear(width, width), nn.Tanh()]
+    layers.append(nn.Linear(width, 3))
+    return nn.Sequential(*layers, nn.Tanh())
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = stack(8, 3)
+        self.blocks = nn.ModuleList()
+        for _ in range(3):
+            self.blocks.append(nn.Sequential(nn.Linear(8, 8), nn.Tanh()))
+net = Net()
+net.parameters()
+"""
+
+
+def tanhs(*paths: str) -> list[dict[str, Any]]:
+    return [{"op": "tanh", "module": path, "module_type": "Tanh", "line": 30} for path in paths]
+
+
+def test_a_list_that_is_built_up_is_counted_by_what_was_seen() -> None:
+    """Of ten entries the first two and the last two are made by themselves, and the six between them in a loop."""
+    recording = seen(*tanhs("body.1", "body.3", "body.5", "body.7", "body.9"))
+    inner = STACK.replace("+= [nn.Linear(width, width), nn.Tanh()]", "+= [nn.Linear(width, width), nn.GELU()]")
+    assert swapped(STACK, "body.3/tanh", "body.5/tanh", "body.7/tanh", recording=recording) == inner
+    first = STACK.replace("[nn.Linear(9, width), nn.Tanh()]", "[nn.Linear(9, width), nn.GELU()]")
+    assert swapped(STACK, "body.1/tanh", recording=recording) == first
+    assert swapped(STACK, "body.9/tanh", recording=recording) == STACK.replace(
+        "*layers, nn.Tanh()", "*layers, nn.GELU()"
+    )
+    assert "also makes" in swapped(STACK, "body.3/tanh", recording=recording)
+    assert "not plain" in swapped(STACK, "body.3/tanh")
+
+
+def test_a_module_list_that_is_built_up_is_made_in_its_loop() -> None:
+    after = STACK.replace("nn.Linear(8, 8), nn.Tanh()", "nn.Linear(8, 8), nn.GELU()")
+    assert swapped(STACK, "blocks.*.1/tanh") == after
+    assert swapped(STACK, "blocks.2.1/tanh") == after
+
+
+@pytest.mark.parametrize("change", ["layers[0] = nn.ReLU()", "layers.pop()", "if depth: layers += [nn.ReLU()]"])
+def test_a_list_that_is_changed_in_other_ways_is_left(change: str) -> None:
+    text = STACK.replace("    layers.append", f"    {change}\n    layers.append")
+    assert "not plain" in swapped(text, "body.1/tanh", recording=seen(*tanhs("body.1", "body.3", "body.9")))
 
 
 def test_a_class_that_is_handed_on_is_swapped_as_one() -> None:

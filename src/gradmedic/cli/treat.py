@@ -67,11 +67,10 @@ def show_patch(found: Any, target: str, args: tuple[str, ...], as_module: bool, 
     """Print the prescription as code and as a patch of the script, which is tried before."""
     from rich.console import Console
 
-    from gradmedic.renderers.patch import show, show_code
+    from gradmedic.renderers.patch import show
     from gradmedic.verbs.patch import Seen, patch
 
-    runs, controls = found.chosen.arm.runs, found.control.runs
-    control = replace(controls[0], recording=found.before.recording)
-    console = Console()
-    show_code(found.prescription.code(), console)
-    show(patch(found.prescription, target, args, as_module=as_module, seen=Seen(control, runs.get(0))), lang, console)
+    control = replace(found.control.runs[0], recording=found.before.recording)
+    seen = Seen(control, found.chosen.arm.runs.get(0))
+    written = patch(found.prescription, target, args, as_module=as_module, seen=seen)
+    show(written, found.prescription.code(), lang, Console())

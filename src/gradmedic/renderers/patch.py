@@ -35,10 +35,11 @@ class Written(Protocol):
         """How the patched script trained beside the trial; None where it was not run."""
 
 
-def show(written: Written, lang: str, console: Console) -> None:
-    """Print the diff and all that there is to say of it."""
+def show(written: Written, code: str, lang: str, console: Console) -> None:
+    """Print a whole prescription as code, then as a diff, then all that there is to say of that."""
+    emit(console, Text(f"\n{code}\n"), soft_wrap=True)
     show_diff(written.diff, console)
-    tell(written, lang, console)
+    emit(console, *_sentences(written, lang, console), soft_wrap=True)
 
 
 def show_diff(diff: str, console: Console) -> None:
@@ -51,25 +52,21 @@ def show_diff(diff: str, console: Console) -> None:
         console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=True)
 
 
-def show_code(code: str, console: Console) -> None:
-    """Print the lines to paste."""
-    emit(console, Text(f"\n{code}\n"), soft_wrap=True)
-
-
 def tell(written: Written, lang: str, console: Console) -> None:
-    """Print what was left to the user, with the lines to paste, and how the patched script trained."""
+    """Print what there is to say of a diff, and the lines to paste for what was left out of it."""
+    emit(console, *_sentences(written, lang, console), soft_wrap=True)
+    if written.code:
+        emit(console, Text(f"\n{written.code}", style="dim"), soft_wrap=True)
+
+
+def _sentences(written: Written, lang: str, console: Console) -> Iterator[RenderableType]:
+    """How the patched script trained, and what was left to the user, and why."""
+    glyphs = glyphs_for(console.encoding)
     if not can_say(translator(lang)("Verdict"), console.encoding):
         lang = "en"
-    emit(console, *_pieces(written, lang, console), soft_wrap=True)
-
-
-def _pieces(written: Written, lang: str, console: Console) -> Iterator[RenderableType]:
-    glyphs = glyphs_for(console.encoding)
-    for left in written.patch.left:
-        values = {"remedy": left.item.remedy, "why": left.why}
-        yield Text(f"{glyphs.note} {say(Message('{remedy} is left to you: {why}.', values), lang)}")
-    if written.code:
-        yield Text(f"\n{written.code}\n", style="dim")
     if written.agreement is not None:
         mark = glyphs.healthy if written.agreement.holds else glyphs.critical
         yield Text(f"{mark} {say(written.agreement.sentence, lang)}", style="bold")
+    for left in written.patch.left:
+        values = {"remedy": left.item.remedy, "why": left.why}
+        yield Text(f"{glyphs.note} {say(Message('{remedy} is left to you: {why}.', values), lang)}")
