@@ -71,6 +71,6 @@ def show_patch(found: Any, target: str, args: tuple[str, ...], as_module: bool, 
     from gradmedic.verbs.patch import Seen, patch
 
     control = replace(found.control.runs[0], recording=found.before.recording)
-    seen = Seen(control, found.chosen.arm.runs.get(0))
+    seen = Seen(control, found.chosen.arm.runs)
     written = patch(found.prescription, target, args, as_module=as_module, seen=seen)
     show(written, found.prescription.code(), lang, Console())

@@ -4,17 +4,19 @@ import hashlib
 import io
 import os
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gradmedic.agreement import Agreement, agreement
+from gradmedic.agreement import Agreement, Degree, agreement
 from gradmedic.errors import LaunchError, ProbeError, SettingsError
+from gradmedic.length import cut
 from gradmedic.patching import Order, Patch, patched
 from gradmedic.patching.source import Source
 from gradmedic.prescription import Prescription
 from gradmedic.recording import Recording
+from gradmedic.runners import Runner
 from gradmedic.trial import Outcome, Script, Trial
 
 SHARE = 0.3
@@ -62,10 +64,10 @@ class Patched:
 
 @dataclass(frozen=True)
 class Seen:
-    """Runs that are known already: the script as it is, observed, and under the prescription."""
+    """Runs that are known already: the script as it is, observed, and under the prescription, by seed shift."""
 
     control: Outcome
-    trial: Outcome | None = None
+    trials: Mapping[int, Outcome] = field(default_factory=dict)
 
 
 def patch(
@@ -82,8 +84,9 @@ def patch(
     """Write what is certain of a prescription into a script, as a diff; the file itself is not touched.
 
     With `check` the script is run three times on this machine: as it is, under the prescription, and
-    patched, in a copy beside the original; for `steps` steps, or as many as `minutes` allow. Without
-    it nothing is run, and less is certain: where a module is made has then to be plain from the text.
+    patched, in a copy beside the original; for `steps` steps, or as many as `minutes` allow. Where the
+    latter two part, both are run with a second seed. Without it nothing is run, and less is certain:
+    where a module is made has then to be plain from the text.
 
     Raises `LaunchError` if there is no such script, `RemedyError` for a remedy that nobody knows.
     """
@@ -112,7 +115,6 @@ def _written(prescription: Prescription, work: Script, recording: Recording | No
 
 def _checked(prescription: Prescription, work: Script, minutes: float, steps: int | None, seen: Seen | None) -> Patched:
     """The patch, and how the patched script trains beside the trial."""
-    from gradmedic.length import cut
     from gradmedic.runners.local import Local
 
     seconds = 60 * minutes * SHARE
@@ -123,20 +125,30 @@ def _checked(prescription: Prescription, work: Script, minutes: float, steps: in
         found = _written(prescription, work, control.recording)
         if not found.patch.written:
             return found
-        if not control.ended.well and control.trial.steps is None and control.steps > 1:
-            control = cut(control, control.steps - 1)  # as far as it came
-        given = replace(control.trial, prescription=Prescription(found.patch.written), observed=False, seconds=None)
-        trial = seen.trial if seen is not None and found.patch.is_whole else None
-        trial = trial or _run(place, given)
-        with copied(found, work) as twin:
-            place.script = twin
-            outcome = _run(place, replace(given, prescription=Prescription()))
-    return replace(found, agreement=agreement(outcome, trial, control))
+        known = seen.trials if seen is not None and found.patch.is_whole else {}
+        return replace(found, agreement=_compared(found, place, control, known))
 
 
-def _run(place: "Local", trial: Trial) -> Outcome:  # type: ignore[name-defined]  # noqa: F821
+def _compared(found: Patched, place: Runner, control: Outcome, known: Mapping[int, Outcome]) -> Agreement:
+    """Run the patched script beside the trial; where luck may have parted them, with a second seed, too."""
+    if not control.ended.well and control.trial.steps is None and control.steps > 1:
+        control = cut(control, control.steps - 1)  # as far as it came
+    work, pairs = place.script, []
+    given = replace(control.trial, prescription=Prescription(found.patch.written), observed=False, seconds=None)
+    for seed in (0, 1):
+        place.script = work
+        trial = known.get(seed) or _run(place, replace(given, seed_shift=seed))
+        with copied(found, work) as place.script:
+            pairs.append((_run(place, replace(trial.trial, prescription=Prescription())), trial))
+        agreed = agreement(pairs, control)
+        if agreed.degree is not Degree.APART:
+            break
+    return agreed
+
+
+def _run(place: Runner, trial: Trial) -> Outcome:
     [outcome] = place.run([trial])
-    return outcome  # type: ignore[no-any-return]
+    return outcome
 
 
 @contextmanager
