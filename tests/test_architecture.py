@@ -24,7 +24,7 @@ FLOORS = {
     "judges": "layers depth growth through_time outcome origins misfit wiring norms rates globs anatomy "
     "locale rules judge",
     "voices": "patching renderers explain sinks",
-    "body": "activations theory probe patient starts scaling clip remedies batches",
+    "body": "activations theory probe init patient starts scaling clip remedies batches",
     "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners copies",
     "proof": "candidates refining joining trials ranking search swaps contest",
     "verbs": "manual verbs",

@@ -19,6 +19,7 @@ _HOME = {
     "diagnose": "verbs.diagnose",
     "examine": "verbs.examine",
     "gain": "theory.gain",
+    "init": "init",
     "patch": "verbs.patch",
     "predict": "verbs.predict",
     "treat": "verbs.treat",

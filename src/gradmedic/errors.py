@@ -8,6 +8,7 @@
   - RemedyError      a treatment that cannot be given to this patient: the message says why
   - PluginError      a rule, renderer or sink broke its contract
   - ActivationError  no such activation, or none with such parameters (also a ValueError)
+  - InitError        weights that cannot be initialized: not there yet, sharded, or made of others
   - TheoryError      what was asked has no answer: a critical gain where none exists
 """
 
@@ -46,6 +47,10 @@ class ActivationError(GradmedicError, ValueError):
 
 class TheoryError(GradmedicError, ValueError):
     """What was asked has no answer; the message names a better way."""
+
+
+class InitError(GradmedicError):
+    """A model whose weights cannot be initialized as they are; the message names the weights and a way."""
 
 
 class GradmedicWarning(UserWarning):

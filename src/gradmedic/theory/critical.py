@@ -3,6 +3,10 @@
 With weights of variance sigma_w^2 / fan_in and biases of variance sigma_b^2 a deep layer's mean square q holds
 where q = sigma_w^2 E f^2 + sigma_b^2, and the squared gradient where sigma_w^2 E f'^2 = 1 (Poole et al., arXiv
 1606.05340; Schoenholz et al., arXiv 1611.01232). Both together: sigma_w^2 = 1 / d2(q), sigma_b^2 = q - m2(q) / d2(q).
+
+Weights are balanced if those of each unit sum to zero (Huang et al., arXiv 1710.02338; Brock et al., arXiv 2101.08692).
+What an activation gives on average then has no effect, and Var f takes the place of E f^2. By the inequality of
+Poincaré Var f <= q E f'^2, so that each activation has such a point for every q, sigmoid and softplus too.
 """
 
 import math
@@ -36,6 +40,8 @@ class Critical:
     """By how much a deviation from `q_star` is multiplied in each layer: below 1 it heals."""
     dchi_dq: float
     """How the squared gradient's gain per layer, 1 here, changes with q."""
+    balanced: bool = False
+    """Whether the weights of each unit have to sum to zero."""
 
     @property
     def feasible(self) -> bool:
@@ -48,16 +54,29 @@ class Critical:
         return self.slope < 1 + 1e-6
 
 
-def on_edge(phi: Activation, q: float) -> Critical:
-    """The only point of the edge of chaos at which layers keep mean square `q`; not feasible for every q.
+def on_edge(phi: Activation, q: float, *, balanced: bool = False) -> Critical:
+    """The only point of the edge of chaos at which layers keep mean square `q`; feasible for every q if `balanced`.
 
     Raises `TheoryError` where no gradient passes at all.
     """
     m = moments(phi, q)
     if not m.d2 > 0:
         raise TheoryError(f"{phi.title} passes no gradient at inputs of mean square {q:g}")
-    bias = _bias(m)
-    return Critical(m.d2**-0.5, 0.0 if abs(bias) < NOTHING * q else bias, q, m.m2_dq / m.d2, m.d2_dq / m.d2)
+    bias = q - m.var / m.d2 if balanced else _bias(m)
+    grows = _var_dq(phi, q) if balanced else m.m2_dq
+    return Critical(m.d2**-0.5, 0.0 if abs(bias) < NOTHING * q else bias, q, grows / m.d2, m.d2_dq / m.d2, balanced)
+
+
+def enduring(phi: Activation, q: float = 1.0) -> Critical:
+    """The critical point for deep networks: of balanced weights where that of others does not exist or is not stable.
+
+    Raises `TheoryError` where there is none at all, as for functions that jump.
+    """
+    plain = on_edge(phi, q)
+    point = plain if plain.feasible and plain.stable else on_edge(phi, q, balanced=True)
+    if not point.feasible:
+        raise TheoryError(_none(phi, None))
+    return point
 
 
 def edge_of_chaos(phi: Activation, sizes: Iterable[float] = SIZES) -> list[Critical]:
@@ -103,6 +122,12 @@ def _bias(m: Moments) -> float:
     return m.q - m.m2 / m.d2 if m.d2 > 0 else -math.inf
 
 
+def _var_dq(phi: Activation, q: float) -> float:
+    """The slope in q of the output's variance."""
+    step = 1e-3 * q
+    return (moments(phi, q + step).var - moments(phi, q - step).var) / (2 * step)
+
+
 def _vanishing(phi: Activation) -> Critical | None:
     """The point at q = 0, if small signals are drawn to it: they fade as 1 / depth there, and gradients hold."""
     at, near = moments(phi, INFINITELY_SMALL), moments(phi, 1e-4)
@@ -132,6 +157,7 @@ def _none(phi: Activation, bias: float | None) -> str:
             f"gain {other.sigma_w:.4g} and bias variance {other.sigma_b2:.4g}"
         )
     return (
-        f"{phi.title} has no critical initialization: its mean output outweighs its slope, and no weights keep both "
-        "signal and gradient; take another activation (relu, gelu, elu), or normalize before it"
+        f"{phi.title} has no critical initialization: its mean output outweighs its slope, and no gain keeps both "
+        "signal and gradient; take another activation (relu, gelu, elu), normalize before it, or let the weights of "
+        "each unit sum to zero, as gm.init.critical_ does"
     )

@@ -11,10 +11,10 @@ from gradmedic.batches import loss_of
 from gradmedic.finding import Severity
 from gradmedic.judge import judge
 from gradmedic.probe import Probe
+from gradmedic.probe.undisturbed import undisturbed
 from gradmedic.recorder import Recorder
 from gradmedic.report import Report
 from gradmedic.settings import Settings
-from gradmedic.verbs.undisturbed import undisturbed
 
 
 def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lang: str = "en") -> Report:

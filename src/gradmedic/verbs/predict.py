@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from gradmedic.errors import ProbeError
 from gradmedic.prediction import Prediction
 from gradmedic.probe.expectation import Expectation
+from gradmedic.probe.feed import Call, calls, feed_of, roots_of
 from gradmedic.probe.survey import Survey, survey
+from gradmedic.probe.undisturbed import undisturbed
 from gradmedic.theory.engine import propagate
 from gradmedic.theory.initial import Init, initialized
 from gradmedic.theory.plan import Plan
 from gradmedic.theory.reliability import reasons
 from gradmedic.theory.spread import spread
-from gradmedic.verbs.feed import Call, calls, feed_of, roots_of
-from gradmedic.verbs.undisturbed import undisturbed
 
 Loss = str | Callable[..., Tensor]
 
