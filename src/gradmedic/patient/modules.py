@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import nn
@@ -30,6 +31,7 @@ class Modules:
         self._entering: list[Enter] = []
         self._leaving: list[Leave] = []
         self._handles: list[Any] = []
+        self._met: WeakSet[nn.Module] = WeakSet()
 
     @property
     def path(self) -> str:
@@ -43,6 +45,15 @@ class Modules:
 
     def path_of(self, module: nn.Module) -> str:
         """The path of a module as recordings have it."""
+        path = self.names.modules.get(id(module))
+        return self._learned(module) if path is None else path
+
+    def _learned(self, module: nn.Module) -> str:
+        """The path of a module that has not been met before; empty where it has none."""
+        if module not in self._met:
+            self._met.add(module)
+            with torch._C.DisableTorchFunction():  # nobody has to look at how we look around
+                self.names.learn(module.parameters(), sys._getframe(1))
         return self.names.modules.get(id(module), "")
 
     def start(self, follower: Callable[[nn.Module], None]) -> None:
@@ -101,8 +112,7 @@ class Modules:
         if threading.get_ident() != self._thread:
             return None
         if not self._stack:
-            with torch._C.DisableTorchFunction():  # nobody has to look at how we look around
-                self.names.learn(module.parameters(), sys._getframe(1))
+            self._learned(module)
             for follower in self._followers:
                 follower(module)
         changed = args
