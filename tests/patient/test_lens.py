@@ -100,3 +100,21 @@ def test_a_function_is_looked_up_by_what_it_is_and_not_by_its_name() -> None:
     assert op_of(torch.nn.functional.logsigmoid) == "log_sigmoid"
     assert op_of(Tensor.sigmoid_) == "sigmoid"
     assert op_of(torch.special.expit) == "sigmoid"
+
+
+def test_training_that_is_only_looked_at_gives_the_same_weights_bit_for_bit() -> None:
+    trained = []
+    for looking in (False, True):
+        model: Any = nn.Sequential(mlp(3, 8, 8), nn.Dropout(0.3), nn.BatchNorm1d(8), nn.LSTM(8, 4))
+        torch.manual_seed(1)
+        for layer in model[1:]:
+            getattr(layer, "reset_parameters", lambda: None)()
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        patient = Patient(model, optimizer)
+        with patient.around_operations((), lambda call: call.proceed()) if looking else torch.enable_grad():
+            for _ in range(5):
+                optimizer.zero_grad()
+                model(X)[0].square().sum().backward()
+                optimizer.step()
+        trained.append([p.detach().clone() for p in model.parameters()])
+    assert all(torch.equal(p, q) for p, q in zip(*trained, strict=True))

@@ -154,6 +154,28 @@ def test_loaded_weights_are_refused_and_nothing_is_touched(way: str, tmp_path: s
         assert all(torch.equal(p, q) for p, q in zip(model.parameters(), saved.parameters(), strict=True))
 
 
+def test_a_model_that_transformers_has_loaded_is_refused_and_one_of_a_configuration_is_not() -> None:
+    class PreTrainedModel(nn.Linear):
+        name_or_path = ""
+
+    model = PreTrainedModel(64, 64)
+    with given(InitHe()):
+        model(X)
+    model.name_or_path = "someone/bert"
+    with given(InitHe()), pytest.raises(RemedyError, match="were loaded"):
+        model(X)
+
+
+def test_a_loaded_teacher_that_is_only_asked_does_not_keep_the_student_from_it() -> None:
+    with given(InitHe()):
+        teacher, student = mlp(64, 64, 64), mlp(64, 64, 64)
+        teacher.load_state_dict(student.state_dict())
+        with torch.no_grad():
+            teacher(X)
+        student(X)
+        assert size(student[0].weight) == pytest.approx(2**0.5, rel=0.1)
+
+
 def test_a_trained_optimizer_is_refused() -> None:
     model = mlp(64, 64, 64)
     optimizer = sgd(model, momentum=0.9)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
-from weakref import ref
+from weakref import WeakSet, ref
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from gradmedic.errors import RemedyError
 from gradmedic.patient.backward import Backward, Pass
 from gradmedic.patient.labels import fits, labels_of, owner_of
 from gradmedic.patient.lens import ANY, Call, Lens
-from gradmedic.patient.loads import Loads
+from gradmedic.patient.loads import Loads, is_pretrained
 from gradmedic.patient.roles import fan_in, fan_out, role
 from gradmedic.patient.steps import Steps
 from gradmedic.probe.names import Names
@@ -105,7 +105,8 @@ class Watch:
         self._act, self._wants, self._lens, self._names, self._loads = act, wants, lens, names, loads
         self._meet_guarded = guarded(self._meet)
         self._awake = ExitStack()
-        self._is_awake = self._began = self._checked = False
+        self._is_awake = self._began = False
+        self._checked: WeakSet[nn.Module] = WeakSet()
         self._quiet = 0
         self._met: dict[int, Any] = {}
         self._started: dict[int, Started] = {}
@@ -172,15 +173,19 @@ class Watch:
         return acted
 
     def _refuse_what_was_loaded(self, tensor: Tensor) -> None:
-        """Look at all weights before the first one is touched: a network is not to be treated by halves."""
-        everybody = [tensor]
-        if not self._checked:
-            self._checked = True
-            roots = (root() for root in self._names.roots)
-            named = ((p, self._names.of(p)) for root in roots if root is not None for p in root.parameters())
-            everybody += [p for p, o in named if not self._wants or (o and fits(self._wants, (o.name, *o.aliases)))]
-        if any(map(self._loads.has, everybody)):
+        """Look at all weights of a network before the first one is touched: it is not to be treated by halves."""
+        everybody, loaded = [tensor], False
+        for root in (root() for root in self._names.roots):
+            if root is not None and root not in self._checked and any(p is tensor for p in root.parameters()):
+                self._checked.add(root)
+                everybody += [p for p in root.parameters() if not self._wants or fits(self._wants, self._names_of(p))]
+                loaded |= not self._wants and is_pretrained(root)
+        if loaded or any(map(self._loads.has, everybody)):
             raise RemedyError("its weights were loaded: a new start would throw away what they have learned")
+
+    def _names_of(self, parameter: Tensor) -> tuple[str, ...]:
+        owned = self._names.of(parameter)
+        return (owned.name, *owned.aliases) if owned is not None else ()
 
 
 def _leaves(call: Call) -> list[Tensor]:

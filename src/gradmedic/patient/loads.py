@@ -51,3 +51,9 @@ class Loads:
             return found
 
         return load
+
+
+def is_pretrained(model: nn.Module) -> bool:
+    """True for a model of transformers that knows where it was loaded from; those of a mere configuration do not."""
+    parts = (part for part in model.modules() if any(c.__name__ == "PreTrainedModel" for c in type(part).__mro__))
+    return any(bool(getattr(part, "name_or_path", "")) for part in parts)

@@ -52,6 +52,7 @@ class ChangeOptimizer(Remedy):
         "exploding-gradient",
         "vanishing-gradient",
         "learning-rate-too-low",
+        "poor-initialization",
     )
     alters: ClassVar[Alters] = Alters.UPDATE
 
