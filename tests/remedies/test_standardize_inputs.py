@@ -35,6 +35,13 @@ def test_each_feature_its_own_but_for_those_that_are_flat() -> None:
     assert seen[:, 2].abs().max() < 0.1
 
 
+def test_pixels_are_divided_by_the_largest_one() -> None:
+    model = Seen()
+    x = torch.tensor([[0.0, 51.0], [255.0, 102.0]])
+    with given(StandardizeInputs("largest")):
+        assert torch.allclose(model(x), x / 255)
+
+
 def test_the_numbers_are_fixed_after_the_first_batches() -> None:
     model = Seen()
     with given(StandardizeInputs()):

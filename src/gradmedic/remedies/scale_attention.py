@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, ClassVar, Self
 
 from gradmedic.anatomy import sites_of, upstream
@@ -12,7 +11,7 @@ from gradmedic.patient import Call, Patient
 from gradmedic.patient.spots import spots
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.site import Kind, Site
+from gradmedic.site import Site
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class ScaleAttention(Remedy):
     size of the root of d, and were not divided by it; queries and keys are large; a temperature is too low.
 
     ## How the dose is chosen
-    One over the root of the width of the queries, as the paper has it. Then one over the size that the scores
-    had, which brings them to one whatever made them large.
+    What the scores are divided by just before, if that is a low temperature: it is undone. One over the root of the
+    width of the queries, as the paper has it; then tenths.
 
     ## References
     - Vaswani et al., [Attention Is All You Need](https://arxiv.org/abs/1706.03762), 2017, section 3.2.1
@@ -47,8 +46,8 @@ class ScaleAttention(Remedy):
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
         found = [site for site in sites_of(finding, recording) if site.op == "softmax"]
         if found:
-            told = (*_by_size(recording, found[0]), *_by_width(recording, found[0]), 0.1, 0.01)
-            factors = [float(f"{factor:.2g}") for factor in told if factor < 1]
+            told = (*_temperature(recording, found[0]), *_by_width(recording, found[0]), 0.1, 0.01, 0.001)
+            factors = [float(f"{factor:.2g}") for factor in told if 0 < factor < 1]
             yield from (cls(spots(recording, found), factor) for factor in dict.fromkeys(factors))
 
     @contextmanager
@@ -72,11 +71,9 @@ def _by_width(recording: Recording, softmax: Site) -> Iterator[float]:
             yield made.shape[-1] ** -0.5
 
 
-def _by_size(recording: Recording, softmax: Site) -> Iterator[float]:
-    """One over the size of the scores when training began, as it was measured or as the weights say."""
-    for capture in recording.captures_of(softmax.stream)[:1]:
-        row = capture.sites.get(softmax.id, {})
-        sizes = [row.get("input_rms", 0.0), max(abs(row.get("input_min", 0.0)), abs(row.get("input_max", 0.0))) / 3]
-        yield from (1 / size for size in sizes[:1] + sizes[1:] if size > 1 and isfinite(size))
-    if softmax.kind is Kind.ATTENTION:
-        return
+def _temperature(recording: Recording, softmax: Site) -> Iterator[float]:
+    """What the scores are divided by before the softmax, if that makes them larger."""
+    for site in upstream(recording, softmax):
+        if site.op != "div":
+            return
+        yield from (size for _, size in recording.site_series(site.id, "input_rms")[:1] if size < 1)

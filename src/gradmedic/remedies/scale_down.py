@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from torch import Generator
 
-from gradmedic.anatomy import branch_ends, weights_of
+from gradmedic.anatomy import branch_ends, recurrent_weights, weights_of
 from gradmedic.finding import Finding
 from gradmedic.globs import folded
 from gradmedic.patient import Patient, Weight
@@ -25,11 +25,13 @@ class ScaleDown(Remedy):
 
     ## When it helps
     When an output layer starts so large that the first loss is many times that of a guess; when residual
-    branches without normalization each add as much as there was, so that signals double from block to block.
+    branches without normalization each add as much as there was, so that signals double from block to block;
+    when a recurrent net multiplies its state by more than one at every step.
 
     ## How the dose is chosen
     Residual branches: one over the root of their number, which keeps the sum of L branches at the size of one;
-    and 0.1. A layer whose gain the finding tells: so that its gain becomes one.
+    and 0.1. A layer whose gain the finding tells: so that its gain becomes one. Recurrent weights with which the
+    gradient grows from step to step: by as much as it grows in one.
 
     ## References
     - Zhang et al., [Fixup Initialization](https://arxiv.org/abs/1901.09321), 2019
@@ -54,6 +56,9 @@ class ScaleDown(Remedy):
             if isinstance(gain, float) and gain > 1 and named:
                 yield cls(named, float(f"{1 / gain:.2g}"))
             return
+        per_step = finding.evidence.get("decades_per_step")
+        if isinstance(per_step, float) and per_step > 0:
+            yield cls(recurrent_weights(finding, recording), float(f"{10**-per_step:.2g}"))
         ends = branch_ends(recording)
         if len(ends) > 1:
             named = folded(ends, (held.name for held in recording.parameters.values()))
@@ -64,7 +69,7 @@ class ScaleDown(Remedy):
         def shrink(weight: Weight, _: Generator) -> None:
             weight.tensor.mul_(self.factor)
 
-        with started(patient, self.weights, {"matrix": shrink}):
+        with started(patient, self.weights, {"matrix": shrink, "recurrent": shrink}):
             yield
 
     def code(self) -> str:

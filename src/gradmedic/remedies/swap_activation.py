@@ -38,7 +38,8 @@ class SwapActivation(Remedy):
 
     ## How the dose is chosen
     All hidden places of the activation at fault. To ReLU; then GELU, which has no dead units, and tanh, which
-    bounds what goes on. Dead ReLUs become leaky ones.
+    bounds what goes on. Dead ReLUs become leaky ones. Once with the weights as they were: small ones can
+    generalize better.
 
     ## References
     - Glorot, Bordes and Bengio, [Deep Sparse Rectifier Neural
@@ -67,7 +68,8 @@ class SwapActivation(Remedy):
         named, weights = spots(recording, found), weights_before(recording, found)
         ops = {site.op for site in found}
         wanted = ("leaky_relu", "gelu", "elu") if finding.rule == "dead-relu" else ("relu", "gelu", "tanh")
-        yield from (cls(named, to, weights) for to in wanted if to not in ops)
+        first, *others = (cls(named, to, weights) for to in wanted if to not in ops)
+        yield from dict.fromkeys((first, *others[:1], cls(named, first.to), *others[1:]))
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
