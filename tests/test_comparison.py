@@ -8,11 +8,11 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 from arms import falling, outcome
-from contests import DRAWN, compared, entrant, healthy, sigmoids
+from contests import DRAWN, compared, entrant, healthy, ran, sigmoids
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradmedic.comparison import SCRIPT, Entrant, as_loss, standings
+from gradmedic.comparison import RIGHT, SCRIPT, Entrant, as_loss, standings
 from gradmedic.pairs import Arm
 from gradmedic.prescription import Item, Prescription
 from gradmedic.scoring import Scale, scale_of
@@ -20,6 +20,7 @@ from gradmedic.trial import Ended
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs/reference/comparison.schema.json").read_text())
 
+START = Prescription((Item("init-critical", {"activation": "tanh"}),))
 ends = st.lists(st.floats(0.01, 2.0) | st.sampled_from([Ended.CRASHED]), min_size=3, max_size=3)
 
 
@@ -82,6 +83,14 @@ def test_a_network_that_nothing_trains_gets_no_winner() -> None:
     found = compared([entrant("tanh", (2.3, 2.3, 2.3), control=True), entrant("relu", (2.29, 2.29, 2.29))])
     assert not found.trains
     assert str(found.verdict).startswith("None of them trains this network: after 100 steps")
+
+
+def test_the_own_activation_with_another_start_is_told_from_the_script_as_it_is() -> None:
+    control = entrant("tanh", (1.0, 1.1, 1.0), control=True)
+    runs = {seed: ran(START, seed, 0.1) for seed in range(3)}
+    found = compared([control, Entrant("tanh", RIGHT, Arm(START, runs))])
+    assert str(found.verdict).startswith("tanh with its right start trains best: it beats the script as it is (tanh)")
+    assert found.ratio(found.best) == 1.0
 
 
 def test_what_broke_stands_last_and_what_holds_where_the_script_breaks_wins() -> None:

@@ -40,13 +40,18 @@ class Entrant:
         return not self.arm.prescription.items
 
     @property
+    def is_swapped(self) -> bool:
+        """True for another activation than the network's own."""
+        return any(item.remedy == "swap-activation" for item in self.arm.prescription.items)
+
+    @property
     def label(self) -> Message | str:
         """Its name in a sentence."""
         if self.is_control:
             return Message("{activation} as it is", {"activation": self.activation})
         if self.start == SCRIPT:
             return Message("{activation} with the script's own start", {"activation": self.activation})
-        return self.activation
+        return self.activation if self.is_swapped else Message("{activation} with its right start", vars(self))
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ class Comparison:
 
     def ratio(self, standing: Standing) -> float | None:
         """How many times as long as with the network's own activation a step takes; 1 where that is what it has."""
-        if all(item.remedy != "swap-activation" for item in standing.entrant.arm.prescription.items):
+        if not standing.entrant.is_swapped:
             return 1.0
         return standing.pace / self.pace if standing.pace and self.pace else None
 
