@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import isfinite, log
 from pathlib import Path
@@ -55,6 +55,7 @@ class Cured:
     diagnosis: str = ""
     trials: int = 0
     seconds: float = 0.0
+    screen: str = field(default="", repr=False)
 
     @property
     def recovered(self) -> tuple[float, ...]:
@@ -123,7 +124,7 @@ def treated(found: Cured, minutes: float, **how: Any) -> Cured:
                 after = tuple(pool.map(under, SEEDS))
     diagnosis = ", ".join(finding.rule for finding in treatment.before.findings)
     remedy = label(treatment.prescription) if treatment.prescription else ""
-    facts = (remedy, str(treatment.verdict), diagnosis, treatment.trials, seconds)
+    facts = (remedy, str(treatment.verdict), diagnosis, treatment.trials, seconds, str(treatment))
     return Cured(found.case, found.before, found.cure, after, *facts)
 
 

@@ -236,9 +236,15 @@ def test_a_remedy_that_does_nothing_alone_may_be_what_another_one_lacks() -> Non
 
 
 def test_nothing_more_is_tried_where_little_is_left_to_be_wished_for() -> None:
-    made = search(world({("b",): 0.01}), "a", "b", "c")
+    made = search(world({("b",): 0.01}), "a", "b", "c", "d")
     assert found(made) == ("b",)
     assert max(len(trial.prescription.items) for trial in made.runner.ran) == 1  # type: ignore[attr-defined]
+    assert ("d",) not in {names(trial) for trial in made.runner.ran}  # type: ignore[attr-defined]
+
+
+def test_something_milder_is_tried_though_the_script_is_cured_already() -> None:
+    deep, mild = Candidate(prescribed("deep"), depth=2), Candidate(prescribed("mild"), depth=0, order=1)
+    assert found(search(world({("deep",): 0.01, ("mild",): 0.01}), deep, mild)) == ("mild",)
 
 
 def test_a_run_that_no_longer_breaks_but_learns_nothing_is_no_cure() -> None:

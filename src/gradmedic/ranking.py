@@ -75,6 +75,11 @@ class Ranking:
         """True where what was found leaves little to be wished for."""
         return self.best is not None and gain(self.best, self.control, self.scale) > CURED
 
+    def may_do_better(self, candidate: Candidate) -> bool:
+        """True unless the script is cured already, by something as mild as the candidate."""
+        best = self.ranked(self.steps)[:1] if self.is_cured else []
+        return not any(one.depth <= candidate.depth for one in best)
+
     def partners(self) -> list[Candidate]:
         """The best dose of each remedy that can be given, the best remedy first."""
         best: dict[frozenset[str], Candidate] = {}

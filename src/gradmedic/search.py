@@ -95,9 +95,8 @@ class Search:
         reserve = replace(later, seconds=(1 - FOR_MORE) * later.seconds + FOR_MORE * self.budget.left)
         share = self._share(reserve.seconds)
         steps = self._part(share)
-        self.trials.run(
-            (Trial(one.prescription, 0, steps) for one in [*self.known.candidates.values()]), reserve, share
-        )
+        wanted = (one for one in [*self.known.candidates.values()] if self.known.may_do_better(one))
+        self.trials.run((Trial(one.prescription, 0, steps) for one in wanted), reserve, share)
         if steps != self.known.steps:
             best = self.known.ranked(steps)[: max(GO_ON, len(self.known.candidates) // 3)]
             self.trials.run((Trial(one.prescription, 0, self.known.steps) for one in best), self.reserve)
