@@ -7,7 +7,7 @@ When stdin ends, by order or because whoever asked is gone, every run is killed 
 
     {"id": 3, "target": ..., "args": [...], "as_module": false, "folder": ..., "settings": {...},
      "output": folder for stdout.txt, stderr.txt and imports.json, "seconds": 60, "memory": 2e9}
-    {"id": 3, "status": 0, "ended": "", "seconds": 2.4, "memory": 3.1e8}
+    {"id": 3, "status": 0, "ended": "", "seconds": 2.4, "processor": 2.3, "memory": 3.1e8}
     {"preload": ["numpy", ...]}    answered by    {"warm": true}
     {"kill": true}                 every run ends, and is told of as "killed"
 
@@ -130,7 +130,8 @@ class Server:
         del self.running[pid]
         unit = 1 if sys.platform == "darwin" else 1024
         told = {"id": run.job["id"], "status": os.waitstatus_to_exitcode(status), "ended": run.ended}
-        tell({**told, "seconds": run.seconds, "memory": max(run.peak, usage.ru_maxrss * unit)})
+        spent = {"seconds": run.seconds, "processor": usage.ru_utime + usage.ru_stime}
+        tell({**told, **spent, "memory": max(run.peak, usage.ru_maxrss * unit)})
 
     def leave(self) -> None:
         """Kill what still runs."""
