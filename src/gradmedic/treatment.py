@@ -54,7 +54,7 @@ class Treatment:
         if self.reason is not None:
             return self.reason
         if self.chosen is None:
-            text = "No remedy is better than none: {tried} were tried, and none made training end better."
+            text = "No remedy is better than none: of {tried} that were tried, not one made training end better."
             return Message(text, {"tried": len(self.lines)})
         return _helped(self.chosen, self.unit)
 
@@ -72,9 +72,9 @@ def _helped(line: Line, unit: Message) -> Message:
     found = line.effect
     values = {
         "remedy": label(line.arm.prescription),
-        "effect": f"{found.mean:.2g}",
-        "low": f"{found.low:.2g}",
-        "high": f"{found.high:.2g}",
+        "effect": f"{found.mean:.2f}",
+        "low": f"{found.low:.2f}",
+        "high": f"{found.high:.2f}",
         "seeds": len(found.pairs),
         "unit": unit,
     }
