@@ -164,7 +164,7 @@ def test_time_is_told_in_units_of_the_own_activation() -> None:
 
 def test_a_score_is_turned_back_into_a_loss() -> None:
     assert as_loss(-2.0, Scale({"loss": "log"}, {"loss": 1e-9})) == pytest.approx(0.01)
-    assert as_loss(-2.0, Scale({"loss": "linear"}, {"loss": 0.5})) == -2.0
+    assert as_loss(-2.0, Scale({"loss": "signed"}, {"loss": 0.5})) == -2.0
     assert isinf(as_loss(1e9, Scale({"loss": "log"}, {"loss": 1e-9})))
 
 

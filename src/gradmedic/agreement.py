@@ -15,7 +15,7 @@ from gradmedic.trial import Outcome
 CLOSE = 1e-3
 """Share by which losses of the same step may differ and count as the same: sums are made in another order."""
 ALIKE = 0.1
-"""Decades (or spreads) by which two runs may end apart that have drawn other random numbers."""
+"""Decades by which two runs may end apart that have drawn other random numbers."""
 
 Pair = tuple[Outcome, Outcome]
 """A run of the patched script, and the trial with the same seed."""

@@ -257,7 +257,7 @@ def _and(standings: Sequence[Standing]) -> Message | str:
 
 
 def as_loss(score: float, scale: Scale) -> float:
-    """The loss (or the metric) that a score stands for; a score in spreads or in decades of growth stays what it is."""
+    """The loss (or the metric) that a score stands for; a signed score or one of growth stays what it is."""
     if scale.goal is not None:
         return score if scale.goal == "min" else -score
     try:

@@ -5,8 +5,8 @@ its median: one spike decides nothing. Which scale is fair depends on the loss, 
 for all runs that are to be compared (`scale_of`).
 
 * A loss that is positive in every run is compared by its logarithm, in decades.
-* A loss that goes below zero (a likelihood, a policy's surrogate) has no zero of its own. It is
-  compared in units of how far it moved and spread in the controls.
+* A loss that goes below zero (a likelihood, a policy's surrogate) is compared by a logarithm that has a
+  sign: in decades where it is large, and near zero in units of how far it moves in the calmest runs.
 * Where two networks play against each other (GAN) a lower loss of one is a worse one of the other;
   what can be compared is whether losses and gradients stay within bounds: decades that they grew.
 * A metric that the user names stands above all of these.
@@ -18,7 +18,7 @@ to minus infinity: what falls without end is not being minimized, it is broken.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from math import inf, isfinite, isnan, log10
+from math import asinh, inf, isfinite, isnan, log, log10
 from statistics import fmean, median
 
 from gradmedic.trial import Outcome, Series
@@ -32,7 +32,9 @@ FLOOR = 1e-6
 LEAST = 1e-12
 """A loss below this is done in any case."""
 RUNAWAY = 10.0
-"""A negative loss of this many times the largest size that it had in the first half of any control is a runaway."""
+"""A loss below zero by this many times the largest size that it had in any control is a runaway."""
+CALM = 0.25
+"""The share of the runs whose spread is less than the unit of a loss that has a sign."""
 ROOM = 1.0
 """Decades that losses and gradients of a contest may grow without being called unstable."""
 
@@ -41,14 +43,15 @@ ROOM = 1.0
 class Scale:
     """How the runs of one script are compared: a unit for each stream, and what the metric is for.
 
-    `kinds` says for each stream "log", "linear" or "contest"; `units` holds the floor of a "log" stream
-    and the unit of a "linear" one, `starts` what is lost before anything is learned. `goal` is "min" or
-    "max" where a metric is given.
+    `kinds` says for each stream "log", "signed" or "contest"; `units` holds the floor of a "log" stream
+    and the unit of a "signed" one, `starts` what is lost before anything is learned, `limits` how far
+    below zero a loss may go. `goal` is "min" or "max" where a metric is given.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     units: dict[str, float] = field(default_factory=dict)
     starts: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
     goal: str | None = None
 
     @property
@@ -59,7 +62,7 @@ class Scale:
         kinds = set(self.kinds.values())
         if kinds == {"contest"}:
             return "decades of growth"
-        return "decades of loss" if kinds == {"log"} else "spreads of loss"
+        return "decades of loss" if kinds == {"log"} else "signed decades of loss"
 
 
 def scale_of(controls: Sequence[Outcome], runs: Iterable[Outcome] = (), goal: str | None = None) -> Scale:
@@ -71,6 +74,7 @@ def scale_of(controls: Sequence[Outcome], runs: Iterable[Outcome] = (), goal: st
         own = [run.series[name] for run in controls if name in run.series]
         scale.kinds[name], scale.units[name] = _kind(seen, own)
         # A network that starts out badly loses more than one that knows nothing: the best start is that one.
+        scale.limits[name] = RUNAWAY * _largest(own)
         scale.starts[name] = min((loss for loss in map(_first, seen) if loss > 0), default=inf)
     return scale
 
@@ -84,7 +88,8 @@ def _kind(seen: Sequence[Series], own: Sequence[Series]) -> tuple[str, float]:
         return "contest", 1.0
     if all(loss >= 0 for one in seen for loss in one.losses if isfinite(loss)):
         return "log", max(LEAST, min((FLOOR * loss for loss in _sizes(seen, own)), default=0.0))
-    return "linear", max(_spread([x for one in own for x in one.losses if isfinite(x)]), 1e-12)
+    spreads = sorted(spread for one in seen if (spread := _spread(one)) > 0)
+    return "signed", spreads[int(CALM * len(spreads))] if spreads else 1.0
 
 
 def _sizes(seen: Sequence[Series], own: Sequence[Series]) -> Iterator[float]:
@@ -93,12 +98,16 @@ def _sizes(seen: Sequence[Series], own: Sequence[Series]) -> Iterator[float]:
     yield from (x for x in (*ends, *(one.losses[0] for one in seen if one.losses)) if isfinite(x) and x > 0)
 
 
-def _spread(values: Sequence[float]) -> float:
-    """A robust measure of how far values lie apart: their 10 % to 90 % range."""
-    ordered = sorted(values)
+def _spread(series: Series) -> float:
+    """How far a loss moves: the range of its finite values, without a tenth of them at either end."""
+    ordered = sorted(loss for loss in series.losses if isfinite(loss))
     if not ordered:
         return 0.0
     return ordered[int(0.9 * (len(ordered) - 1))] - ordered[int(0.1 * (len(ordered) - 1))]
+
+
+def _largest(own: Sequence[Series]) -> float:
+    return max((abs(loss) for one in own for loss in one.losses if isfinite(loss)), default=inf)
 
 
 def start(scale: Scale) -> float:
@@ -129,7 +138,7 @@ def _level(series: Series, scale: Scale, name: str, steps: int | None) -> float:
     typical = median(losses)
     if kind == "log":
         return log10(max(typical, unit)) if isfinite(typical) else inf
-    return typical / unit if typical > -RUNAWAY * unit else inf
+    return asinh(typical / unit) / log(10) if typical > -scale.limits.get(name, inf) else inf
 
 
 def tail(series: Series, steps: int | None = None) -> Sequence[float]:

@@ -105,7 +105,7 @@ def unit_of(unit: str) -> Message:
         case "metric":
             return Message("of the metric")
         case _:
-            return Message("times the spread of the loss")
+            return Message("decades of loss, with its sign")
 
 
 def label(prescription: Prescription) -> str:
