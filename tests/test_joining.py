@@ -22,3 +22,13 @@ def test_two_ways_to_do_the_same_are_not_joined() -> None:
     assert alike(PARTNERS[1], PARTNERS[3])
     best = PARTNERS[0].joined(PARTNERS[1])
     assert [one.remedies - best.remedies for one in with_one_more(best, PARTNERS)] == [{"swap-activation"}, {"warm-up"}]
+
+
+def test_what_the_diagnosis_thinks_of_first_is_tried_early_though_it_does_nothing_alone() -> None:
+    names = ("clip-value", "init-orthogonal", "warm-up", "skip-batches", "weight-decay", "change-optimizer")
+    orders = (3, 4, 5, 6, 7, 0)
+    partners = [Candidate(prescribed(name), order=order) for name, order in zip(names, orders, strict=True)]
+    early = [pair.remedies for pair in in_twos(partners)[:4]]
+    assert {"init-orthogonal", "change-optimizer"} in early
+    best = partners[0].joined(partners[1])
+    assert with_one_more(best, partners)[0].remedies - best.remedies == {"change-optimizer"}

@@ -9,15 +9,29 @@ BASES = 3
 
 
 def in_twos(partners: Sequence[Candidate]) -> list[Candidate]:
-    """The best few with each of the others, those first that did best on their own.
+    """The best few with each of the others; `partners` come with the one first that did best on its own.
 
     A remedy that does nothing alone may be what another one lacks: the right start does not save a
-    step that is too large, nor the right step a wrong start.
+    step that is too large, nor the right step a wrong start. So what the diagnosis thinks of first
+    comes as early as what did well.
     """
-    bases = _unlike(partners)
-    ranked = [(i + j, i, j) for i in bases for j in range(len(partners)) if j > i or j not in bases]
+    bases, hopes = _unlike(partners), _hopes(partners)
+    ranked = [(i + hopes[j], i, j) for i in bases for j in range(len(partners)) if j > i or j not in bases]
     pairs = ((partners[i], partners[j]) for _, i, j in sorted(ranked))
     return [one.joined(other) for one, other in pairs if not alike(one, other)]
+
+
+def with_one_more(best: Candidate, partners: Sequence[Candidate]) -> list[Candidate]:
+    """A prescription with each of the others added to it."""
+    hopes = _hopes(partners)
+    ranked = sorted(range(len(partners)), key=lambda place: hopes[place])
+    return [best.joined(partners[place]) for place in ranked if not alike(best, partners[place])]
+
+
+def _hopes(partners: Sequence[Candidate]) -> list[int]:
+    """How early each one is to be tried: by how it did, or by where the diagnosis put it, whichever is earlier."""
+    proposed = sorted(range(len(partners)), key=lambda place: partners[place].order)
+    return [min(place, proposed.index(place)) for place in range(len(partners))]
 
 
 def _unlike(partners: Sequence[Candidate]) -> list[int]:
@@ -27,11 +41,6 @@ def _unlike(partners: Sequence[Candidate]) -> list[int]:
         if len(found) < BASES and not any(alike(one, partners[i]) for i in found):
             found.append(place)
     return found
-
-
-def with_one_more(best: Candidate, partners: Sequence[Candidate]) -> list[Candidate]:
-    """A prescription with each of the others added to it."""
-    return [best.joined(one) for one in partners if not alike(best, one)]
 
 
 def alike(one: Candidate, other: Candidate) -> bool:
