@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from init.nets import Function, Functional, Residual, data, decades, mlp, spread
 from torch import Tensor, nn
 
-from gradmedic import init
+from gradmedic import init, predict
 from gradmedic.activations import activation
 from gradmedic.theory.moments import moments
 
@@ -272,6 +272,22 @@ def test_where_no_pass_can_be_made_the_modules_tell() -> None:
     done = init.critical_(model, seed=0)
     assert "order" in str(done.how)
     assert 8.0 * done["net.2.weight"].after.std == pytest.approx(1.4674, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "gelu", "tanh"])
+def test_what_is_drawn_is_what_theory_recommends_and_what_it_predicts_is_measured(name: str) -> None:
+    model = Functional(10, 128, SMOOTH[name])
+    init.critical_(model, (64, 8), seed=0)
+    found = predict(model, data(), loss="cross_entropy")
+    assert found.recommended is not None
+    predicted, recommended = ({w.name: w.grad for w in p.weights if w.grad} for p in (found, found.recommended))
+    F.cross_entropy(model(data()), torch.arange(64) % 3).backward()  # type: ignore[no-untyped-call]
+    for i in range(10):
+        name = f"layers.{i}.weight"
+        grad = model.get_parameter(name).grad
+        assert grad is not None
+        assert predicted[name].low / 1.5 < float(grad.norm()) < predicted[name].high * 1.5
+        assert predicted[name].middle == pytest.approx(recommended[name].middle, rel=0.2)
 
 
 def test_gradients_of_a_deep_sigmoid_network_reach_the_first_layer() -> None:

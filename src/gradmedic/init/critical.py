@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
 from typing import Any
 
 from torch import nn
 
-from gradmedic.errors import TheoryError
 from gradmedic.finding import Message
 from gradmedic.init.draws import Draw
 from gradmedic.init.initialized import Initialized
@@ -17,7 +15,7 @@ from gradmedic.init.recurrent import Part, opened, part_of, told
 from gradmedic.init.start import NO_BIAS, Start, started
 from gradmedic.init.trimming import trim, wished
 from gradmedic.init.weights import Weight
-from gradmedic.theory.aims import Edge, share_of
+from gradmedic.theory.aims import Edge
 from gradmedic.theory.critical import homogeneous
 from gradmedic.theory.paths import Origin
 from gradmedic.theory.uses import GainUse, Use
@@ -99,18 +97,11 @@ class _Starts:
             yield name, Start(_WITH_BIAS, Draw("normal", aim.bias, ())) if aim.bias else NO_BIAS
 
     def _gain(self, weight: Weight, use: GainUse) -> Iterator[tuple[str, Start]]:
-        """Where an activation follows at once the norm's own bias takes the place of a layer's."""
-        try:
-            point = self.edge.point(use.after) if use.after is not None and use.by_instance and use.bias else None
-        except TheoryError:
-            point = None
-        if point is not None and point.sigma_b2 > 0:
-            gain = sqrt(point.q_star - point.sigma_b2)
-            yield weight.name, Start(Message("its activation wants the rest from biases"), constant=gain)
-            yield use.bias, Start(_WITH_BIAS, Draw("normal", point.sigma_b2, ()))
-        elif use.share < 1:
-            why = Message("ends a branch: adds {share} of the stream", {"share": share_of(use)})
-            yield weight.name, Start(why, constant=sqrt(use.share))
+        found = self.edge.gain(use)
+        if found is not None:
+            yield weight.name, Start(found.why, constant=found.gain)
+            if found.bias:
+                yield use.bias, Start(_WITH_BIAS, Draw("normal", found.bias, ()))
 
     def _recurrent(self, weight: Weight) -> Iterator[tuple[str, Start]]:
         part = part_of(weight.owner, weight.leaf)

@@ -1,6 +1,7 @@
 """What weights are to be like at the edge of chaos, by what they are used for."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 from gradmedic.activations import Activation
 from gradmedic.errors import TheoryError
@@ -19,6 +20,15 @@ class Aim:
     made: float
     why: Message
     balanced: bool = False
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class Affine:
+    """What a normalization's gain is to be, and the variance of its biases."""
+
+    gain: float
+    why: Message
     bias: float = 0.0
 
 
@@ -55,6 +65,24 @@ class Edge:
         if use.head and use.share == 1:
             return self._of_head(use, use.before)
         return self._behind(use, use.before, wanted)
+
+    def gain(self, use: GainUse) -> Affine | None:
+        """What a gain is to be; none where it may stay as it is.
+
+        Where an activation follows at once, the norm's own biases take the place of a layer's.
+        """
+        try:
+            point = self.point(use.after) if use.after is not None and use.by_instance and use.bias else None
+        except TheoryError:
+            point = None
+        if point is not None and point.sigma_b2 > 0:
+            why = Message("its activation wants the rest from biases")
+            return Affine(sqrt(point.q_star - point.sigma_b2), why, point.sigma_b2)
+        if use.share < 1:
+            return Affine(
+                sqrt(use.share), Message("ends a branch: adds {share} of the stream", {"share": share_of(use)})
+            )
+        return None
 
     def _behind(self, use: Use, phi: Activation, wanted: float) -> Aim:
         try:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from gradmedic.activations import Activation
 from gradmedic.errors import TheoryError
-from gradmedic.theory.critical import critical
+from gradmedic.theory.aims import Edge
 from gradmedic.theory.laws import Law
-from gradmedic.theory.plan import PARAMETER, Edge, Plan, Step
+from gradmedic.theory.plan import PARAMETER, Plan, Step
+from gradmedic.theory.plan import Edge as Wire
+from gradmedic.theory.uses import uses_of
 
 APPLIES = ("linear", "addmm", "mm", "matmul", "mv", "conv")
 _ARRANGES = ("t", "transpose", "permute", "view", "reshape", "unsafe_view", "unsqueeze", "squeeze", "clone", "to_copy")
@@ -43,7 +44,7 @@ def places(plan: Plan) -> dict[int, Place]:
     return found
 
 
-def _application(plan: Plan, users: Mapping[Edge, Sequence[tuple[int, int]]], edge: Edge) -> tuple[int, int]:
+def _application(plan: Plan, users: Mapping[Wire, Sequence[tuple[int, int]]], edge: Wire) -> tuple[int, int]:
     """The first step that does more than arrange, and which of its operands this is."""
     for user, slot in users.get(edge, ()):
         if plan.steps[user].op in _ARRANGES:
@@ -93,7 +94,7 @@ def _recipe(init: Init, plan: Plan) -> Recipe:
     if callable(init):
         return init
     if init == "critical":
-        return Critically(plan)
+        return critically(plan)
     if init not in NAMED:
         raise TheoryError(f"init {init!r} is none of {', '.join([*NAMED, 'critical'])}, a function or a mapping")
     return NAMED[init]
@@ -157,73 +158,16 @@ NAMED: dict[str, Recipe] = {
 }
 
 
-class Critically:
-    """Each weight by the activation before it: variance sigma_w^2 / fan_in on the edge of chaos, with its bias.
-
-    What nothing bends before gets 1 / fan_in; what ends a residual branch is divided by the number of
-    branches as well (De & Smith 2020). Where an activation has no critical point the weights stay as they are.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._users = plan.consumers()
-        self._branches = max(sum(_is_junction(plan, step) for step in plan.steps), 1)
-
-    def __call__(self, place: Place) -> Law | None:
-        if place.step < 0 or place.role == "other":
-            return None
-        step = self._plan.steps[place.step]
-        phi = self._before(step)
-        if place.role == "bias":
-            return Law(0.0, self._bias(phi))
-        try:
-            gain = critical(phi).sigma_w if phi is not None else 1.0
-        except TheoryError:
-            return None
-        share = 1 / self._branches if self._ends_branch(place.step) else 1.0
-        return Law(0.0, share * gain**2 / place.fan_in)
-
-    def _bias(self, phi: Activation | None) -> float:
-        try:
-            return critical(phi).sigma_b2 if phi is not None else 0.0
-        except TheoryError:
-            return 0.0
-
-    def _before(self, step: Step) -> Activation | None:
-        """The activation that has made what a step mixes, unless something else stands between."""
-        for edge in step.inputs:
-            here = edge
-            while here is not None:
-                below = self._plan.steps[here[0]]
-                if below.op in ("activation", "fused"):
-                    found = below.attributes["phi"]
-                    assert isinstance(found, Activation)
-                    return found
-                if below.op not in (*_ARRANGES, "dropout", "max_pool", "avg_pool") or not below.inputs:
-                    break
-                here = below.inputs[0]
-        return None
-
-    def _ends_branch(self, at: int) -> bool:
-        """True if the result goes straight into a sum with another signal."""
-        for user, _ in self._users.get((at, 0), ()):
-            step = self._plan.steps[user]
-            if _is_junction(self._plan, step):
-                return True
-            if step.op in (*_ARRANGES, "dropout", "mul") and self._ends_branch(user):
-                return True
-        return False
-
-
-def _is_junction(plan: Plan, step: Step) -> bool:
-    """True for a sum of two signals."""
-    return step.op == "add" and sum(edge is not None and _varies(plan, edge) for edge in step.inputs) > 1
-
-
-def _varies(plan: Plan, edge: Edge) -> bool:
-    while plan.steps[edge[0]].op in _ARRANGES:
-        below = plan.steps[edge[0]].inputs[0]
-        if below is None:
-            return True
-        edge = below
-    return plan.steps[edge[0]].op != PARAMETER
+def critically(plan: Plan) -> Recipe:
+    """Weights, biases and gains at the edge of chaos, as `gm.init.critical_` draws them without any data."""
+    weights, gains = uses_of(plan)
+    edge, laws = Edge(), dict[str, Law]()
+    for name, use in weights.items():
+        aim = edge.aim(use)
+        laws[name] = Law(0.0, aim.variance, not use.table, aim.balanced)
+        laws |= dict.fromkeys(use.biases, Law(0.0, aim.bias))
+    for name, gain in gains.items():
+        if (found := edge.gain(gain)) is not None:
+            laws[name] = Law(found.gain, found.gain**2)
+            laws |= {gain.bias: Law(0.0, found.bias)} if found.bias else {}
+    return lambda place: laws.get(place.name)

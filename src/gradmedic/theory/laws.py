@@ -12,11 +12,15 @@ CLEAR = 5.0
 
 @dataclass(frozen=True)
 class Law:
-    """Mean and mean square of a parameter's entries, and whether its rows or columns are orthonormal."""
+    """Mean and mean square of a parameter's entries, and whether its rows or columns are orthonormal.
+
+    It is `balanced` if the weights of each unit sum to zero.
+    """
 
     mean: float
     square: float
     orthogonal: bool = False
+    balanced: bool = False
 
     @property
     def kurtosis(self) -> float:
@@ -43,8 +47,14 @@ def measured(tensor: Tensor, *, certain: bool = False) -> Law:
     mean, square = float(values.mean()), float(values.square().mean())
     spread = max(square - mean**2, 0.0)
     if not certain and tensor.numel() > 1 and abs(mean) < CLEAR * math.sqrt(spread / tensor.numel()):
-        return Law(0.0, square, is_orthogonal(values))
+        return Law(0.0, square, is_orthogonal(values), is_balanced(values))
     return Law(mean, square)
+
+
+def is_balanced(values: Tensor) -> bool:
+    """True if the weights of each unit sum to zero, be units the rows or the columns."""
+    dims = [dim for dim in range(min(values.dim(), 2)) if values.dim() > 1 and values.shape[dim] >= 8]
+    return any(bool(values.sum(dim).abs().max() < 1e-4 * values.square().sum(dim).sqrt().max()) for dim in dims)
 
 
 def is_orthogonal(values: Tensor) -> bool:

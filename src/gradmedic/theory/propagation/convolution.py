@@ -34,7 +34,7 @@ def conv(step: Step, inputs: Sequence[Value]) -> Passage:
 
     def back(grad: Signal) -> Sequence[Grad]:
         sent, times = walked(grad, walks, scatter=not turned, like=x)
-        to_x = mixed(sent, weight.law, x.count, NONE, width // groups * times)
+        to_x = mixed(sent, replace(weight.law, balanced=False), x.count, NONE, width // groups * times)
         to_x = replace(parted(to_x, x.units), dims=x.dims)
         to_weight = weight_square(grad, seen, fan)
         to_bias = bias_square(grad) if isinstance(bias, Weight) else None

@@ -74,7 +74,7 @@ def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) 
     out = replace(
         x,
         units=(width,),
-        k=law.variance * n * x.k + common + bias.square,
+        k=law.variance * n * (x.k - x.m if law.balanced else x.k) + common + bias.square,
         m=common + bias.mean**2,
         mean=law.mean * n * x.mean + bias.mean,
         skew=None,
@@ -94,7 +94,7 @@ def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) 
 
 def returned(grad: Signal, law: Law, x: Signal, fan: float | None = None) -> Signal:
     """The gradient of what weights were applied to; dims are those of `grad`."""
-    back = mixed(grad, law, x.count, NONE, fan)
+    back = mixed(grad, replace(law, balanced=False), x.count, NONE, fan)
     return parted(replace(back, mean=torch.zeros_like(back.mean)), x.units)
 
 
