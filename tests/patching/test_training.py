@@ -186,6 +186,18 @@ def test_names_of_its_own_do_not_take_those_of_the_script() -> None:
     assert str(patched(Source(patch.text), [order("zero-biases")]).left[0].why).endswith("stands there already")
 
 
+def test_names_in_other_functions_are_no_obstacle() -> None:
+    text = f"{HEAD}def f(name):\n    parameter = name\n    return parameter\nopt.step()\n"
+    assert "\nfor name, parameter in net.named_parameters():\n" in patched(Source(text), [order("zero-biases")]).text
+    text = f"{HEAD}def f():\n    return name\nopt.step()\n"
+    assert "\nfor name_, parameter in net.named_parameters():\n" in patched(Source(text), [order("zero-biases")]).text
+
+
+def test_what_is_made_in_one_function_is_not_known_in_another() -> None:
+    text = "import torch\ndef main():\n    opt = torch.optim.SGD(p, lr=1)\n    go(opt)\ndef go(opt):\n    opt.step()\n"
+    assert reason(text, order("warm-up", steps=9)) == "line 6 steps in another function"
+
+
 def test_code_that_speaks_of_what_the_script_may_not_have_is_left() -> None:
     assert reason(HEAD, order("init-lsuv")) == "its code speaks of x"
 

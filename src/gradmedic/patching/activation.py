@@ -10,6 +10,7 @@ from gradmedic.patching import Edit, Order
 from gradmedic.patching.insert import inserted
 from gradmedic.patching.places import Places
 from gradmedic.patching.source import Change, Source, UnsureError
+from gradmedic.patching.start import by_layer
 from gradmedic.patching.training import Training
 from gradmedic.patching.uses import Form, Use
 from gradmedic.patching.words import Words
@@ -53,7 +54,8 @@ class Activation(Edit):
         starts = [text for where, text in sections(order.code) if where is Where.MODEL]
         if not starts:
             raise UnsureError(Message("how its weights start cannot be told from its code"))
-        return [*found, *inserted(Training(source), f"# {Where.MODEL.value}\n{starts[0]}")]
+        start = by_layer(source, order.words("weights"), f"# {Where.MODEL.value}\n{starts[0]}")
+        return [*found, *inserted(Training(source), start)]
 
 
 @dataclass(frozen=True)

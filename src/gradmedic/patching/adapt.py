@@ -31,25 +31,27 @@ class Adapter:
     code: str
     known: frozenset[str] = frozenset(("model", "optimizer", "torch"))
     """The names that the code may take for granted."""
+    is_divided: bool = False
+    """Whether parts of it stand in several places, and have to agree on names."""
 
-    def fitted(self, part: str, *, model: str, optimizer: str) -> Adapted:
-        """A part of the code, with `model` and `optimizer` as the script calls them.
+    def fitted(self, part: str, at: ast.stmt, *, model: str, optimizer: str) -> Adapted:
+        """A part of the code for a place, with `model` and `optimizer` as the script calls them.
 
         Raises `UnsureError` where it asks for a model and there is none of a name, or where it stands in the script.
         """
         text, imports = self._without_imports(part)
         if self._foreign:
             raise UnsureError(Message("its code speaks of {name}", {"name": ", ".join(sorted(self._foreign))}))
-        fitting = _Fitting(Source(text), self.words, model, optimizer, self._renamed)
+        fitting = _Fitting(Source(text), self.words, model, optimizer, self._renamed(at))
         made = fitting.text
         if self._own and self._holds(made):
             raise UnsureError(Message("{code} stands there already", {"code": made.splitlines()[0]}))
         return Adapted(made, (*imports, *self.words.needed(made)))
 
-    @cached_property
-    def _renamed(self) -> dict[str, str]:
+    def _renamed(self, at: ast.stmt) -> dict[str, str]:
         """The names that the code gives to things of its own, where the script uses them for others."""
-        return {name: self.words.fresh(name) for name in self._own if name in self.words.taken}
+        scope = None if self.is_divided else self.words.source.scope(at)
+        return {name: self.words.fresh(name, scope) for name in self._own}
 
     @cached_property
     def _own(self) -> set[str]:

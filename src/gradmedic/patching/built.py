@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradmedic.patching.lists import entry, is_extended, parts_of, written_parts
+from gradmedic.patching.lists import Part, entry, is_extended, parts_of, written_parts
 from gradmedic.patching.training import method
 from gradmedic.patching.words import Words
 
@@ -27,6 +27,12 @@ class Builds:
         parts = tuple(path.split(".")) if path else ()
         found = {id(node): node for root in self._roots() for node in self._from(root, parts) if node is not None}
         return found.popitem()[1] if len(found) == 1 else None
+
+    def entries(self, path: str) -> list[ast.expr] | None:
+        """The expressions that make the entries of the list at a path, each once; None where that is not plain."""
+        made = self.at(path)
+        parts = self._parts(made) if isinstance(made, ast.Call) and self._is_list(made) else None
+        return [one for part in parts for one in part.entries] if parts is not None else None
 
     def kind(self, made: ast.expr) -> ast.ClassDef | None:
         """The class of the script that an expression makes something of, if it is one."""
@@ -65,12 +71,16 @@ class Builds:
 
     def _entry(self, made: ast.Call, part: str, gone: tuple[str, ...]) -> ast.expr | None:
         """An entry of a Sequential or a ModuleList, with those that are added later."""
-        source, parent = self.words.source, self.words.source.parents[made]
-        name = source.read(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
-        parts = parts_of(source, name, made) if is_extended(source, name, made) else written_parts(source, made.args)
+        parts = self._parts(made)
         if parts is not None and len(parts) == len(parts[0].entries) == 1 and parts[0].loop is not None:
             return parts[0].entries[0]  # all of them are made alike, whatever their number
         return entry(parts, int(part), self._count(gone)) if parts is not None and part.isdigit() else None
+
+    def _parts(self, made: ast.Call) -> list[Part] | None:
+        """What a Sequential or a ModuleList consists of."""
+        source, parent = self.words.source, self.words.source.parents[made]
+        name = source.read(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
+        return parts_of(source, name, made) if is_extended(source, name, made) else written_parts(source, made.args)
 
     def _count(self, gone: tuple[str, ...]) -> int | None:
         """How many entries the list at a path was seen to have."""

@@ -25,7 +25,7 @@ class Standardize(Edit):
             raise UnsureError(Message("it is not plain which dimension the features are"))
         dims = "0" if order.text("per", "all") == "feature" else ""
         first, *others = feeds.names
-        mean, std = (feeds.training.words.fresh(name) for name in ("mean", "std"))
+        mean, std = (feeds.training.words.fresh(name, source.tree) for name in ("mean", "std"))
         numbers = f"{mean}, {std} = {first}.mean({dims}), {first}.std({dims}){'.clamp(min=1e-6)' if dims else ''}"
         lines = [f"{numbers}\n{first} = ({first} - {mean}) / {std}", *(f"{n} = ({n} - {mean}) / {std}" for n in others)]
         places = [feeds.made(name) for name in feeds.names]

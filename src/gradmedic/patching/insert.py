@@ -8,6 +8,7 @@ from gradmedic.finding import Message
 from gradmedic.patching import ANY, Edit, Order
 from gradmedic.patching.adapt import Adapter
 from gradmedic.patching.source import Change, Function, Source, UnsureError
+from gradmedic.patching.start import by_layer
 from gradmedic.patching.training import Made, Step, Training
 from gradmedic.placing import Where, sections
 
@@ -19,7 +20,7 @@ class Insert(Edit):
     remedies: ClassVar[tuple[str, ...]] = (ANY,)
 
     def changes(self, source: Source, order: Order) -> list[Change]:
-        return inserted(Training(source), order.code)
+        return inserted(Training(source), by_layer(source, order.words("weights"), order.code))
 
 
 def inserted(training: Training, code: str, *known: str) -> list[Change]:
@@ -28,9 +29,9 @@ def inserted(training: Training, code: str, *known: str) -> list[Change]:
     if not parts or any(where is None for where, _ in parts):
         raise UnsureError(Message("it belongs to no place that can be told from the script alone"))
     names = Adapter.known.union(known)
-    adapter = Adapter(training.words, "\n".join(text for _, text in parts), names)
-    if len(parts) > 1 and len(training.made) > 1:
-        raise UnsureError(Message("there are several optimizers"))
+    adapter = Adapter(training.words, "\n".join(text for _, text in parts), names, len(parts) > 1)
+    if adapter.is_divided:
+        _refuse_apart(training)
     return [change for where, text in parts if where is not None for change in PLACES[where](training, adapter, text)]
 
 
@@ -38,7 +39,7 @@ def behind_model(training: Training, adapter: Adapter, code: str) -> list[Change
     """Right before the optimizer is made, when the model is complete."""
     model, made = training.the_model()
     _refuse_used(training, model, made)
-    fitted = adapter.fitted(code, model=model, optimizer=made.name)
+    fitted = adapter.fitted(code, made.statement, model=model, optimizer=made.name)
     return [*fitted.imports, training.source.above(made.statement, fitted.text)]
 
 
@@ -50,7 +51,7 @@ def behind_optimizer(training: Training, adapter: Adapter, code: str) -> list[Ch
             raise UnsureError(Message("LBFGS takes several looks at the loss in one step"))
         if not made.name:
             raise UnsureError(Message("line {line} gives the optimizer no name", {"line": made.call.lineno}))
-        fitted = adapter.fitted(code, model=training.model_of(made), optimizer=made.name)
+        fitted = adapter.fitted(code, made.statement, model=training.model_of(made), optimizer=made.name)
         found += [*fitted.imports, training.source.below(made.statement, fitted.text)]
     return found
 
@@ -88,9 +89,20 @@ def _at_steps(training: Training, adapter: Adapter, code: str, put: Callable[[St
     for step in training.the_steps():
         if adapter.owners and training.model_at(step) not in adapter.owners:
             continue  # the code is about another one's weights
-        fitted = adapter.fitted(code, model=training.model_at(step), optimizer=step.optimizer)
+        fitted = adapter.fitted(code, step.statement, model=training.model_at(step), optimizer=step.optimizer)
         found += [*fitted.imports, put(step, fitted.text)]
     return found
+
+
+def _refuse_apart(training: Training) -> None:
+    """Refuse where what is made beside the optimizer is not known where it steps."""
+    if len(training.made) > 1:
+        raise UnsureError(Message("there are several optimizers"))
+    for step in training.the_steps():
+        for made in training.the_made():
+            scope = training.source.scope(made.statement)
+            if scope is not training.source.tree and scope is not training.source.scope(step.statement):
+                raise UnsureError(Message("line {line} steps in another function", {"line": step.call.lineno}))
 
 
 PLACES: Mapping[Where, Callable[[Training, Adapter, str], list[Change]]] = {

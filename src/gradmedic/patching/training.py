@@ -7,7 +7,7 @@ from functools import cached_property
 
 from gradmedic.finding import Message
 from gradmedic.patching.source import Function, Source, UnsureError
-from gradmedic.patching.words import Words
+from gradmedic.patching.words import Words, bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ class Training:
         if stem == "self":
             return self.source.scope(first) is self.source.scope(second)
         return isinstance(first, ast.Module) and not any(
-            stem in _bound(scope) for scope in self.source.around(there) if isinstance(scope, Function)
+            stem in bound(scope) for scope in self.source.around(there) if isinstance(scope, Function)
         )
 
     def _assigned_after(self, name: str, here: ast.AST) -> bool:
@@ -220,10 +220,3 @@ def _all_that_learn(given: ast.expr | None) -> ast.expr | None:
 
 def _given(call: ast.Call) -> bool:
     return bool(call.args or call.keywords)
-
-
-def _bound(function: ast.AST) -> set[str]:
-    """The names that are a function's own."""
-    names = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
-    stores = (node for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-    return names | {node.id for node in stores}

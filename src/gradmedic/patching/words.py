@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradmedic.finding import Message
-from gradmedic.patching.source import Change, Source, UnsureError
+from gradmedic.patching.source import Change, Function, Source, UnsureError
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +43,26 @@ class Words:
         names = {node.id for node in ast.walk(self.source.tree) if isinstance(node, ast.Name)}
         return names | self.assigned | set(self.imported)
 
-    def fresh(self, name: str) -> str:
-        """A name like this that is not in use."""
-        while name in self.taken:
+    def fresh(self, name: str, scope: ast.AST | None = None) -> str:
+        """A name like this that is not in use: nowhere, or not in the one function, or outside of all, that is told."""
+        taken = self.taken if scope is None else self.taken_in(scope)
+        while name in taken:
             name += "_"
         return name
+
+    def taken_in(self, scope: ast.AST) -> set[str]:
+        """The names that mean something in a scope: those that occur there, and those that functions in it look up."""
+        own: dict[ast.AST, set[str]] = {
+            one: bound(one) for one in ast.walk(scope) if isinstance(one, Function) and one is not scope
+        }
+        seen = {
+            node.id
+            for node in ast.walk(scope)
+            if isinstance(node, ast.Name) and not any(node.id in own.get(one, ()) for one in self.source.around(node))
+        }
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        names = {node.name for node in ast.walk(scope) if isinstance(node, kinds)}
+        return seen | names | set(self.imported) | {node.arg for node in _arguments(scope)}
 
     def full(self, node: ast.AST | None) -> str:
         """The full name behind an expression such as `nn.Sigmoid`; empty where it is no imported name."""
@@ -101,6 +116,17 @@ class Words:
         if not later:
             raise UnsureError(Message("there is no place for {line}", {"line": line}))
         return self.source.above(later[0], line)
+
+
+def bound(function: ast.AST) -> set[str]:
+    """The names that are a function's own."""
+    stores = (node for node in ast.walk(function) if isinstance(node, ast.Name) and _is_bound(node))
+    return {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)} | {node.id for node in stores}
+
+
+def _arguments(scope: ast.AST) -> list[ast.arg]:
+    held = scope.args if isinstance(scope, Function) else None
+    return [*held.posonlyargs, *held.args, *held.kwonlyargs] if held is not None else []
 
 
 def imports_of(node: ast.AST) -> list[tuple[str, str]]:
