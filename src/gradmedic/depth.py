@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import inf, log10
 from statistics import median
 
@@ -58,9 +58,18 @@ def slope(recording: Recording, capture: Capture, fewest: int = 4) -> Slope | No
     if len(found) < fewest or arriving is None or weights is None:
         return None
     third = len(found) // 3
-    steps = [later - earlier for earlier, later in pairwise(arriving)]
-    total = _over(arriving, third)
-    return Slope(tuple(found), _over(weights, third), total, max(steps) / -total if total < 0 else 1.0)
+    return Slope(tuple(found), _over(weights, third), _over(arriving, third), _steepest(arriving, third))
+
+
+def _steepest(arriving: Sequence[float], third: int) -> float:
+    """The largest share of a fall that one layer makes.
+
+    Of parallel branches, a gate beside what it lets through, the one that gets more is the way: what
+    counts is the most that has arrived anywhere up to a layer.
+    """
+    way = list(accumulate(arriving, max))
+    total = _over(way, third)
+    return max(later - earlier for earlier, later in pairwise(way)) / -total if total < 0 else 1.0
 
 
 def _over(decades: Sequence[float], third: int) -> float:

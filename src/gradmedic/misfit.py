@@ -33,6 +33,7 @@ SHORT_OF_LOGITS = {
 """Operations that want any real number, and what does not give it. A log_softmax of a log_softmax is
 the same once more, and only differences count for it, so that one-sided outputs will do."""
 
+BINARY = {"binary_cross_entropy", "binary_cross_entropy_with_logits"}
 DISTANCES = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}
 LIKELIHOODS = {"nll_loss", "kl_div"}
 NO_LIKELIHOOD = {"softmax", "sigmoid", "linear", "conv"}
@@ -56,6 +57,8 @@ def misfit(recording: Recording, end: Site, beyond: float, floor: float) -> Misf
     crossed = _crossed(recording, end, feeds)
     if crossed is not None:
         return crossed
+    if end.op in BINARY and (odd := _no_share(recording, end, feeds)) is not None:
+        return odd
     if end.op == "softmax":
         return _constant(recording, end)
     if end.op in LIKELIHOODS:
@@ -88,6 +91,20 @@ def _crossed(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit |
     why = "Shapes (N, 1) and (N,) are broadcast to (N, N). The best answer to that is the mean of all targets."
     cure = Cure(Message("Give output and target the same shape"), "loss = loss_fn(output.squeeze(1), target)")
     return Misfit(feeds[0], Message(text, values), Message(why), {"outputs": size, "compared": counts[0]}, (cure,))
+
+
+def _no_share(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit | None:
+    """Targets of a binary cross-entropy that are no probabilities: classes counted from 1, or -1 and 1."""
+    lows, highs = ([n for _, n in recording.site_series(end.id, f"target_{side}")] for side in ("min", "max"))
+    least, most = min(lows, default=0.0), max(highs, default=1.0)
+    if least >= 0 and most <= 1:
+        return None
+    values = {"loss": end.op, "targets": _span(least, most)}
+    text = "{loss} wants targets between 0 and 1, but they span {targets}"
+    why = "Beyond 0 and 1 the loss has no lower bound: it rewards ever larger outputs, whatever the input."
+    cure = Cure(Message("Give it the classes 0 and 1"), "target = (target > threshold).float()")
+    evidence = {"target_min": least, "target_max": most}
+    return Misfit(feeds[0] if feeds else end, Message(text, values), Message(why), evidence, (cure,))
 
 
 def _constant(recording: Recording, end: Site) -> Misfit | None:

@@ -73,10 +73,16 @@ def before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:
 
 def climb(series: Sequence[float]) -> float:
     """Decades from the typical size of the first three values to that of the second half."""
-    sizes = [abs(value) for value in series if isfinite(value) and value != 0]
+    return climb_by_step(list(enumerate(series)))
+
+
+def climb_by_step(series: Sequence[tuple[int, float]]) -> float:
+    """The same for (step, value) pairs that may lie far apart, the second half by steps."""
+    sizes = [(step, abs(value)) for step, value in series if isfinite(value) and value != 0]
     if len(sizes) < 8:
         return 0.0
-    return log10(median(sizes[len(sizes) // 2 :]) / median(sizes[:3]))
+    late = [size for step, size in sizes if 2 * step > sizes[-1][0]]
+    return log10(median(late) / median(size for _, size in sizes[:3]))
 
 
 def _only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:

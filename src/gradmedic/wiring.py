@@ -44,6 +44,14 @@ class Wiring:
         """
         return bool(part) and any(p.id > part[0].id for p in (*self.working, *self.forgotten))
 
+    def comes_in_first(self, part: Group) -> bool:
+        """True where matrices of a module of its own stand before all that gets a gradient: the network's entrance."""
+        reached = (*self.working, *self.forgotten)
+        owners = tuple(f"{name}." for name, p in modules(part) if len(p.shape) > 1 and "." in p.name)
+        if not owners or not reached or any(p.name.startswith(owners) for p in reached):
+            return False
+        return part[0].id < min(p.id for p in reached)
+
 
 def wiring(recording: Recording) -> Wiring:
     """Sort the trainable parameters of a recording."""

@@ -84,6 +84,7 @@ class DisconnectedParameters(Rule):
         _run(_drawn("encoder.weight", optimizer=None), _drawn("decoder.weight")),  # one of two models
         _run(_drawn("fc.weight", optimizer=None), _drawn("tensor", grad=False, called=False), _drawn("body.weight")),
         _run(_drawn("fc.weight", optimizer=None), _drawn("old", grad=False, called=False)),  # the whole network
+        _run(_drawn("tokens.net.weight", 4, grad=False), _drawn("body.weight"), losses=FALLING),  # argmax
         _run(parameter("fc.weight", {"grad_rms": [0.1] * 3, "clipped_rms": 0.0, "update_rms": 0.0}, shape=(9, 9))),
     ]
     HEALTHY: ClassVar = [
@@ -145,6 +146,8 @@ class DisconnectedParameters(Rule):
             severity = self._severity(recording, share)
             if not first and share < self.much and not _fails(recording):
                 severity = Severity.NOTE
+            if wires.comes_in_first(wires.cut):  # all that the network sees has passed it, however small it is
+                severity = max(severity, Severity.WARNING)
             text = "No gradient arrives at {first}{more} ({share} of the weights), although the layer is used"
             why = "Something between this layer and the loss cuts the graph: detach(), .data, .item(), argmax, NumPy."
             if not first:

@@ -6,17 +6,17 @@ from math import isfinite, log10
 from statistics import median
 from typing import ClassVar
 
+from gradmedic.beginning import detour, heavy, idle, stays_zero
 from gradmedic.depth import forward_growth
 from gradmedic.finding import Cure, Finding, Message, Severity
-from gradmedic.layers import Layer, layers
-from gradmedic.outcome import Outcome, guessing, outcome
+from gradmedic.layers import APPLIES, Layer, layers
+from gradmedic.outcome import Outcome, outcome
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
-from gradmedic.site import Kind, Parameter, Place, Site
+from gradmedic.site import Kind, Parameter, Place
 from gradmedic.sketch import Columns, parameter, site, sketch
 
 HE = 'nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")\nnn.init.zeros_(layer.bias)'
-BOUNDED = ("sigmoid", "tanh", "hardtanh", "hardsigmoid", "softmax", "softsign", "erf")
 
 
 def _net(weight: float, losses: list[float], values: float = 1.0, depth: int = 4) -> Recording:
@@ -112,6 +112,9 @@ class PoorInitialization(Rule):
     beyond: float = 10.0
     """How many times the cross-entropy of a guess the first loss is, if they make the logits absurd."""
 
+    wasted: float = 1 / 3
+    """Share of the run that may go by until such a loss is back at that of a guess, in a run that learns."""
+
     SICK: ClassVar = [
         _zeros([0.0] * 5, [0.0] * 5),
         _alike([1.0] * 5),
@@ -126,7 +129,7 @@ class PoorInitialization(Rule):
     ]
 
     def check(self, recording: Recording) -> Iterator[Finding]:
-        zeros = [p for p in recording.parameters.values() if _stays_zero(recording, p)]
+        zeros = [p for p in recording.parameters.values() if stays_zero(recording, p)]
         if zeros:
             yield self._zero(recording, zeros)
         alike = [p for p in recording.parameters.values() if p not in zeros and self._alike(recording, p)]
@@ -140,13 +143,15 @@ class PoorInitialization(Rule):
             if capture is None:
                 continue
             found = [layer for layer in layers(recording, capture) if layer.gain > 0]
-            heavy = self._heavy(recording, found)
+            large = heavy(found, recording, self.large)
             if result is Outcome.FAILED and self._too_small(found):
                 yield self._small(found, capture)
-            elif result is Outcome.LEARNING and not _idle(recording, heavy):
-                continue
-            elif self._too_large(recording, capture, heavy, len(found)):
-                yield self._large(recording, heavy, capture, result)
+            elif (result is not Outcome.LEARNING or idle(recording, large)) and self._too_large(
+                recording, capture, large, len(found)
+            ):
+                yield self._large(recording, large, capture, result)
+            elif (far := detour(recording, stream)) and far[0] >= self.beyond and far[1] >= self.wasted:
+                yield self._far_off(recording, capture, *far)
 
     def _alike(self, recording: Recording, held: Parameter) -> bool:
         """True where units stay alike while they are being trained."""
@@ -161,18 +166,12 @@ class PoorInitialization(Rule):
         gains = [layer.gain for layer in found]
         return len(gains) > 1 and median(gains) < self.small and sum(min(0.0, log10(gain)) for gain in gains) < -3
 
-    def _heavy(self, recording: Recording, found: list[Layer]) -> list[Layer]:
-        """Layers with too large weights whose output nothing brings back to size."""
-        looked_up = {site.parameter for site in recording.sites.values() if site.kind is Kind.EMBEDDING}
-        heavy = [layer for layer in found if layer.gain >= self.large and layer.parameter.name not in looked_up]
-        return [layer for layer in heavy if not _is_tamed(recording, layer.site)]
-
     def _too_large(self, recording: Recording, capture: Capture, heavy: list[Layer], count: int) -> bool:
         losses = [loss for _, loss in recording.losses(capture.stream)]
         if not heavy or not all(map(isfinite, losses)):
             return False
-        guess, growth = guessing(recording, capture.stream), forward_growth(recording, capture)
-        absurd = guess is not None and losses[0] >= self.beyond * guess
+        far, growth = detour(recording, capture.stream), forward_growth(recording, capture)
+        absurd = far is not None and far[0] >= self.beyond
         many = len(heavy) >= 2 and 2 * len(heavy) >= count
         return absurd or (many and growth is not None and growth[0] >= self.grown)
 
@@ -229,6 +228,19 @@ class PoorInitialization(Rule):
         )
         return told if result is Outcome.FAILED else told.at_most(Severity.WARNING)
 
+    def _far_off(self, recording: Recording, capture: Capture, times: float, share: float) -> Finding:
+        last = max((site for site in recording.in_order(capture.stream) if site.kind in APPLIES), key=lambda s: s.order)
+        values = {"times": f"{times:.2g}", "share": f"{share:.0%}", "site": last.name}
+        told = self._finding(
+            Message("The first loss is {times} times that of a guess: {site} starts far too large", values),
+            Message("It took {share} of the run to unlearn that, before anything could be learned.", values),
+            (last.place,),
+            {"loss_over_guess": times, "share_of_run": share},
+            Cure(Message("Start the output layer small"), "nn.init.normal_(output.weight, std=0.02)"),
+            since=capture.step,
+        )
+        return told.at_most(Severity.WARNING)
+
     def _finding(
         self,
         message: Message,
@@ -249,45 +261,6 @@ class PoorInitialization(Rule):
             "gradient-underflow",
         )
         return Finding(self.name, self.severity, message, why, places, since, kept, (cure,), 1, explains)
-
-
-def _is_tamed(recording: Recording, site: Site) -> bool:
-    """True where a normalization or a bounded activation follows before the next weights."""
-    after: dict[int, list[Site]] = {}
-    for other in recording.sites.values():
-        for source in other.inputs:
-            after.setdefault(source, []).append(other)
-    ahead, seen = list(after.get(site.id, ())), {site.id}
-    while ahead:
-        found = ahead.pop()
-        if found.kind is Kind.NORMALIZATION or (found.op in BOUNDED and not found.tail):
-            return True
-        if found.id not in seen and found.kind is not Kind.WEIGHTS:
-            ahead.extend(after.get(found.id, ()))
-        seen.add(found.id)
-    return False
-
-
-def _idle(recording: Recording, heavy: list[Layer]) -> bool:
-    """True where the heavy layers stand still: whatever learns, they do not."""
-    told = [
-        capture.parameters[layer.parameter.id].get("update_rms", 0.0) / layer.held["weight_rms"]
-        for layer in heavy
-        for capture in recording.captures_of(layer.site.stream)
-        if layer.parameter.id in capture.parameters
-    ]
-    return len(heavy) >= 2 and bool(told) and median(told) < 1e-5
-
-
-def _stays_zero(recording: Recording, held: Parameter) -> bool:
-    """True for a trained matrix that is zero, and whose gradient is, in every capture that has it."""
-    if len(held.shape) < 2 or not held.requires_grad or held.optimizer is None:
-        return False
-    weights = [row for _, row in recording.parameter_series(held.id, "weight_rms")]
-    grads = [row for _, row in recording.parameter_series(held.id, "grad_rms")]
-    # One look may come too early: behind a head that starts at zero nothing moves at the first step.
-    enough = len(grads) >= 3 or any(outcome(recording, stream) is Outcome.FAILED for stream in recording.streams)
-    return bool(grads) and max(weights, default=1.0) == 0 and max(grads) == 0 and enough
 
 
 def _place(recording: Recording, held: Parameter) -> Place:
