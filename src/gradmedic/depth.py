@@ -64,10 +64,10 @@ def slope(recording: Recording, capture: Capture, fewest: int = 4) -> Slope | No
 def _steepest(arriving: Sequence[float], third: int) -> float:
     """The largest share of a fall that one layer makes.
 
-    Of parallel branches, a gate beside what it lets through, the one that gets more is the way: what
-    counts is the most that has arrived anywhere up to a layer.
+    Of parallel branches, a gate beside what it lets through, the one that gets more is the way: of two
+    neighbors the larger counts, and the most that has arrived anywhere up to there.
     """
-    way = list(accumulate(arriving, max))
+    way = list(accumulate(map(max, pairwise(arriving)), max))
     total = _over(way, third)
     return max(later - earlier for earlier, later in pairwise(way)) / -total if total < 0 else 1.0
 

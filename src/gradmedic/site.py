@@ -83,7 +83,8 @@ class Parameter:
     `optimizer` is the position of the optimizer that holds it, in order of appearance, or None.
     `called` says that the module that owns it took part in a forward pass that was recorded for
     the gradient. `registered` says that a module which the optimizer knows owns it as its own:
-    layers that are kept in a plain Python list are not.
+    layers that are kept in a plain Python list are not. `declared` says that it is an
+    `nn.Parameter`, made to be trained, and not some other tensor that asks for its gradient.
     """
 
     id: int
@@ -94,6 +95,7 @@ class Parameter:
     optimizer: int | None = None
     called: bool = True
     registered: bool = True
+    declared: bool = False
     module_type: str = ""
     aliases: tuple[str, ...] = ()
 

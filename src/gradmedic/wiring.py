@@ -89,7 +89,7 @@ def _is_input(parameter: Parameter) -> bool:
 
     Physics-informed losses, gradient penalties and adversarial examples ask for its gradient.
     """
-    return not parameter.module_type and parameter.optimizer is None
+    return not parameter.module_type and parameter.optimizer is None and not parameter.declared
 
 
 def _reached(recording: Recording, parameter: Parameter) -> bool:

@@ -62,3 +62,14 @@ def test_a_square_in_the_loss_is_not_depth() -> None:
     ]
     drawn = sketch(sites, [parameter("fc.weight", {"weight_rms": 0.1}, shape=(8, 8))], losses=[nan] * 20)
     assert not list(ExplodingGradient().check(drawn))
+
+
+def test_growth_is_seen_where_there_are_no_matrices_and_captures_are_few() -> None:
+    grads = [0.1] * 8 + [90.0, 400.0]
+    steps = [0, 1, 2, 3, 4, 8, 16, 32, 300, 390]
+    losses = [0.1 * 1.03**step for step in range(400)]
+    (finding,) = ExplodingGradient().check(
+        sketch([], [parameter("w", {"grad_norm": grads}, shape=(8,))], losses=losses, lr=0.1, steps=steps)
+    )
+    assert float(finding.evidence["decades_of_gradient"]) > 2
+    assert 0 < finding.since_step < 100

@@ -157,3 +157,11 @@ def test_leaves_a_matrix_of_distances_alone() -> None:
         site("pow", "pow", tail=True, shape=(32, 32, 8)),
     ]
     assert not list(LossMismatch().check(sketch(sites, losses=[1.0] * 40)))
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "sick"), [(1.0, 2.0, True), (-1.0, 1.0, True), (0.0, 1.0, False), (0.1, 0.9, False)]
+)
+def test_a_binary_loss_wants_targets_between_0_and_1(least: float, most: float, sick: bool) -> None:
+    loss = site("bce", "binary_cross_entropy_with_logits", {"target_min": least, "target_max": most}, tail=True)
+    assert found(sketch([site("fc", "linear"), loss], losses=FALLING)) is sick

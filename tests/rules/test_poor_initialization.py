@@ -64,3 +64,28 @@ def test_a_single_look_is_believed_only_where_training_fails() -> None:
     assert list(PoorInitialization().check(held("fc.weight", numbers)))
     learns = replace(held("fc.weight", numbers), vitals=[Vital(at, 0, float(at), 2.3 * 0.95**at) for at in range(60)])
     assert not list(PoorInitialization().check(learns))
+
+
+def test_gains_of_a_norm_that_stay_zero_cut_the_network() -> None:
+    numbers: Columns = {"weight_rms": [0.0] * 4, "grad_rms": [0.0] * 4}
+    gain = parameter("bn.weight", numbers, shape=(64,), module_type="BatchNorm2d")
+    assert list(PoorInitialization().check(sketch([], [gain], losses=STUCK)))
+    moving = parameter("bn.weight", {**numbers, "grad_rms": [0.1] * 4}, shape=(64,), module_type="BatchNorm2d")
+    assert not list(PoorInitialization().check(sketch([], [moving], losses=STUCK)))
+
+
+def classifier(losses: list[float]) -> Recording:
+    ends = [site("log", "log_softmax", tail=True, shape=(32, 10)), site("nll", "nll_loss", tail=True)]
+    head = parameter("head.weight", {"weight_rms": 0.1, "grad_rms": 0.1}, shape=(10, 64))
+    return sketch([site("head", "linear", parameter="head.weight", fan_in=64), *ends], [head], losses=losses)
+
+
+def test_a_long_way_back_to_the_loss_of_a_guess_is_told_although_it_learns() -> None:
+    (finding,) = PoorInitialization().check(classifier([100.0 * 0.93**step for step in range(60)]))
+    assert finding.places[0].name == "head"
+    assert float(finding.evidence["share_of_run"]) > 0.6
+
+
+def test_a_short_way_back_is_not() -> None:
+    assert not list(PoorInitialization().check(classifier([100.0 * 0.5**step for step in range(60)])))
+    assert not list(PoorInitialization().check(classifier([8.0 * 0.97**step for step in range(60)])))

@@ -70,3 +70,30 @@ def test_blames_whoever_lost_the_decades() -> None:
     (finding,) = found(Recording(**{**vars(drawn), "captures": captures}))
     assert finding.next[0].code.startswith("nn.init.kaiming_normal_")
     assert "weights by -6.0" in str(finding.why)
+
+
+def test_of_parallel_branches_the_one_that_gets_more_is_the_way() -> None:
+    gated = [
+        size * share for at in range(9) for size, share in ((0.1 * 0.2 ** (8 - at), 1e-3), (0.1 * 0.2 ** (8 - at), 1))
+    ]
+    assert found(chain(gated, STUCK))
+
+
+def contest(grads: list[float], scores: list[float]) -> Recording:
+    """A generator (stream 1) and its judge (stream 0), step by step in turn; the judge's sigmoid is flat in the end."""
+    sure = [0.0] * 4 + [1.0] * 8
+    judged = [site("judge", "sigmoid", {"saturated": sure}, stream=stream, tail=True) for stream in (0, 1)]
+    held: Columns = {"grad_norm": grads, "grad_rms": grads, "weight_rms": 0.1, "update_rms": 1e-4}
+    return sketch(judged, [parameter("gen.weight", held, shape=(9, 9))], losses={0: [0.7] * 12, 1: scores})
+
+
+def test_a_generator_is_starved_by_a_judge_that_is_too_sure() -> None:
+    rises = [-0.7 + 0.06 * step for step in range(12)]
+    (finding,) = found(contest([0.1] * 4 + [1e-5] * 8, rises))
+    assert (finding.places[0].name, finding.since_step) == ("judge", 4)
+
+
+def test_a_contest_in_which_gradients_stay_or_the_loss_falls_is_no_disease() -> None:
+    rises, falls = [-0.7 + 0.06 * step for step in range(12)], [0.7 - 0.05 * step for step in range(12)]
+    assert not found(contest([0.1] * 12, rises))
+    assert not found(contest([0.1] * 4 + [1e-5] * 8, falls))

@@ -221,6 +221,7 @@ class People:
             optimizer=optimizer,
             called=called or (before is not None and before.called),
             registered=owned.registered if owned else True,
+            declared=isinstance(tensor, nn.Parameter),
             module_type=type(module).__name__ if module is not None else "",
             aliases=owned.aliases if owned else (),
         )

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import hypot
 from statistics import median
 from typing import ClassVar
 
 from gradmedic.depth import Slope, shares, slope
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import layers, sound
-from gradmedic.outcome import Outcome, outcome, stalled
-from gradmedic.progress import FEWEST
+from gradmedic.outcome import Outcome, climb_by_step, is_contest, outcome, stalled
+from gradmedic.progress import FEWEST, progress
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
 from gradmedic.sketch import Columns, parameter, site, sketch
+
+NON_SATURATING = "loss = F.binary_cross_entropy_with_logits(judge(fake), torch.ones_like(real))"
 
 
 def _deep(factor: float, losses: list[float], depth: int = 9, pace: float = 1e-3) -> Recording:
@@ -107,6 +110,9 @@ class VanishingGradient(Rule):
                 severity = self._severity(recording, stream, lost)
                 if severity is not None and slopes[0][0].fall <= self.steepest:
                     yield self._finding(slopes[0][0], slopes[0][1], lost, severity)
+                    continue
+            if is_contest(recording, stream) and (starved := self._starved(recording, stream)) is not None:
+                yield starved
 
     def _lost(self, found: Slope) -> float:
         # Where activations shrink as much on the way forward, each weight's gradient is the product
@@ -139,6 +145,40 @@ class VanishingGradient(Rule):
                 shares.append(min(moved[:third]) / near)
         return bool(shares) and median(shares) < self.starved
 
+    def _starved(self, recording: Recording, stream: int) -> Finding | None:
+        """A generator whose judge has become so sure that it tells nothing any more (Goodfellow+ 2014, section 3)."""
+        judged = [
+            site for site in recording.in_order(stream) if site.tail and site.op in ("sigmoid", "softmax", "tanh")
+        ]
+        flat = [site for site in judged if (seen := recording.site_series(site.id, "saturated")) and seen[-1][1] > 0.9]
+        grown = climb_by_step(list(_own_gradient(recording, stream)))
+        losses = recording.losses(stream)
+        found = progress(losses)
+        gets_worse = found.first is not None and found.last is not None and found.last > found.first
+        if not flat or grown > -self.suspect or not gets_worse:
+            return None
+        values = {"site": flat[0].name, "op": flat[0].op, "times": f"{10**-grown:.1g}"}
+        since = next((step for step, share in recording.site_series(flat[0].id, "saturated") if share > 0.9), 0)
+        return Finding(
+            self.name,
+            Severity.WARNING,
+            Message(
+                "{site} has become so sure that {times} times less of the gradient passes it than at first", values
+            ),
+            Message("The loss gets worse, and the flat end of the {op} tells the network before it nothing.", values),
+            (flat[0].place,),
+            since,
+            {"decades": round(grown, 2), "loss_first": found.first or 0.0, "loss_last": found.last or 0.0},
+            (
+                Cure(
+                    Message("Let the loss be steep where it is lost: the non-saturating form, on logits"),
+                    NON_SATURATING,
+                ),
+            ),
+            rank=2,
+            explains=("learning-rate-too-low", "saturated-activation"),
+        )
+
     def _finding(self, found: Slope, capture: Capture, lost: float, severity: Severity) -> Finding:
         first, last = found.layers[0], found.last[-1]
         values = {"first": first.site.name, "last": last.site.name, "times": f"{10 ** min(lost, 300):.1g}"}
@@ -161,6 +201,13 @@ class VanishingGradient(Rule):
             rank=1,
             explains=("learning-rate-too-low", "gradient-underflow"),
         )
+
+
+def _own_gradient(recording: Recording, stream: int) -> Iterator[tuple[int, float]]:
+    """(step, norm of the gradient of the weights that this stream's steps move)."""
+    for capture in recording.captures_of(stream):
+        moved = [row for row in capture.parameters.values() if row.get("update_rms", 0.0) > 0]
+        yield capture.step, hypot(*(row.get("grad_norm", row.get("grad_rms", 0.0)) for row in moved))
 
 
 def _why(capture: Capture, found: Slope) -> Message:
