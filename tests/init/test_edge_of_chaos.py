@@ -234,6 +234,28 @@ def test_tied_tables_are_drawn_as_the_output_wants_them() -> None:
     assert done["table.weight"].after.std == pytest.approx(1 / 8, rel=0.05)
 
 
+def test_branches_are_as_small_as_the_stream_that_they_join() -> None:
+    class Language(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.places = nn.Embedding(50, 64), nn.Embedding(6, 64)
+            self.norms = nn.ModuleList(nn.LayerNorm(64) for _ in range(4))
+            self.up = nn.ModuleList(nn.Linear(64, 128) for _ in range(4))
+            self.down = nn.ModuleList(nn.Linear(128, 64) for _ in range(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.words(x) + self.places(torch.arange(6))
+            for norm, up, down in zip(self.norms, self.up, self.down, strict=True):
+                y = y + down(F.relu(up(norm(y))))
+            return F.layer_norm(y, (64,)) @ self.words.weight.T
+
+    model = Language()
+    done = init.critical_(model, torch.randint(50, (8, 6)), seed=0)
+    assert done["places.weight"].after.std == pytest.approx(1 / 8, rel=0.15)  # or places would drown the words
+    branch = model.down[0](F.relu(model.up[0](torch.randn(100, 64))))
+    assert float(branch.detach().square().mean()) == pytest.approx(2 / 64 / 4, rel=0.2)
+
+
 def test_the_way_in_which_uses_were_found_is_told() -> None:
     model = Functional(3, 16, torch.tanh)
     told = [str(init.critical_(model, batch).how) for batch in (data(), (4, 8), None)]

@@ -18,6 +18,9 @@ from gradmedic.probe.survey import survey
 from gradmedic.probe.undisturbed import undisturbed
 from gradmedic.theory.uses import GainUse, Use, uses_of
 
+LARGE = 1 << 30
+"""Bytes of parameters from which a model is not copied."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -40,7 +43,7 @@ def read(model: nn.Module, batch: Any = None) -> Reading:
     """
     if batch is None:
         return _guessed(model) or Reading(Message("whose uses the order of the modules tells"), by_structure(model))
-    feed = feed_of(batch)
+    feed = batch if isinstance(batch, Feed) else feed_of(batch)
     if not feed.only_shapes:
         return _read(model, feed, Message("whose uses the batch has shown"), feed)
     shape = tuple(next(feed.tensors).shape)
@@ -59,12 +62,19 @@ def _guessed(model: nn.Module) -> Reading | None:
 
 def _on_shapes(model: nn.Module, feed: Feed, told: Message) -> Reading | None:
     """On a copy without numbers, so that nothing the model keeps for later comes from here; None if it cannot run."""
-    for candidate in candidates(model, feed):
-        try:
-            return _read(_without_numbers(model), candidate.mapped(lambda x: x.to("meta")), told, None)
-        except Exception:
-            continue
+    bare, whole = _without_numbers, deepcopy  # some models know that they are not on a real device, and refuse
+    for copied in (bare, whole) if _size(model) < LARGE else (bare,):
+        for candidate in candidates(model, feed):
+            fed = candidate.mapped(lambda x: x.to("meta")) if copied is bare else filled(model, candidate)
+            try:
+                return _read(copied(model), fed, told, None)
+            except Exception:
+                continue
     return None
+
+
+def _size(model: nn.Module) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
 
 
 def _without_numbers(model: nn.Module) -> nn.Module:

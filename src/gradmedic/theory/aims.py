@@ -61,7 +61,8 @@ class Edge:
             return self._recurrent(use, wanted)
         if use.before is None:
             why = _WHY[use.origin] if use.share == 1 else Message(_ENDS, {"share": share_of(use)})
-            return Aim(wanted * use.share / use.fan_in, wanted * use.share, why)
+            made = wanted * use.share * use.stream
+            return Aim(made / use.fan_in, made, why)
         if use.head and use.share == 1:
             return self._of_head(use, use.before)
         return self._behind(use, use.before, wanted)
@@ -93,9 +94,10 @@ class Edge:
         made = square * (at.var if point.balanced else at.m2)
         bias = max(wanted - made, 0.0) if use.share == 1 and not use.normed else 0.0
         told = _BRANCH if use.share < 1 else _BALANCED if point.balanced else _CRITICAL
-        why = Message(told, {"phi": phi.name, "share": share_of(use)} if use.share < 1 else {"phi": phi.name})
+        why = Message(told, {"phi": phi.title, "share": share_of(use)} if use.share < 1 else {"phi": phi.title})
         bias = bias if bias > NOTHING * wanted else 0.0
-        return Aim(square * use.share / use.fan_in, made * use.share, why, point.balanced, bias)
+        share = use.share * use.stream
+        return Aim(square * share / use.fan_in, made * share, why, point.balanced, bias)
 
     def _recurrent(self, use: Use, wanted: float) -> Aim:
         """A state that keeps its gradient through time; what is added to it takes the place of the biases."""
@@ -155,11 +157,11 @@ def share_of(use: Use | GainUse) -> str:
 
 def _forward(use: Use, phi: Activation, wanted: float) -> Aim:
     """Where no point keeps both: the signal at least."""
-    variance = wanted * use.share / (moments(phi, wanted).m2 * use.fan_in)
-    return Aim(variance, wanted * use.share, Message(_FORWARD, {"phi": phi.name}))
+    made = wanted * use.share * use.stream
+    return Aim(made / (moments(phi, wanted).m2 * use.fan_in), made, Message(_FORWARD, {"phi": phi.title}))
 
 
 def _of_table(use: Use) -> Aim:
-    if use.tied:
-        return Aim(1 / use.fan_in, 1 / use.fan_in, Message("a table that the output shares: as the output wants it"))
+    if use.fan_in > 1:
+        return Aim(1 / use.fan_in, 1 / use.fan_in, Message("tables: as the output wants them, which shares one"))
     return Aim(1.0, 1.0, Message("a table: rows of size one"))

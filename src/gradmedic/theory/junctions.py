@@ -52,18 +52,26 @@ def _junctions(plan: Plan) -> Iterator[Junction]:
             yield Junction(at, joins, edges[shorter], edges[longer])
 
 
-def shares(plan: Plan, found: Sequence[Junction]) -> Mapping[int, float]:
+@dataclass(frozen=True)
+class Share:
+    """The share of a sum's squares that a summand is to have, and the stream that it joins."""
+
+    share: float = 1.0
+    stream: Edge | None = None
+
+
+def shares(plan: Plan, found: Sequence[Junction]) -> Mapping[int, Share]:
     """The steps whose weights (or gains) set the size of a summand, with the share of the sum that is theirs.
 
     With L branches it is 1/L of the stream's squares, so that all together double it (De & Smith, arXiv 2002.10444).
     """
     branches = sum(junction.joins is Joins.BRANCH for junction in found)
-    shared: dict[int, float] = {}
+    shared: dict[int, Share] = {}
     for junction in found:
         if junction.joins is Joins.BRANCH:
-            shared |= dict.fromkeys(_setters(plan, junction.longer), 1 / branches)
+            shared |= dict.fromkeys(_setters(plan, junction.longer), Share(1 / branches, junction.shorter))
         elif junction.joins is Joins.EQUAL:
-            shared |= dict.fromkeys([*_setters(plan, junction.longer), *_setters(plan, junction.shorter)], 0.5)
+            shared |= dict.fromkeys([*_setters(plan, junction.longer), *_setters(plan, junction.shorter)], Share(0.5))
     return shared
 
 

@@ -8,7 +8,7 @@ from gradmedic.activations import Activation
 from gradmedic.theory.critical import homogeneous
 from gradmedic.theory.fusion import fused
 from gradmedic.theory.handmade import recognized
-from gradmedic.theory.junctions import ends_in_weights, is_matrix, junctions, lineage, mixes, recurrent, shares
+from gradmedic.theory.junctions import Share, ends_in_weights, is_matrix, junctions, lineage, mixes, recurrent, shares
 from gradmedic.theory.paths import (
     ARRANGES,
     NORMS,
@@ -42,10 +42,10 @@ class Use:
     """True if nothing with weights comes behind."""
     share: float = 1.0
     """The share of a stream's squares that the result adds to it: 1/L for the last weights of each of L branches."""
+    stream: float = 1.0
+    """The mean square that this stream has where it comes from, if inputs and norms have one."""
     table: bool = False
-    """True if rows are looked up, and not added up."""
-    tied: bool = False
-    """True if a table's rows are the weights of another layer as well."""
+    """True if rows are looked up, and not added up; `fan_in` is then one, or that of the layer that shares a table."""
     state: bool | None = None
     """In a recurrent cell that is written out: True if a state is mixed, False if inputs that are added to it."""
     biases: tuple[str, ...] = ()
@@ -59,6 +59,7 @@ class GainUse:
     bias: str
     after: Activation | None
     share: float
+    stream: float
     by_instance: bool
     """True where each instance is normalized by itself, as in layer and group norms."""
 
@@ -75,6 +76,9 @@ class _Reader:
         self._users = users_of(plan)
         found = junctions(plan)
         self._shares = shares(plan, found)
+        self._junctions = {junction.at: junction for junction in found}
+        self._fan = self._of_shared_table()
+        self._sizes: dict[Edge, float] = {}
         self._recurrent = recurrent(plan, found)
         # Behind these an activation has little left to cut off: the stream has been through it before.
         self._cut = {junction.at for junction in found if _is_cut(source(plan, junction.shorter))}
@@ -84,7 +88,8 @@ class _Reader:
         for at, step in enumerate(self._plan.steps):
             for name, use in self._mixing(at, step) if mixes(self._plan, step) else self._looked_up(step):
                 # Of several uses the last: what a recurrent state is mixed with is a constant at the first.
-                found[name] = _tied(found[name], use) if name in found and found[name].table else use
+                if name not in found or not found[name].table:
+                    found[name] = use
         return found
 
     def gains(self) -> Iterator[tuple[str, GainUse]]:
@@ -92,14 +97,15 @@ class _Reader:
             if step.op in NORMS and len(step.inputs) > 1 and is_parameter(self._plan, step.inputs[1]):
                 weight, bias = (self._name(edge) for edge in (*step.inputs[1:3], None)[:2])
                 after = ahead(self._plan, self._users, at).phi if self._bends_next(at) else None
-                yield weight, GainUse(bias, after, self._shares.get(at, 1.0), step.op in ("layer_norm", "group_norm"))
+                shared, by_instance = self._shares.get(at, Share()), step.op in ("layer_norm", "group_norm")
+                yield weight, GainUse(bias, after, shared.share, self._size(shared.stream), by_instance)
 
     def _mixing(self, at: int, step: Step) -> Iterator[tuple[str, Use]]:
         slot = next(slot for slot, edge in enumerate(step.inputs) if is_matrix(self._plan, edge))
         edge = step.inputs[slot]
         assert edge is not None
         origin = self._origin(step)
-        then = ahead(self._plan, self._users, at)
+        then, shared = ahead(self._plan, self._users, at), self._shares.get(at, Share())
         yield (
             self._name(edge),
             replace(
@@ -109,7 +115,8 @@ class _Reader:
                 after=then.phi,
                 normed=then.normed,
                 head=not ends_in_weights(self._plan, self._users, at),
-                share=self._shares.get(at, 1.0),
+                share=shared.share,
+                stream=self._size(shared.stream),
                 state=self._recurrent.get(at),
                 biases=tuple(filter(None, self._biases(at, step))),
             ),
@@ -156,7 +163,30 @@ class _Reader:
 
     def _looked_up(self, step: Step) -> Iterator[tuple[str, Use]]:
         if step.op == "embedding" and is_parameter(self._plan, step.inputs[0]):
-            yield self._name(step.inputs[0]), Use(1.0, float(step.shape[-1]), (), table=True)
+            yield self._name(step.inputs[0]), Use(self._fan, float(step.shape[-1]), (), table=True)
+
+    def _of_shared_table(self) -> float:
+        """The fan-in of the layer that shares its weights with a table; one if none does."""
+        tables = {self._name(step.inputs[0]) for step in self._plan.steps if step.op == "embedding"}
+        for step in self._plan.steps:
+            for slot, edge in enumerate(step.inputs):
+                if edge is not None and mixes(self._plan, step) and self._name(edge) in tables - {""}:
+                    return self._fans(step, slot, edge).fan_in
+        return 1.0
+
+    def _size(self, edge: Edge | None) -> float:
+        """The mean square of a stream where it comes from: that of tables, or one."""
+        if edge is None:
+            return 1.0
+        if edge not in self._sizes:
+            found = source(self._plan, edge)
+            size = 1 / self._fan if found.origin is Origin.TABLE else 1.0
+            if found.origin is Origin.STREAM:
+                joined = self._junctions.get(found.at)
+                below = [joined.shorter] if joined else signals(self._plan, self._plan.steps[found.at])
+                size = sum(map(self._size, below))
+            self._sizes[edge] = size
+        return self._sizes[edge]
 
     def _bends_next(self, at: int) -> bool:
         """True if nothing but the activation uses what a step has made."""
@@ -175,7 +205,3 @@ _RIGHT = {"mm": 1, "matmul": 1, "addmm": 2, "bmm": 1, "baddbmm": 2, "addbmm": 2}
 
 def _is_cut(found: Source) -> bool:
     return found.phi is not None and homogeneous(found.phi)
-
-
-def _tied(table: Use, use: Use) -> Use:
-    return table if use.table else replace(table, tied=True, fan_in=use.fan_in)

@@ -74,6 +74,7 @@ class Written(Activation):
     """A program of elementwise operations."""
 
     name: ClassVar[str] = "written"
+    title = "a function that is written out"
     lines: tuple[Line, ...]
 
     def f(self, x: Tensor) -> Tensor:
