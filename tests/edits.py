@@ -95,6 +95,24 @@ LOOPED = SCRIPT.replace("x = torch.sigmoid(self.body(x))", "for layer in self.bo
 FED = SCRIPT.replace("for x, y in data:", "X = load()\nfor i in range(len(X)):").replace("model(x)", "model(X[i])")
 STANDARD = "X = load()\nmean, std = X.mean(), X.std()\nX = (X - mean) / std\n"
 
+BLOCKS = SCRIPT.replace("class Net", "class Block").replace(
+    "model = Net()",
+    """class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(*[Block() for _ in range(9)])
+
+
+model = Net()""",
+)
+BLOCKS = BLOCKS.replace("x = torch.sigmoid(self.body(x))", "h = torch.sigmoid(self.body(x))")
+ANEW = SCRIPT.replace("x = torch.sigmoid(self.body(x))\n", "x = self.body(x)\n        x = torch.tensor(x.tolist())\n")
+LATER = SCRIPT.replace("for x, y", "model = Net()\nfor x, y").replace(
+    "model = Net()\noptimizer", "model = Net(1)\noptimizer"
+)
+HELD = "held = list(model.parameters())\noptimizer = torch.optim.SGD(held, lr=0.5)\n"
+TOTAL = SCRIPT.replace("return self.head(x)", "p = torch.exp(x).sum(1)\n        return torch.log(p)")
+
 CASES = [
     Case("clip-grad-norm", {"max_norm": 1.5}, *changed(STEP, CLIP + STEP)),
     Case(
@@ -249,6 +267,11 @@ CASES = [
     ),
     Case("use-float32", {"sites": ["train.py:13/mul"]}, *changed("x * x", "x.float() * x.float()", script=SQUARED)),
     Case("standardize-inputs", {}, *changed("X = load()\n", STANDARD, script=FED)),
+    Case(
+        "standardize-inputs",
+        {"per": "largest"},
+        *changed("X = load()\n", "X = load()\nlargest = X.abs().max()\nX = X / largest\n", script=FED),
+    ),
     Case("normalize", {"sites": ["body.2/linear"]}, *changed("8), nn.Tanh()", "8), nn.LayerNorm(8), nn.Tanh()")),
     Case(
         "normalize",
@@ -262,5 +285,28 @@ CASES = [
         "residual",
         {"modules": ["body.*"], "branch": 0.3},
         *changed("x = layer(x)", "x = x + 0.3 * layer(x)", script=LOOPED),
+    ),
+    Case(
+        "residual", {"modules": ["blocks.*"]}, *changed("return self.head(x)", "return x + self.head(x)", script=BLOCKS)
+    ),
+    Case(
+        "reconnect",
+        {"parameters": ["body.*.weight"]},
+        *changed("        x = torch.tensor(x.tolist())\n", "", script=ANEW),
+    ),
+    Case(
+        "hold-parameters",
+        {"parameters": ["body.**", "head.*"]},
+        *changed(f"{MAKING}model = Net()\n", f"model = Net()\n{MAKING}", script=LATER),
+    ),
+    Case(
+        "hold-parameters",
+        {"parameters": ["encoder.**"]},
+        *changed("SGD(held", "SGD([*encoder.parameters(), *held]", script=PARTS.replace(MAKING, HELD)),
+    ),
+    Case(
+        "stable-logarithms",
+        {},
+        *changed("p = torch.exp(x).sum(1)", "log_p = x.logsumexp(1)", "torch.log(p)", "log_p", script=TOTAL),
     ),
 ]

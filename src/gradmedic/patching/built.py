@@ -128,7 +128,7 @@ class Builds:
         """What is made, without `.to(device)` and the like; for a variable its value, for a function its result."""
         for _ in range(DEEP):
             if isinstance(made, ast.Name):
-                made = self._value(made)
+                made = self.value(made)
             elif not isinstance(made, ast.Call):
                 return made
             elif method(made) in PASSING and not self.words.full(made.func):
@@ -141,7 +141,7 @@ class Builds:
                 return made
         return None
 
-    def _value(self, name: ast.Name) -> ast.expr | None:
+    def value(self, name: ast.Name) -> ast.expr | None:
         """What a variable is given, if it is given something once: in its own function, or else in the script."""
         source = self.words.source
         nodes = [node for node in source.nodes() if isinstance(node, ast.Name) and node.id == name.id]

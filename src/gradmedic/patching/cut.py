@@ -20,7 +20,7 @@ class Cut(Edit):
 
     def changes(self, source: Source, order: Order) -> list[Change]:
         training, lines = Training(source), order.words("lines")
-        cuts = [*_detached(source), *_without_gradient(training)]
+        cuts = [*_detached(source), *_made_anew(training), *_without_gradient(training)]
         if lines:
             wanted = _lines(source, lines)
             chosen = [node for node in cuts if wanted.intersection(_covered(node))]
@@ -36,6 +36,24 @@ def _detached(source: Source) -> list[ast.AST]:
     calls = [call for call in source.calls() if method(call) == "detach" and not call.args]
     reads = [node for node in source.nodes() if isinstance(node, ast.Attribute) and node.attr == "data"]
     return [*calls, *(n for n in reads if isinstance(n.ctx, ast.Load) and not _is_named(source, n))]
+
+
+def _made_anew(training: Training) -> list[ast.AST]:
+    """`torch.tensor(x.tolist())`, and from_numpy: the same numbers, without what they were made of."""
+    names = ("torch.tensor", "torch.as_tensor", "torch.from_numpy")
+    calls = [call for call in training.source.calls() if training.words.torch(call.func) in names]
+    return [call for call in calls if len(call.args) == 1 and not call.keywords and _held(call) is not call.args[0]]
+
+
+def _held(call: ast.Call) -> ast.expr:
+    """The tensor that is taken out of torch in a call's argument, and put back by it."""
+    node = call.args[0]
+    while isinstance(node, ast.Call) and method(node) in HANDED_OUT and not node.args:
+        node = node.func.value  # type: ignore[attr-defined]
+    return node
+
+
+HANDED_OUT = ("tolist", "numpy", "cpu", "detach", "clone")
 
 
 def _is_named(source: Source, node: ast.Attribute) -> bool:
@@ -71,11 +89,27 @@ def _covered(node: ast.AST) -> range:
 def _names(source: Source, node: ast.AST, parameters: Sequence[str]) -> bool:
     """True where what is cut off is the result of the module that holds the parameters."""
     owners = {re.split(r"[.\[]", name)[0] for name in parameters}
-    scope = node.body[0] if isinstance(node, ast.With) and len(node.body) == 1 else node
-    inner = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else scope
+    inner = _cut_off(source, node)
     called = [call.func for call in source.calls(inner)]
     is_named = [isinstance(f, ast.Attribute | ast.Name) and source.read(f).rpartition(".")[2] in owners for f in called]
     return any(is_named) and _is_trained(source, node)
+
+
+def _cut_off(source: Source, node: ast.AST) -> ast.AST:
+    """The expression, or one statement, that a cut takes the gradient from; for a variable what it was given last."""
+    if isinstance(node, ast.With):
+        return node.body[0] if len(node.body) == 1 else node
+    inner = node.value if isinstance(node, ast.Attribute) else node.func.value if _is_detach(node) else _held(node)  # type: ignore[attr-defined,arg-type]
+    if not isinstance(inner, ast.Name):
+        return inner
+    block = source.block(source.statement(node))
+    before = block[: block.index(source.statement(node))]
+    given = [one.value for one in before if isinstance(one, ast.Assign) and source.read(one.targets[0]) == inner.id]
+    return given[-1] if given else inner
+
+
+def _is_detach(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and method(node) == "detach"
 
 
 def _is_trained(source: Source, node: ast.AST) -> bool:
@@ -91,12 +125,22 @@ def _is_trained(source: Source, node: ast.AST) -> bool:
 def _joined(source: Source, node: ast.AST) -> list[Change]:
     if isinstance(node, ast.With):
         return _opened(source, node)
+    if isinstance(node, ast.Call) and not _is_detach(node):
+        return _taken(source, node)
     value: ast.expr = node.func.value if isinstance(node, ast.Call) else node.value  # type: ignore[attr-defined]
     start, end = source.span(value)[1], source.span(node)[1]
     rest = source.text[start:end]
     if not re.fullmatch(r"\s*\)*\s*\.\s*(detach\s*\(\s*\)|data)", rest):
         raise UnsureError(Message("a comment stands among the arguments of what would be changed"))
     return [Change(start + rest.rindex("."), end, "")]
+
+
+def _taken(source: Source, made: ast.Call) -> list[Change]:
+    """The tensor itself in the place of the one that is made anew; no line at all where it would be given to itself."""
+    tensor, statement = source.read(_held(made)), source.statement(made)
+    if isinstance(statement, ast.Assign) and statement.value is made and source.read(statement.targets[0]) == tensor:
+        return [source.removed(statement, r"(#.*)?")]
+    return [source.replace(made, source.atom(_held(made)))]
 
 
 def _opened(source: Source, node: ast.With) -> list[Change]:

@@ -21,19 +21,29 @@ class Standardize(Edit):
 
     def changes(self, source: Source, order: Order) -> list[Change]:
         feeds = Feeds(Training(source))
-        if order.text("per", "all") == "feature" and not _is_table(source):
-            raise UnsureError(Message("it is not plain which dimension the features are"))
-        dims = "0" if order.text("per", "all") == "feature" else ""
         first, *others = feeds.names
-        mean, std = (feeds.training.words.fresh(name, source.tree) for name in ("mean", "std"))
-        numbers = f"{mean}, {std} = {first}.mean({dims}), {first}.std({dims}){'.clamp(min=1e-6)' if dims else ''}"
-        lines = [f"{numbers}\n{first} = ({first} - {mean}) / {std}", *(f"{n} = ({n} - {mean}) / {std}" for n in others)]
         places = [feeds.made(name) for name in feeds.names]
-        if source.read(places[0]).startswith(f"{first} = ({first} - "):
+        if source.read(places[0]).startswith((f"{first} = ({first} - ", f"{first} = {first} / ")):
             raise UnsureError(Message("{code} stands there already", {"code": source.read(places[0])}))
         if any(later.lineno < places[0].lineno for later in places[1:]):
             raise UnsureError(Message("{name} is made last", {"name": first}))
+        numbers, scaled = _scaling(feeds, order.text("per", "all"))
+        lines = [f"{numbers}\n{scaled.format(x=first)}", *(scaled.format(x=name) for name in others)]
         return [source.below(place, line) for place, line in zip(places, lines, strict=True)]
+
+
+def _scaling(feeds: "Feeds", per: str) -> tuple[str, str]:
+    """The line that takes the numbers of the training data, and the one that scales `x` by them."""
+    source, words = feeds.training.source, feeds.training.words
+    first = feeds.names[0]
+    if per == "largest":
+        largest = words.fresh("largest", source.tree)
+        return f"{largest} = {first}.abs().max()", f"{{x}} = {{x}} / {largest}"
+    if per not in ("all", "feature") or (per == "feature" and not _is_table(source)):
+        raise UnsureError(Message("it is not plain which dimension the features are"))
+    mean, std = (words.fresh(name, source.tree) for name in ("mean", "std"))
+    each, least = ("0", ".clamp(min=1e-6)") if per == "feature" else ("", "")
+    return f"{mean}, {std} = {first}.mean({each}), {first}.std({each}){least}", f"{{x}} = ({{x}} - {mean}) / {std}"
 
 
 @dataclass(frozen=True)

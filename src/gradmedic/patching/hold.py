@@ -8,6 +8,7 @@ from typing import ClassVar
 from gradmedic.finding import Message
 from gradmedic.globs import glob
 from gradmedic.patching import Edit, Order
+from gradmedic.patching.built import Builds
 from gradmedic.patching.source import Change, Source, UnsureError
 from gradmedic.patching.training import Training
 
@@ -30,9 +31,37 @@ class Hold(Edit):
         stems = {re.split(r"[.\[]", name)[0] for name in names}
         if all("[" in name for name in names):
             return [change for stem in sorted(stems) for change in _registered(training, stem)]
+        later = _made_later(training, stems)
+        if later is not None:
+            return _moved(training, later)
         if len(stems) != 1:
             raise UnsureError(Message("the parameters belong to several parts"))
         return _given(training, stems.pop(), names)
+
+
+def _made_later(training: Training, stems: set[str]) -> ast.stmt | None:
+    """The last statement behind the optimizer that makes its model anew, or the parts whose parameters it lacks."""
+    source, made = training.source, training.the_made()[0]
+    model, block = training.whole_of(made), source.block(made.statement)
+    parts = {f"{model}.{stem}" for stem in stems}
+    found = [
+        one
+        for one in block[block.index(made.statement) + 1 :]
+        if isinstance(one, ast.Assign) and source.read(one.targets[0]) in (model, *parts)
+    ]
+    is_whole = any(source.read(one.targets[0]) == model for one in found if isinstance(one, ast.Assign))
+    return found[-1] if found and (is_whole or len(found) >= len(parts)) else None
+
+
+def _moved(training: Training, later: ast.stmt) -> list[Change]:
+    """The optimizer made when the model is complete; nothing in between has used it."""
+    source, made = training.source, training.the_made()
+    block = source.block(made[0].statement)
+    between = block[block.index(made[0].statement) + 1 : block.index(later) + 1]
+    names = {node.id for one in between for node in ast.walk(one) if isinstance(node, ast.Name)}
+    if len(made) != 1 or made[0].name.partition(".")[0] in names:
+        raise UnsureError(Message("{name} is used before the model is complete", {"name": made[0].name}))
+    return source.moved(made[0].statement, later)
 
 
 def _registered(training: Training, name: str) -> list[Change]:
@@ -53,14 +82,23 @@ def _given(training: Training, stem: str, names: Sequence[str]) -> list[Change]:
     """The parameters of a second model, or of a part of the model, beside those that the optimizer is given."""
     source, made = training.source, training.the_made()
     held = made[0].parameters
-    model = training.model_of(made[0])
-    if len(made) != 1 or held is None or not model:
+    if len(made) != 1 or held is None or not _is_flat(training, held):
         raise UnsureError(Message("it is not plain what the optimizer is given"))
-    owner = _owner(training, stem, model)
+    owner = _owner(training, stem, training.model_of(made[0]))
     _refuse_part(source, stem, names)
+    if f"{owner}.parameters()" in source.read(held):
+        raise UnsureError(Message("{code} stands there already", {"code": f"{owner}.parameters()"}))
     if not training.same(owner.partition(".")[0], made[0].statement, made[0].statement):
         raise UnsureError(Message("{name} is made anew behind the optimizer", {"name": owner}))
     return [source.replace(held, f"[*{owner}.parameters(), *{source.read(held)}]")]
+
+
+def _is_flat(training: Training, held: ast.expr) -> bool:
+    """True for parameters without groups, be they in a variable that is set once."""
+    if isinstance(held, ast.Name):
+        value = Builds(training.words).value(held)
+        return value is not None and _is_flat(training, value)
+    return not any(isinstance(node, ast.Dict) for node in ast.walk(held))
 
 
 def _owner(training: Training, stem: str, model: str) -> str:

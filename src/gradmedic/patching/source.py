@@ -197,13 +197,24 @@ class Source:
             raise UnsureError(Message("line {line} holds more than one statement", {"line": statement.lineno}))
         return Change(*self.span(statement), self._fitted(code, self.indent(statement)).strip())
 
-    def removed(self, statement: ast.stmt) -> Change:
-        """A statement less, with its line; raises `UnsureError` where it shares that with others."""
-        start, end = self.span(statement)
-        line, rest = self._starts[statement.lineno - 1], self._starts[statement.end_lineno or 0]
-        if self.text[line:start].strip() or self.text[end:rest].strip() or len(self.block(statement)) < 2:
+    def removed(self, statement: ast.stmt, rest: str = "") -> Change:
+        """A statement less, with its line; raises `UnsureError` where it shares that with anything but `rest`."""
+        self._refuse_shared(statement, rest)
+        return Change(self._starts[statement.lineno - 1], self._starts[statement.end_lineno or 0], "")
+
+    def moved(self, statement: ast.stmt, behind: ast.stmt) -> list[Change]:
+        """A statement with its line, put behind another one of the same block."""
+        for one in (statement, behind):
+            self._refuse_shared(one, r"(#.*)?")
+        start, end = self._starts[statement.lineno - 1], self._starts[statement.end_lineno or 0]
+        at = self._starts[behind.end_lineno or 0]
+        return [Change(start, end, ""), Change(at, at, self.text[start:end])]
+
+    def _refuse_shared(self, statement: ast.stmt, rest: str) -> None:
+        """Refuse where anything else stands in the lines of a statement but what is allowed behind it."""
+        behind = self.text[self.span(statement)[1] : self._starts[statement.end_lineno or 0]].strip()
+        if not (self.begins_line(statement) and re.fullmatch(rest, behind) and len(self.block(statement)) > 1):
             raise UnsureError(Message("line {line} holds more than one statement", {"line": statement.lineno}))
-        return Change(line, rest, "")
 
     def _beside(self, statement: ast.stmt, code: str, *, before: bool) -> Change:
         """A short statement on the same line, behind a semicolon."""

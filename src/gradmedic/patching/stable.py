@@ -14,23 +14,37 @@ from gradmedic.patching.words import Words
 INSIDE: Mapping[str, tuple[str, str]] = {
     "softmax": ("log_softmax", "log_softmax"),
     "sigmoid": ("torch.nn.functional.logsigmoid", ""),
+    "sum": ("logsumexp", "logsumexp"),
 }
 """The function that is the logarithm of another one, and its name as a method."""
 
 
 class Stable(Edit):
-    """Joins a logarithm with the softmax or the sigmoid that it is taken of, be that inside of it or in a variable."""
+    """Joins a logarithm with what it is taken of: a softmax, a sigmoid, a sum of exponentials, be it in a variable."""
 
     name: ClassVar[str] = "stable"
     remedies: ClassVar[tuple[str, ...]] = ("stable-logarithms",)
 
     def changes(self, source: Source, order: Order) -> list[Change]:
         words = Words(source)
-        inner = [use for op in INSIDE for use in uses(words, op) if use.is_call]
+        inner = [use for op in INSIDE for use in uses(words, op) if use.is_call and _is_whole(words, use)]
         found = [change for use in uses(words, "log") for change in _joined(words, use, inner)]
         if not found:
             raise UnsureError(Message("no logarithm of a softmax or a sigmoid is found"))
         return found
+
+
+def _is_whole(words: Words, use: Use) -> bool:
+    """True for softmax and sigmoid, and for the sum of exponentials along a dimension."""
+    if use.op != "sum":
+        return True
+    exps = [one for one in uses(words, "exp") if one.node is use.operand and one.operand is not None]
+    return (
+        bool(exps)
+        and use.form is Form.METHOD
+        and isinstance(use.node, ast.Call)
+        and bool(use.node.args or use.node.keywords)
+    )
 
 
 def _joined(words: Words, log: Use, inner: list[Use]) -> list[Change]:
@@ -70,6 +84,8 @@ def _logarithm(words: Words, use: Use) -> list[Change]:
     """The logarithm of a function, with the arguments of that function."""
     call: ast.Call = use.node  # type: ignore[assignment]
     function, method = INSIDE[use.op]
+    if use.op == "sum":
+        return _total(words, call)
     if use.form is Form.METHOD and method and isinstance(call.func, ast.Attribute):
         end = words.source.span(call.func)[1]
         return [Change(end - len(call.func.attr), end, method)]
@@ -81,3 +97,15 @@ def _logarithm(words: Words, use: Use) -> list[Change]:
         return [Change(end - len(call.func.attr), end, function)]
     name = words.spelled(f"torch.{function}")
     return [words.source.replace(call.func, name), *words.needed(name)]
+
+
+def _total(words: Words, total: ast.Call) -> list[Change]:
+    """`torch.exp(x).sum(1)` as `x.logsumexp(1)`."""
+    source = words.source
+    [exp] = [
+        one for one in uses(words, "exp") if isinstance(total.func, ast.Attribute) and one.node is total.func.value
+    ]
+    assert exp.operand is not None
+    bare = source.atom(exp.operand) == source.read(exp.operand)
+    end = source.span(total.func)[1]
+    return [*around(source, exp, *("", "") if bare else ("(", ")")), Change(end - 3, end, "logsumexp")]
