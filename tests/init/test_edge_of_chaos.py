@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from init.nets import Function, Functional, Residual, data, decades, mlp, spread
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from init.nets import Function, Functional, Residual, data, decades, mlp, same, spread, state
 from torch import Tensor, nn
 
 from gradmedic import init, predict
@@ -56,6 +58,14 @@ def test_every_law_has_the_variance_that_is_asked_for(law: str) -> None:
     if law == "orthogonal":
         gram = weight.detach() @ weight.detach().T
         assert torch.allclose(gram, torch.eye(256) * gram[0, 0], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [nn.Tanh, nn.GELU, nn.Sigmoid, nn.ReLU])
+def test_without_biases_the_gradient_keeps_its_size_while_the_signal_fades(kind: Callable[[], nn.Module]) -> None:
+    layers = [m for _ in range(24) for m in (nn.Linear(96, 96, bias=False), kind())]
+    model = nn.Sequential(nn.Linear(8, 96, bias=False), kind(), *layers, nn.Linear(96, 3))
+    init.critical_(model, data(), seed=0)
+    assert spread(model, data()) < 0.9  # the default of torch: 8 to 20
 
 
 def test_signals_have_the_size_that_is_asked_for_on_the_batch() -> None:
@@ -310,6 +320,38 @@ def test_what_is_drawn_is_what_theory_recommends_and_what_it_predicts_is_measure
         assert grad is not None
         assert predicted[name].low / 1.5 < float(grad.norm()) < predicted[name].high * 1.5
         assert predicted[name].middle == pytest.approx(recommended[name].middle, rel=0.2)
+
+
+mixtures = st.lists(st.sampled_from(sorted(SMOOTH)), min_size=4, max_size=14)
+
+
+@settings(max_examples=12)
+@given(
+    st.lists(st.sampled_from(sorted(SMOOTH)), min_size=4, max_size=14),
+    st.integers(48, 96),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_activations_may_be_mixed(names: list[str], width: int, seed: int, fitted: bool) -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.head = nn.Linear(8, width), nn.Linear(width, 3)
+            self.layers = nn.ModuleList(nn.Linear(width, width) for _ in names)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            for name, layer in zip(names, self.layers, strict=True):
+                x = layer(SMOOTH[name](x))
+            logits: Tensor = self.head(x)
+            return logits
+
+    model = Mixed()
+    before = state(model)
+    done = init.critical_(model, data() if fitted else (64, 8), seed=seed)
+    assert spread(model, data()) < 0.8
+    done.undo()
+    assert same(before, state(model))
 
 
 def test_gradients_of_a_deep_sigmoid_network_reach_the_first_layer() -> None:

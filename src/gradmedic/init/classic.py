@@ -110,7 +110,7 @@ def _classic(
 
 
 def _starts(case: Case, variance: Variance, gain: float | str | None, law: str) -> Iterator[tuple[str, Start]]:
-    for weight, use in case.matrices():
+    for _, weight, use in case.matrices():
         if not use.table:
             factor, why = _gain(gain, use.after)
             square = factor**2 * variance(use.fan_in, use.fan_out, weight.shape, use.summed)

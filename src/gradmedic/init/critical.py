@@ -15,7 +15,7 @@ from gradmedic.init.recurrent import Part, opened, part_of, told
 from gradmedic.init.start import NO_BIAS, Start, started
 from gradmedic.init.trimming import trim, wished
 from gradmedic.init.weights import Weight
-from gradmedic.theory.aims import Edge
+from gradmedic.theory.aims import Aim, Edge
 from gradmedic.theory.critical import homogeneous
 from gradmedic.theory.paths import Origin
 from gradmedic.theory.uses import GainUse, Use
@@ -78,15 +78,15 @@ class _Starts:
 
     def all(self) -> Iterator[tuple[str, Start]]:
         """By name; what has no start stays as it is."""
-        for weight, use in self.case.matrices():
-            yield from self._matrix(weight, use)
+        aims = self.edge.aims(self.case.reading.weights)
+        for name, weight, use in self.case.matrices():
+            yield from self._matrix(weight, use, aims.get(name) or self.edge.aim(use))
         for weight, gain in self.case.gains():
             yield from self._gain(weight, gain)
         for weight in self.case.recurrent():
             yield from self._recurrent(weight)
 
-    def _matrix(self, weight: Weight, use: Use) -> Iterator[tuple[str, Start]]:
-        aim = self.edge.aim(use)
+    def _matrix(self, weight: Weight, use: Use, aim: Aim) -> Iterator[tuple[str, Start]]:
         law = "normal" if use.table else self.law
         if use.state and use.after is not None and homogeneous(use.after):
             law = "identity"

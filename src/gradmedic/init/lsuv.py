@@ -50,7 +50,7 @@ def lsuv_(
 
 
 def _starts(case: Case, made: float, law: str) -> Iterator[tuple[str, Start]]:
-    for weight, use in case.matrices():
+    for _, weight, use in case.matrices():
         if not use.table:
             draw = Draw(law, 1 / use.fan_in, use.summed)
             yield weight.name, Start(Message("scaled to size one on the batch"), draw, made=made, most=MOST)

@@ -28,22 +28,17 @@ class Case:
         weights = weights_of(model, frozen=frozen, skip=skip)
         return cls(model, weights, read(model, batch))
 
-    def matrices(self) -> Iterator[tuple[Weight, Use]]:
-        """The weights that mix or are tables, in the order of the pass."""
-        order = {name: place for place, name in enumerate(self.reading.weights)}
-        last = len(order)
-        for weight in sorted(
-            self.weights.values(), key=lambda w: min([order.get(n, last) for n, _ in w.parts] + [last])
-        ):
-            use = self._use(weight)
-            if use is not None and len(weight.shape) > 1:
-                yield weight, use
-
-    def _use(self, weight: Weight) -> Use | None:
-        for name in (weight.name, *(name for name, _ in weight.parts)):
-            if name in self.reading.weights:
-                return self.reading.weights[name]
-        return use_of(weight.owner) if weight.leaf == "weight" else None
+    def matrices(self) -> Iterator[tuple[str, Weight, Use]]:
+        """The weights that mix or are tables, with the names that their uses go by, in the order of the pass."""
+        named = {name: weight for weight in self.weights.values() for name in (weight.name, *dict(weight.parts))}
+        left = {name: weight for name, weight in self.weights.items() if len(weight.shape) > 1}
+        for name, use in self.reading.weights.items():
+            if name in named and named[name].name in left:
+                yield name, left.pop(named[name].name), use
+        for name, weight in left.items():
+            use_alone = use_of(weight.owner) if weight.leaf == "weight" else None
+            if use_alone is not None:
+                yield name, weight, use_alone
 
     def gains(self) -> Iterator[tuple[Weight, GainUse]]:
         """The gains of normalizations."""

@@ -1,5 +1,6 @@
 """What weights are to be like at the edge of chaos, by what they are used for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
@@ -52,8 +53,19 @@ class Edge:
         except TheoryError:
             return self.q
 
-    def aim(self, use: Use) -> Aim:
-        """What a weight is to be like: inputs that no activation has made are taken to have mean square one."""
+    def aims(self, uses: Mapping[str, Use]) -> dict[str, Aim]:
+        """What weights are to be like, each by the size that those before it give; `uses` are in the pass's order."""
+        found: dict[str, Aim] = {}
+        for name, use in uses.items():
+            below = found.get(use.fed_by)
+            found[name] = self.aim(use, below.made + below.bias if below is not None else None)
+        return found
+
+    def aim(self, use: Use, q: float | None = None) -> Aim:
+        """What a weight is to be like; `q` is the mean square of what the activation before it has bent.
+
+        By default that of its critical point. Inputs that no activation has made are taken to have mean square one.
+        """
         if use.table:
             return _of_table(use)
         wanted = 1.0 if use.normed else self.size(use.after)
@@ -64,8 +76,8 @@ class Edge:
             made = wanted * use.share * use.stream
             return Aim(made / use.fan_in, made, why)
         if use.head and use.share == 1:
-            return self._of_head(use, use.before)
-        return self._behind(use, use.before, wanted)
+            return self._of_head(use, use.before, q)
+        return self._behind(use, use.before, wanted, q)
 
     def gain(self, use: GainUse) -> Affine | None:
         """What a gain is to be; none where it may stay as it is.
@@ -80,19 +92,22 @@ class Edge:
             why = Message("its activation wants the rest from biases")
             return Affine(sqrt(point.q_star - point.sigma_b2), why, point.sigma_b2)
         if use.share < 1:
-            return Affine(
-                sqrt(use.share), Message("ends a branch: adds {share} of the stream", {"share": share_of(use)})
-            )
+            return Affine(sqrt(use.share * use.stream), Message(_ENDS, {"share": share_of(use)}))
         return None
 
-    def _behind(self, use: Use, phi: Activation, wanted: float) -> Aim:
+    def _behind(self, use: Use, phi: Activation, wanted: float, q: float | None) -> Aim:
+        """Weights that keep the gradient, and biases that give the signal what it lacks.
+
+        Without biases it fades slowly, and each layer has weights that keep the gradient at its own size.
+        """
         try:
             point = self.point(phi)
         except TheoryError:
             return _forward(use, phi, wanted)
-        at, square = moments(phi, point.q_star or self.q), point.sigma_w**2
+        at = moments(phi, q or point.q_star or self.q)
+        square = 1 / at.d2
         made = square * (at.var if point.balanced else at.m2)
-        bias = max(wanted - made, 0.0) if use.share == 1 and not use.normed else 0.0
+        bias = max(wanted - made, 0.0) if use.biases and use.share == 1 and not use.normed else 0.0
         told = _BRANCH if use.share < 1 else _BALANCED if point.balanced else _CRITICAL
         why = Message(told, {"phi": phi.title, "share": share_of(use)} if use.share < 1 else {"phi": phi.title})
         bias = bias if bias > NOTHING * wanted else 0.0
@@ -117,9 +132,9 @@ class Edge:
         rest = wanted - made
         return Aim(rest / use.fan_in, rest, Message("inputs of a state: {share:.0%} of it", {"share": rest / wanted}))
 
-    def _of_head(self, use: Use, phi: Activation) -> Aim:
+    def _of_head(self, use: Use, phi: Activation, q: float | None) -> Aim:
         """Outputs of size one, whatever the gradient makes of them: no layer comes before it to hold for."""
-        at = moments(phi, self.size(phi))
+        at = moments(phi, q or self.size(phi))
         try:
             balanced = self.point(phi).balanced
         except TheoryError:

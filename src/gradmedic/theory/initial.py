@@ -162,10 +162,9 @@ def critically(plan: Plan) -> Recipe:
     """Weights, biases and gains at the edge of chaos, as `gm.init.critical_` draws them without any data."""
     weights, gains = uses_of(plan)
     edge, laws = Edge(), dict[str, Law]()
-    for name, use in weights.items():
-        aim = edge.aim(use)
-        laws[name] = Law(0.0, aim.variance, not use.table, aim.balanced)
-        laws |= dict.fromkeys(use.biases, Law(0.0, aim.bias))
+    for name, aim in edge.aims(weights).items():
+        laws[name] = Law(0.0, aim.variance, not weights[name].table, aim.balanced)
+        laws |= dict.fromkeys(weights[name].biases, Law(0.0, aim.bias))
     for name, gain in gains.items():
         if (found := edge.gain(gain)) is not None:
             laws[name] = Law(found.gain, found.gain**2)

@@ -34,6 +34,8 @@ class Use:
     origin: Origin = Origin.DATA
     before: Activation | None = None
     """The activation that has made what is mixed."""
+    fed_by: str = ""
+    """The weight that has made what that activation bends, if it is one alone and nothing comes between."""
     after: Activation | None = None
     """The activation that the result goes through first."""
     normed: bool = False
@@ -112,6 +114,7 @@ class _Reader:
                 self._fans(step, slot, edge),
                 origin=origin.origin,
                 before=origin.phi,
+                fed_by=self._fed_by(origin),
                 after=then.phi,
                 normed=then.normed,
                 head=not ends_in_weights(self._plan, self._users, at),
@@ -149,6 +152,14 @@ class _Reader:
             if below.at in self._cut:
                 return Source(Origin.STREAM, below.at)
         return found
+
+    def _fed_by(self, found: Source) -> str:
+        if found.phi is None:
+            return ""
+        below = source(self._plan, next(iter(signals(self._plan, self._plan.steps[found.at])), None))
+        if below.origin is not Origin.WEIGHTS:
+            return ""
+        return next((self._name(edge) for edge in self._plan.steps[below.at].inputs if is_matrix(self._plan, edge)), "")
 
     def _biases(self, at: int, step: Step) -> Iterator[str]:
         for edge in step.inputs:
