@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import isclose, isfinite
-from statistics import fmean
+from statistics import median
 
 from gradmedic.finding import Message
 from gradmedic.pairs import DOUBT
@@ -94,11 +94,11 @@ def _by_score(pairs: Sequence[Pair], control: Outcome) -> Degree:
         return Degree.END
     if not all(isfinite(one) for pair in scores for one in pair):
         return Degree.APART
-    apart = [patched - trial for patched, trial in scores]
+    apart = sorted(patched - trial for patched, trial in scores)
     untreated = score(control, scale)
-    won = untreated - fmean(trial for _, trial in scores) if isfinite(untreated) else 0.0
-    if abs(fmean(apart)) <= max(ALIKE, DOUBT * won):
+    won = untreated - median(trial for _, trial in scores) if isfinite(untreated) else 0.0
+    if abs(median(apart)) <= max(ALIKE, DOUBT * won):
         return Degree.END
-    if min(apart) < 0 < max(apart):
+    if apart[0] < 0 < apart[-1]:
         return Degree.LUCK
-    return Degree.BETTER if fmean(apart) < 0 else Degree.APART
+    return Degree.BETTER if median(apart) < 0 else Degree.APART

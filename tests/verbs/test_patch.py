@@ -78,6 +78,17 @@ def test_a_patch_that_does_not_do_it_is_not_believed(folder: Path) -> None:
     assert "AssertionError" in str(found.agreement.sentence)
 
 
+def test_a_patched_script_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradmedic.verbs.patch.PATIENCE", 0.0)
+    hangs = "import time\nif 'clip_' + 'grad' in open(__file__).read(): time.sleep(60)\n"
+    (folder / "train.py").write_text(f"{hangs}{SICK}")
+    found = patch(SLOWER, steps=5)
+    assert found.agreement is not None
+    assert found.agreement.degree is Degree.BROKEN
+    assert found.agreement.patched == "timed-out"
+    assert [file.name for file in folder.iterdir()] == ["train.py"]
+
+
 def test_nothing_is_run_where_there_is_nothing_to_try(folder: Path) -> None:
     found = patch(Prescription((Item("match-shapes"),)), "train.py", check=False)
     assert (found.patch.written, found.diff, found.holds) == ((), "", False)

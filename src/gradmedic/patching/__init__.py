@@ -111,6 +111,9 @@ def patched(source: Source, orders: Iterable[Order]) -> Patch:
             written.append(order.item)
         except UnsureError as reason:
             left.append(Left(order.item, reason.message))
+        except Exception as error:  # of an edit: the others are written all the same
+            values = {"error": f"{type(error).__name__}: {error}"}
+            left.append(Left(order.item, Message("the edit has failed ({error})", values)))
     return Patch(source, changed(source.text, changes), tuple(written), tuple(left))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradmedic.agreement import Agreement, Degree, agreement
+from gradmedic.budget import PATIENCE, SLACK
 from gradmedic.errors import LaunchError, ProbeError, SettingsError
 from gradmedic.length import cut
 from gradmedic.patching import Order, Patch, patched
@@ -21,6 +22,10 @@ from gradmedic.trial import Outcome, Script, Trial
 
 SHARE = 0.3
 """Share of the time that each of the three runs may take."""
+
+
+SEEDS = (0, 1, 2)
+"""What is added to the script's seeds: the first alone, where that is enough."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,8 @@ def patch(
 
     With `check` the script is run three times on this machine: as it is, under the prescription, and
     patched, in a copy beside the original; for `steps` steps, or as many as `minutes` allow. Where the
-    latter two part, both are run with a second seed. Without it nothing is run, and less is certain:
-    where a module is made has then to be plain from the text.
+    latter two part, both are run with up to two more seeds. Without it nothing is run, and less is
+    certain: where a module is made has then to be plain from the text.
 
     Raises `LaunchError` if there is no such script, `RemedyError` for a remedy that nobody knows.
     """
@@ -130,12 +135,13 @@ def _checked(prescription: Prescription, work: Script, minutes: float, steps: in
 
 
 def _compared(found: Patched, place: Runner, control: Outcome, known: Mapping[int, Outcome]) -> Agreement:
-    """Run the patched script beside the trial; where luck may have parted them, with a second seed, too."""
+    """Run the patched script beside the trial; where luck may have parted them, with other seeds, too."""
     if not control.ended.well and control.trial.steps is None and control.steps > 1:
         control = cut(control, control.steps - 1)  # as far as it came
     work, pairs = place.script, []
-    given = replace(control.trial, prescription=Prescription(found.patch.written), observed=False, seconds=None)
-    for seed in (0, 1):
+    limit = PATIENCE * control.seconds + SLACK
+    given = replace(control.trial, prescription=Prescription(found.patch.written), observed=False, seconds=limit)
+    for seed in SEEDS:
         place.script = work
         trial = known.get(seed) or _run(place, replace(given, seed_shift=seed))
         with copied(found, work) as place.script:
