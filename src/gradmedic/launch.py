@@ -6,6 +6,7 @@ these.
 """
 
 import builtins
+import importlib
 import importlib.util
 import os
 import signal
@@ -202,3 +203,36 @@ def entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
     while traceback is not None:
         yield traceback
         traceback = traceback.tb_next
+
+
+def found_in(target: str) -> object:
+    """What `module:name` or `file.py:name` names, looked for from the current folder as `python` would.
+
+    Raises `LaunchError` if there is no such module, or no such name in it.
+    """
+    place, _, name = target.rpartition(":")
+    if not place or not name:
+        raise LaunchError(f"{target!r} is not MODULE:NAME, as in package.models:Net or train.py:net")
+    sys.path.insert(0, os.getcwd())
+    try:
+        module = _from_file(place) if place.endswith(".py") else importlib.import_module(place)
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        raise LaunchError(f"there is no module {place!r}: {error}") from error
+    finally:
+        sys.path.remove(os.getcwd())
+    found: object = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise LaunchError(f"there is no {name!r} in {place}")
+        found = getattr(found, part)
+    return found
+
+
+def _from_file(path: str) -> ModuleType:
+    name = os.path.splitext(os.path.basename(path))[0]
+    loader = SourceFileLoader(name, path)
+    module = ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module
+    exec(loader.get_code(name), module.__dict__)  # type: ignore[arg-type]
+    return module

@@ -12,6 +12,7 @@ from gradmedic.cli.compare import compare
 from gradmedic.cli.diagnose import diagnose
 from gradmedic.cli.explain import explain
 from gradmedic.cli.patch import patch
+from gradmedic.cli.predict import predict
 from gradmedic.cli.run import run
 from gradmedic.cli.treat import treat
 from gradmedic.errors import GradmedicError
@@ -29,6 +30,7 @@ def commands() -> None:
 commands.add_command(run)
 commands.add_command(diagnose)
 commands.add_command(explain)
+commands.add_command(predict)
 commands.add_command(activations)
 commands.add_command(treat)
 commands.add_command(patch)

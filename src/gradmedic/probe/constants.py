@@ -12,7 +12,22 @@ from gradmedic.probe.intervals import current_number
 from gradmedic.theory.laws import Law, measured
 from gradmedic.theory.plan import Constant
 
-_NOTED = {"add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "div", "div_", "where", "masked_fill", "masked_fill_"}
+_NOTED = {
+    "cat",
+    "stack",
+    "add",
+    "add_",
+    "sub",
+    "sub_",
+    "rsub",
+    "mul",
+    "mul_",
+    "div",
+    "div_",
+    "where",
+    "masked_fill",
+    "masked_fill_",
+}
 
 LOW = -1e4
 """What is below counts as a mask: softmax makes nothing of it."""
@@ -28,7 +43,7 @@ class Constants(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         name = func._schema.name.partition("::")[2]
-        if name in _NOTED and torch.is_grad_enabled() and any(_carries(arg) for arg in args):
+        if name in _NOTED and torch.is_grad_enabled() and any(map(_carries, _operands(name, args))):
             operands = enumerate(_operands(name, args))
             found = {slot: constant_of(arg, name, slot) for slot, arg in operands if not _carries(arg)}
             if name.startswith("masked_fill") and 1 in found:
@@ -44,6 +59,8 @@ class Constants(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _operands(name: str, args: Any) -> tuple[Any, ...]:
     """The operands in the order of the node's inputs: a condition and a mask are none."""
+    if name in ("cat", "stack"):
+        return tuple(args[0])
     if name == "where":
         return tuple(args[1:3])
     return (args[0], args[2]) if name.startswith("masked_fill") else tuple(args[:2])
@@ -67,7 +84,7 @@ def constant_of(value: Any, name: str = "", slot: int = 0) -> Constant:
     if not isinstance(value, Tensor):
         hidden = 1.0 if float(value) < LOW else 0.0
         return Constant(Law(float(value), float(value) ** 2), (), hidden)
-    if not value.is_floating_point() or value.is_meta:
+    if not value.is_floating_point() or value.is_meta or not value.numel():
         return Constant(measured(value, certain=True), tuple(value.shape))
     low = value < LOW
     share = float(low.double().mean())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from gradmedic.errors import ProbeError
+from gradmedic.errors import ProbeError, SettingsError
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ def feed_of(batch: Any) -> Feed:
 
     Raises `ProbeError` for anything else.
     """
+    if isinstance(batch, Feed):
+        return batch
     if isinstance(batch, Tensor):
         return Feed((batch,))
     if isinstance(batch, Mapping):
@@ -51,6 +53,47 @@ def feed_of(batch: Any) -> Feed:
     if isinstance(batch, tuple | list) and batch and all(isinstance(x, Tensor) or _is_shape(x) for x in batch):
         return Feed(tuple(x if isinstance(x, Tensor) else torch.empty(tuple(x), device="meta") for x in batch))
     raise ProbeError("a batch is a tensor, a tuple of tensors, a dict of keyword arguments, or the shape of one")
+
+
+TYPES = {"float": torch.float32, "double": torch.float64, "half": torch.float16, "int": torch.long, "bool": torch.bool}
+
+
+def feed_from(inputs: Sequence[str]) -> Feed:
+    """The arguments that words tell of, such as `64x3x32x32`, `int:8x128` or `mask=bool:8x128`: shapes, no values.
+
+    Raises `SettingsError` for words that tell of none.
+    """
+    args, kwargs = list[Tensor](), dict[str, Tensor]()
+    for text in inputs:
+        name, _, rest = text.rpartition("=")
+        kind, _, shape = rest.rpartition(":")
+        sizes = shape.split("x")
+        if not all(size.isdigit() and int(size) > 0 for size in sizes) or (kind or "float") not in TYPES:
+            known = ", ".join(TYPES)
+            raise SettingsError(
+                f"{text!r} is no input: a shape like 64x3x32x32, perhaps behind a type ({known}) and a colon"
+            )
+        tensor = torch.empty([int(size) for size in sizes], dtype=TYPES[kind or "float"], device="meta")
+        if name:
+            kwargs[name] = tensor
+        else:
+            args.append(tensor)
+    return Feed(tuple(args), kwargs)
+
+
+def model_of(target: str, found: object) -> nn.Module:
+    """The model that was found: as it is, or made by calling what was found without arguments.
+
+    Raises `ProbeError` if there is none in the end.
+    """
+    if not isinstance(found, nn.Module) and callable(found):
+        try:
+            found = found()
+        except TypeError as error:
+            raise ProbeError(f"{target} cannot be called without arguments: {error}") from error
+    if not isinstance(found, nn.Module):
+        raise ProbeError(f"{target} is no model, and makes none: it is of type {type(found).__name__}")
+    return found
 
 
 def _is_shape(batch: Any) -> bool:

@@ -20,9 +20,8 @@ def reasons(flow: Flow, spread: Spread) -> Iterator[Message]:
     if flow.unknown:
         names = ", ".join(sorted({flow.plan.steps[i].op for i in flow.unknown}))
         yield Message("There is no rule for {names}; sizes beyond are guesses.", {"names": names})
-    widest = max((*spread.values.values(), *spread.grads.values()), default=0.0)
-    if widest > WIDEST:
-        factor = f"{math.exp(widest / 2):.1f}"
+    if spread.widest > WIDEST:
+        factor = f"{math.exp(spread.widest / 2):.1f}"
         yield Message(
             "The network is narrow for its depth: one initialization differs from another by a factor of {factor}.",
             {"factor": factor},

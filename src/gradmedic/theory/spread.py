@@ -23,6 +23,9 @@ class Spread:
     values: dict[Edge, float] = field(default_factory=dict)
     grads: dict[Edge, float] = field(default_factory=dict)
     sent: dict[tuple[int, int], float] = field(default_factory=dict)
+    widest: float = 0.0
+    """The largest of all that has come together on the way, forward or back; what few units vary by themselves is
+    not in it."""
     steepest: float = 1.0
     """By how much an accident grows at most on its way forward; beyond two the first order is no guide."""
 
@@ -81,8 +84,9 @@ class _Accidents:
         for output, value in enumerate(self.flow.values[i]):
             if isinstance(value, Signal):
                 self.up[i, output] = total
-                own = value.looseness / value.count
-                self.found.values[i, output] = math.sqrt(self._variance(total) + own)
+                own, come = value.looseness / value.count, self._variance(total)
+                self.found.values[i, output] = math.sqrt(come + own)
+                self.found.widest = max(self.found.widest, math.sqrt(come))
 
     def _source(self, i: int, x: Signal) -> int:
         """The accident of the units that a layer mixes; they are those of one layer, or have come together."""
@@ -118,6 +122,7 @@ class _Accidents:
             total = total.clone()
             total[at] += 1.0
             self.found.grads[edge] = math.sqrt(self._variance(total))
+            self.found.widest = max(self.found.widest, self.found.grads[edge])
         elif isinstance(grad, Signal):
             self.found.grads[edge] = math.sqrt(self._variance(total) + grad.looseness / grad.count)
         for slot, source in enumerate(flow.plan.steps[i].inputs):

@@ -84,8 +84,13 @@ def _over_instances(x: Signal, position: int, hidden: float) -> Passage:
     )
 
     def back(grad: Signal) -> Sequence[Grad]:
-        middle = [over(t, at, pairs(x.axes[position])).unsqueeze(at) for t in (grad.k, grad.m)]
-        return [replace(grad, k=out.k * (grad.k - middle[0]), m=out.m * (grad.m - middle[1]))]
+        def sent(weights: Tensor, g: Tensor) -> Tensor:
+            # What all scores of a row have in common makes no difference: their gradients sum to zero.
+            each = weights * (g - over(g, at, axis).unsqueeze(at))
+            return each - over(each, at, axis).unsqueeze(at)
+
+        axis = pairs(x.axes[position])
+        return [replace(grad, k=sent(out.k, grad.k), m=sent(out.m, grad.m))]
 
     return one(out, back)
 

@@ -27,6 +27,8 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
     """Side by side: units of several kinds are parts of one signal, instances of several kinds one axis on average."""
     dim = step.attributes.get("dim", 0) % len(step.shape)
     known = step.attributes.get("constants", {})
+    if (filled := _filled(step, inputs, dim)) is not None:
+        return filled
     inputs = [weight_of(known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
     like = next((value for value in inputs if isinstance(value, Signal)), None)
     if like is None:
@@ -56,6 +58,15 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
 
     sizes = [x.square * x.count * x.instances for x in xs]
     return Passage(passage.outputs, back, elastic=tuple(size / max(sum(sizes), 1e-300) for size in sizes))
+
+
+def _filled(step: Step, inputs: Sequence[Value], dim: int) -> Passage | None:
+    """If one operand is all of the result, the others are empty, as a cache is at first."""
+    whole = [isinstance(v, Signal) and v.shape[dim] == step.shape[dim] for v in inputs]
+    if step.op != "cat" or True not in whole:
+        return None
+    at = whole.index(True)
+    return Passage((inputs[at],), lambda grads: [grads[0] if i == at else None for i in range(len(inputs))])
 
 
 def _own(value: Value, like: Signal, dim: int) -> Signal:

@@ -1,0 +1,144 @@
+"""Networks of today, predicted, and measured over some initializations."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+import zoo
+from torch import Tensor, nn
+
+from gradmedic.probe.expectation import ranged
+from gradmedic.probe.graph import starts, walk
+from gradmedic.probe.survey import Survey, survey
+from gradmedic.theory.engine import Flow, propagate
+from gradmedic.theory.reliability import reasons
+from gradmedic.theory.spread import Spread, spread
+
+Case = tuple[Callable[[], nn.Module], Tensor, Tensor]
+
+
+def cases() -> Iterator[tuple[str, Case]]:
+    """Each network with a batch; those of `transformers` where that is installed."""
+    generator = torch.Generator().manual_seed(1)
+    pictures, labels = torch.randn(16, 3, 64, 64, generator=generator), torch.randint(10, (16,), generator=generator)
+    tokens, words = torch.randint(500, (4, 64), generator=generator), torch.randint(500, (256,), generator=generator)
+    maps = torch.randint(4, (8, 32, 32), generator=generator)
+    yield "ResNet-18", (zoo.resnet18, pictures, labels)
+    yield "ResNet-50", (zoo.resnet50, pictures, labels)
+    yield "DenseNet", (zoo.densenet, pictures[..., :32, :32], labels)
+    yield "U-Net", (zoo.UNet, pictures[:8, :, :32, :32], maps)
+    yield "ViT", (zoo.ViT, pictures, labels)
+    yield "GPT-2", (zoo.GPT, tokens, words)
+    yield from _of_transformers(tokens, words, pictures, labels)
+
+
+def _of_transformers(tokens: Tensor, words: Tensor, pictures: Tensor, labels: Tensor) -> Iterator[tuple[str, Case]]:
+    try:
+        import transformers
+    except ImportError:
+        return
+    small = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256}
+    for name in ("Llama", "GPTNeoX", "Qwen2"):
+        config = getattr(transformers, f"{name}Config")(vocab_size=500, **small)
+        if hasattr(transformers, f"{name}ForCausalLM"):
+            yield (
+                f"{name} (transformers)",
+                (partial(_Wrapped, getattr(transformers, f"{name}ForCausalLM"), config), tokens, words),
+            )
+    config = transformers.BertConfig(vocab_size=500, **small)
+    yield "BERT (transformers)", (partial(_Wrapped, transformers.BertForMaskedLM, config), tokens, words)
+    config = transformers.GPT2Config(vocab_size=500, n_embd=128, n_layer=4, n_head=4)
+    yield "GPT-2 (transformers)", (partial(_Wrapped, transformers.GPT2LMHeadModel, config), tokens, words)
+    config = transformers.ViTConfig(image_size=64, patch_size=8, num_labels=10, **small)
+    yield "ViT (transformers)", (partial(_Wrapped, transformers.ViTForImageClassification, config), pictures, labels)
+    config = transformers.ConvNextConfig(num_labels=10, hidden_sizes=[32, 64, 128, 256], depths=[2, 2, 4, 2])
+    yield (
+        "ConvNeXt (transformers)",
+        (partial(_Wrapped, transformers.ConvNextForImageClassification, config), pictures, labels),
+    )
+
+
+class _Wrapped(nn.Module):
+    """A model of `transformers` that gives its logits, a row for each target."""
+
+    def __init__(self, kind: Callable[..., nn.Module], config: object) -> None:
+        super().__init__()
+        self.model = kind(config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.model(x).logits
+        return out.flatten(0, -2)
+
+
+def beyond(inits: int) -> None:
+    """Compare all of them, and print a line for each."""
+    print(f"\n{'network':26} {'decades of gradient rms off: layers':>36} {'weights':>24}  inside  seconds")
+    for name, case in cases():
+        print(_line(name, case, inits), flush=True)
+
+
+def _line(name: str, case: Case, inits: int) -> str:
+    make, x, y = case
+    x = x.clone().requires_grad_(x.is_floating_point())
+
+    def run(model: nn.Module) -> Sequence[Tensor]:
+        return [F.cross_entropy(model(x.clone() if x.requires_grad else x), y)]
+
+    torch.manual_seed(0)
+    model, began = make(), time.perf_counter()
+    seen = survey(model, partial(run, model), [x])
+    flow = propagate(seen.plan)
+    varies, seconds = spread(flow), time.perf_counter() - began
+    sums: dict[tuple[int, bool], list[float]] = {}
+    for seed in range(inits):
+        torch.manual_seed(100 + seed)
+        _measure(run(make())[0], sums)
+    layers, weights = (list(_off(seen, flow, varies, sums, leaves, x)) for leaves in (False, True))
+    reliable = not list(reasons(flow, varies))
+    inside = f"{statistics.mean(share for _, share in layers):.2f}" + ("" if reliable else " (not relied on)")
+    unknown = sorted({flow.plan.steps[i].op for i in flow.unknown})
+    rest = f"  no rule: {', '.join(unknown)}" if unknown else ""
+    return f"{name:26} {_summed(layers):>36} {_summed(weights):>24}  {inside}  {seconds:.1f}{rest}"
+
+
+def _measure(loss: Tensor, sums: dict[tuple[int, bool], list[float]]) -> None:
+    """Run backward, and note the squared norm of the gradient at each node (False) and leaf (True)."""
+
+    def note(i: int, grads: Sequence[Tensor | None]) -> None:
+        if grads[0] is not None:
+            sums.setdefault((i, False), []).append(float(grads[0].double().square().sum()))
+
+    graph = walk(starts([loss], scaled=False))
+    for i, vertex in enumerate(graph.vertices):
+        if vertex.leaf is None:
+            vertex.node.register_prehook(partial(note, i))
+    loss.backward()  # type: ignore[no-untyped-call]
+    for i, vertex in graph.leaves():
+        sums.setdefault((i, True), []).append(float(vertex.leaf.grad.double().square().sum()))
+        vertex.leaf.grad = None
+
+
+def _off(
+    seen: Survey, flow: Flow, varies: Spread, sums: dict[tuple[int, bool], list[float]], leaves: bool, data: Tensor
+) -> Iterator[tuple[float, float]]:
+    """For each layer (or weight) the decades by which the rms is off, and the share of initializations in the range."""
+    at = flow.plan.positions()
+    for i, vertex in enumerate(seen.layout.vertices):
+        squares, edge = sums.get((i, leaves)), at.get(i)
+        told = seen.sites[i] is not None or (leaves and vertex.leaf is not data)
+        if not told or not squares or not sum(squares) or edge not in flow.arrivals:
+            continue
+        log = flow.arrivals[edge].log_square
+        interval = ranged(log, varies.grads.get(edge, 0.0))
+        inside = statistics.mean(square**0.5 in interval for square in squares)
+        yield abs(log - math.log(statistics.mean(squares))) / math.log(100), inside
+
+
+def _summed(found: Sequence[tuple[float, float]]) -> str:
+    errors = sorted(error for error, _ in found)
+    at_90 = errors[min(int(0.9 * len(errors)), len(errors) - 1)]
+    return f"{statistics.median(errors):.3f} / {at_90:.3f} / {errors[-1]:.3f}"
