@@ -40,8 +40,8 @@ def predict(target: str, inputs: tuple[str, ...], outputs: tuple[str, ...], quie
     from rich.console import Console
 
     from gradmedic.launch import found_in
+    from gradmedic.probe.feed import feed_from, model_of
     from gradmedic.renderers.forecast import show
-    from gradmedic.verbs.feed import feed_from, model_of
     from gradmedic.verbs.predict import predict as verb
 
     feed = feed_from(inputs)

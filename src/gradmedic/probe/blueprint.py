@@ -112,7 +112,7 @@ class Blueprint:
         weights = weights_of(call)
         parameters = [None if leaf is None else self._edge((leaf, 0)) for leaf in found.parameters]
         laws = [None if edge is None else self._steps[edge[0]].law for edge in parameters]
-        attributes = {"weights": weights, "back_law": laws[1], "bias_laws": tuple(laws[2:])}
+        attributes = {"weights": weights, "back_law": laws[1], "bias_laws": tuple(laws[2:]), "members": call.members}
         inputs = (x, self._edge(found.h), self._edge(found.c), *parameters)
         shape = self._layout.vertices[call.outputs[0]].shape
         for output, i in enumerate(call.outputs):
@@ -143,6 +143,7 @@ class Blueprint:
             "roles": found.roles,
             "batch_first": bool(call.module.batch_first),
             "x_first": first,
+            "members": call.members,
         }
         shapes = tuple(self._layout.vertices[i].shape for i in call.outputs)
         for output, i in enumerate(call.outputs):

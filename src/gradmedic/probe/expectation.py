@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
+from gradmedic.finding import Message
 from gradmedic.ledger import Ledger
 from gradmedic.prediction import Operation, Range, Weight
 from gradmedic.probe.booking import book
@@ -42,6 +43,14 @@ class Expectation:
                 self._outputs.update({vertex: ((i, output),) for output, vertex in enumerate(step.vertices)})
             elif step.vertex >= 0:
                 self._outputs[step.vertex] = tuple((i, output) for output in range(len(flow.values[i])))
+            if (last := self._named_member(i)) is not None:
+                self._outputs[last] = ((i, 0),)
+
+    def _named_member(self, i: int) -> int | None:
+        """Of a recurrent module whose outputs are no sites, the last of its nodes that is one."""
+        members = self._flow.plan.steps[i].attributes.get("members", ())
+        named = [v for v in members if self._sites[v] is not None]
+        return max(named) if named and not any(v in self._outputs for v in named) else None
 
     def operations(self) -> Iterator[Operation]:
         """All sites that could be told something about, in forward order."""
@@ -103,9 +112,20 @@ class Expectation:
             yield Weight(name_of(step.vertex), step.shape, math.sqrt(max(step.law.square, 0.0)), grad)
 
     def ledger(self, leaf: int, name: str) -> Ledger | None:
-        """The expected ledger of one leaf, booked as the measured one is."""
+        """The expected ledger of one leaf, booked as the measured one is; none where a recurrent module is one step."""
+        if leaf in self._inside:
+            return None
         arrivals, contributions = self._numbers
         return book(self._layout, self._sites, arrivals, contributions, leaf, name)
+
+    @cached_property
+    def _inside(self) -> set[int]:
+        """The leaves whose gradient comes through a recurrent module that is one step of the plan."""
+        behind, steps = set[int](), self._flow.plan.steps
+        for i in reversed(range(len(steps))):
+            if self._flow.passages[i].growth is not None or i in behind:
+                behind.update(edge[0] for edge in steps[i].inputs if edge is not None)
+        return {steps[i].vertex for i in behind}
 
     @cached_property
     def _numbers(self) -> tuple[Mapping[int, float], Mapping[tuple[int, int], float]]:
@@ -114,6 +134,18 @@ class Expectation:
         steps = self._flow.plan.steps
         sent = {(steps[i].vertex, slot): _root(a.log_square) for (i, slot), a in self._flow.sent.items()}
         return arrivals, sent
+
+    def notes(self) -> Iterator[Message]:
+        """What each recurrent layer does to gradients through time."""
+        told = set[str]()
+        for i, passage in enumerate(self._flow.passages):
+            if passage.growth is None:
+                continue
+            members = self._flow.plan.steps[i].attributes["members"]
+            module = next((site.module for v in members if (site := self._sites[v]) is not None), "")
+            if module not in told:
+                told.add(module)
+                yield _through_time(module or self._flow.plan.steps[i].op, passage.growth().factor)
 
     def is_weight(self, vertex: int) -> bool:
         """True for a parameter that layers apply, not for biases and gains."""
@@ -126,6 +158,19 @@ def ranged(log: float, spread: float, doubt: int = 0) -> Range:
     """A size from the logarithm of its square, with the interval of single initializations."""
     reach = WIDER * 1.96 * math.hypot(spread, NARROWEST) + MARGIN + doubt * DOUBT
     return Range(_root(log), _root(log - reach), _root(log + reach))
+
+
+def _through_time(module: str, factor: float) -> Message:
+    if factor < 0.999:
+        steps = math.ceil(math.log(1e-3) / math.log(factor))
+        text = (
+            "{module}: a gradient's norm is multiplied by {factor} per time step; after {steps} steps 1/1000 is left."
+        )
+        return Message(text, {"module": module, "factor": f"{factor:.3f}", "steps": steps})
+    return Message(
+        "{module}: a gradient's norm is multiplied by {factor} per time step.",
+        {"module": module, "factor": f"{factor:.3f}"},
+    )
 
 
 def _log(square: float) -> float:

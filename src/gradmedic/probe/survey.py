@@ -39,8 +39,9 @@ def survey(
     data: Sequence[Tensor],
     stand_ins: Mapping[str, Tensor] | None = None,
 ) -> Survey:
-    """Survey what `run` returns: the tensors at which gradients start. `data` are its leaves that are no parameters.
+    """Survey what `run` returns: the tensors at which gradients start. `data` is what is fed in, if it is a leaf.
 
+    So is any other leaf that is neither a parameter nor known to the model.
     `stand_ins` are tensors that `run` uses in place of the model's own, by the parameters' names.
     """
     failures: list[str] = []
@@ -51,14 +52,16 @@ def survey(
             roots = run()
     finally:
         modules.stop()
-    fed = frozenset(map(id, data))
-    layout = Layout(walk(starts(roots, scaled=False)), data=fed)
     names, originals = Names(), dict[int, Tensor]()
     names.introduce(model)
     parameters = dict(model.named_parameters())
     for name, tensor in (stand_ins or {}).items():
         names.parameters[id(tensor)] = Owned(ref(tensor), name, names.parameters[id(parameters[name])].module)
         originals[id(tensor)] = parameters[name]
+    graph = walk(starts(roots, scaled=False))
+    strangers = [vertex.leaf for _, vertex in graph.leaves() if names.of(vertex.leaf) is None]
+    fed = frozenset(map(id, [*data, *(leaf for leaf in strangers if not isinstance(leaf, nn.Parameter))]))
+    layout = Layout(graph, data=fed)
     sites = Sites(names, lambda site: None).lay_out(layout, 0, Owners(modules.spans), Owners([]))
     blueprint = Blueprint(layout, fed, constants.noted, originals, names, modules.spans)
     return Survey(layout, sites, names, blueprint.plan())

@@ -119,9 +119,8 @@ class Screen:
 
     def _doubts(self) -> Iterator[Text]:
         _ = self._
-        if self._prediction.reliable:
-            return
-        yield from self._prose(_("Not to be relied on:"), "yellow")
+        if not self._prediction.reliable:
+            yield from self._prose(_("Not to be relied on:"), "yellow")
         for reason in self._prediction.reasons:
             yield from self._prose(f"- {say(reason, self._lang)}")
         for note in self._prediction.notes:

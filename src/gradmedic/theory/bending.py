@@ -100,7 +100,7 @@ def bent(x: Signal, phi: Activation) -> tuple[Signal, Signal]:
     kurtosis = out.blended().kurtosis[0] - 1
     apart = float((kurtosis[1] / kurtosis[0].clamp(min=1e-9)).clamp(0, 1)) if len(x.axes) else 1.0
     cross = same * (1 / x.instances + (1 - 1 / x.instances) * apart)
-    return replace(out, cross=cross, exact=False), slope
+    return replace(out, cross=cross, exact=0.0), slope
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _bent(x: Signal, p: int, phi: Activation) -> tuple[_Side, _Side]:
     between = float(x.apart(torch.stack([own.c[0]] * len(x.units)))[p])
     kurtosis, steepness = own.tails(between)
     if x.exact:  # the sum of squares is given, and what depends on it alone does not vary
-        given = torch.tensor([1.0, between**2], dtype=torch.float64)
+        given = x.exact * torch.tensor([1.0, between**2], dtype=torch.float64)
         kurtosis, steepness = kurtosis - 2 * at.s**2 * given, steepness - 2 / 3 * at.k**2 * given
     means = own.means()
     return (

@@ -31,7 +31,10 @@ class Pair:
         """The sum (or difference) of two independent operands."""
         a, b = self.spread(self.a), self.spread(self.b)
         cross = sign * (a.mean * b.second(b.mean) + b.mean * a.second(a.mean))
-        out = replace(a, k=a.k + b.k + cross, m=a.m + b.m + cross, mean=a.mean + sign * b.mean, layer=-1, cross=0.0)
+        of_a, of_b = (x.square / max(a.square + b.square, 1e-300) for x in (a, b))
+        exact = of_a**2 * a.exact + of_b**2 * b.exact
+        out = replace(a, k=a.k + b.k + cross, m=a.m + b.m + cross, mean=a.mean + sign * b.mean)
+        out = replace(out, layer=-1, cross=0.0, exact=exact)
         return replace(out, kurtosis=of_sum(out, a, b), skew=_skew_of_sum(out, a, b, sign))
 
     def spread(self, side: Labeled) -> Signal:

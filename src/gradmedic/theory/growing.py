@@ -10,6 +10,14 @@ from torch import Tensor
 
 from gradmedic.theory.recurrence import Past, Population, pair, recorded
 
+TURNED = 0.05
+"""How far orthogonal weights, that stretch no direction, differ from draw to draw beside others."""
+
+
+LONG, EDGE = 30, 1.5
+"""Steps after which a gradient grows by the same factor at each; mean square gain of a ReLU's state above which the
+largest eigenvalue of its matrix, and no mean, decides whether it explodes."""
+
 
 class Growth:
     """How the squared gradient of a state grows over k steps, where W_hh is the same at each.
@@ -33,11 +41,27 @@ class Growth:
         self.keep, self.through = means[0], weights.back_gain * e * gates
         total = weights.back_gain * (e + e_rest) * (gates + gates_rest)
         self.fresh = rests[0] + max(total - self.through, 0.0)
-        self._stretch = 0.0 if weights.back.orthogonal or weights.kind in ("lstm", "gru") else 1.0 / weights.hidden
+        self.turned = weights.back.orthogonal
+        self.unstable = weights.kind == "rnn_relu" and not self.turned | bool(weights.diagonal)
+        self.unstable &= weights.back_gain > EDGE
+        self._stretch = 0.0 if self.turned or weights.kind in ("lstm", "gru") else 1.0 / weights.hidden
         self._paths = cache(self._coherent)
         self._sums = [1.0]
         self._alone = _products(past.kept)
         self.steady = gates / max(gates + gates_rest, 1e-300)
+
+    @property
+    def factor(self) -> float:
+        """What becomes of a gradient's norm at each step, once it has come through many."""
+        return math.sqrt(self.ratio(LONG))
+
+    @property
+    def coherence(self) -> float:
+        """How much of the growth per step is one matrix's doing; of gated steps by comparison with simulations."""
+        keep, through = math.sqrt(max(self.keep, 0.0)), math.sqrt(max(self.through, 0.0))
+        if self.turned or through == 0:
+            return TURNED
+        return min(1.7 * through / (keep + through), 1.0) * self.steady
 
     def ratio(self, age: float) -> float:
         """By how much it grows from step `age` to the next."""
@@ -73,6 +97,14 @@ class Growth:
         logs = 2 * (whole - torch.lgamma(m + 1) - torch.lgamma(k - m + 1))
         logs = logs + (k - m) * math.log(self.keep) + m * math.log(max(self.through, 1e-300))
         return float((self.kept ** (2 * k)).mean() + torch.exp(logs).sum())
+
+
+def growth_of(population: Population) -> Growth:
+    """The same for all steps of one layer."""
+    past = population.past
+    if not isinstance(past.growth, Growth):
+        past.growth = Growth(population)
+    return past.growth
 
 
 def _products(kept: Sequence[Tensor]) -> list[float]:

@@ -167,12 +167,12 @@ def joined(x: Labeled, y: Labeled, keep: Labeled) -> Signal:
     k, m, mean = (_spread(t, labels, target) for t in (k, m, mean))
     units_of = keep.signal.units if len(k) > 1 else (keep.signal.count,)
     layer = next((side.signal.layer for side in (x, y) if side.units), -1)
-    skew = next(
-        (s.signal.skew for s, other in ((x, y), (y, x)) if other.is_certain and len(s.signal.units) == len(k)), None
-    )
-    found = replace(keep.signal, units=units_of, k=k, m=m, mean=mean, kurtosis=kurtosis, layer=layer, skew=skew)
+    found = replace(keep.signal, units=units_of, k=k, m=m, mean=mean, kurtosis=kurtosis, layer=layer)
     if n > 1 or gone:
-        found = replace(found, kurtosis=found.gaussian(), layer=-1, skew=None)
+        found = replace(found, kurtosis=found.gaussian(), layer=-1)
+    else:
+        like = [s.signal for s, other in ((x, y), (y, x)) if other.is_certain and len(s.signal.units) == len(k)]
+        found = replace(found, skew=like[0].skew, exact=like[0].exact) if like else found
     return parted(found, keep.signal.units)
 
 

@@ -11,6 +11,9 @@ from gradmedic.theory.spread import Spread
 WIDEST = 0.5
 """Standard deviation of ln of a mean square over initializations; beyond it few draws make up most of the mean."""
 
+MOST_REPEATED = 2.0
+"""The same that is owed to weights which are applied many times in a row; beyond it their eigenvalues decide."""
+
 STEEPEST = 2.0
 """Growth of an accident on its way forward; beyond it signals collapse or explode at a layer that differs each time."""
 
@@ -26,9 +29,17 @@ def reasons(flow: Flow, spread: Spread) -> Iterator[Message]:
             "The network is narrow for its depth: one initialization differs from another by a factor of {factor}.",
             {"factor": factor},
         )
+    if spread.repeated > MOST_REPEATED:
+        yield Message(
+            "The same weights are applied very often in a row: what becomes of gradients over so many steps"
+            " hangs on these weights' largest eigenvalues, by a factor of {factor} from one initialization to another.",
+            {"factor": f"{math.exp(spread.repeated / 2):.0f}"},
+        )
     if spread.steepest > STEEPEST:
         yield Message(
             "Signals are unstable: where one layer's is somewhat small, those after it get smaller still.", {}
         )
+    if any(passage.growth is not None and passage.growth().unstable for passage in flow.passages):
+        yield Message("The state of a ReLU recurrence explodes or dies by its matrix's largest eigenvalue.", {})
     if any(isinstance(v, Signal) and not math.isfinite(v.square) for values in flow.values for v in values):
         yield Message("Signals overflow.", {})

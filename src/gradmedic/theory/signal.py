@@ -68,8 +68,9 @@ class Signal:
     """The step that has drawn these units, by mixing others with random weights; -1 where that is not one step."""
     cross: float = 0.0
     """Covariance over units of the squares of the values and of the slopes that led to them, relative to the means."""
-    exact: bool = False
-    """True where orthogonal weights have made the units, so that the sum of their squares is no matter of chance."""
+    exact: float = 0.0
+    """How much the sum of the units' squares is no matter of chance: one where it is given, as behind a normalization
+    or orthogonal weights, zero where units are independent."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -138,9 +139,10 @@ class Signal:
     @property
     def looseness(self) -> float:
         """The variance of the mean square over its units and instances, relative to its own square, times the units."""
-        kurtosis = self.blended().kurtosis[0]
-        same = 1.0 / self.instances
-        return max(float(same * kurtosis[0] + (1 - same) * kurtosis[1]) - 1.0, 0.0)
+        blended, same = self.blended(), 1.0 / self.instances
+        (own, other), alike = blended.kurtosis[0], float(blended.apart(blended.correlations**2)[0])
+        own, other = own - 2 * self.exact, other - 2 * self.exact * alike
+        return max(float(same * own + (1 - same) * other) - 1.0, 0.0)
 
     def ends(self, k: Tensor) -> tuple[Tensor, Tensor]:
         """For each class what its first instance has with itself, and its second; both broadcast against `k`."""

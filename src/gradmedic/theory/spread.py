@@ -6,13 +6,16 @@ comes after them (Hanin & Nica 2020 for ReLU; here for any activation, and for a
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from gradmedic.theory.engine import Arrival, Flow
 from gradmedic.theory.plan import Edge
+from gradmedic.theory.repeats import repeats
 from gradmedic.theory.signal import Signal
 
 
@@ -26,6 +29,8 @@ class Spread:
     widest: float = 0.0
     """The largest of all that has come together on the way, forward or back; what few units vary by themselves is
     not in it."""
+    repeated: float = 0.0
+    """What is owed to weights that are applied many times in a row, at most."""
     steepest: float = 1.0
     """By how much an accident grows at most on its way forward; beyond two the first order is no guide."""
 
@@ -37,16 +42,29 @@ def spread(flow: Flow) -> Spread:
 
 class _Accidents:
     """Three accidents per layer, in this order: that of its units as the next layer sees them, that of its gradient
-    as the layer before sees it, and that of what it mixes itself where that is not the units of one layer."""
+    as the layer before sees it, and that of what it mixes itself where that is not the units of one layer.
+    One more for each sum, and for each value whose gradients add up: the parts are independent, but not orthogonal."""
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         mixing = [i for i, passage in enumerate(flow.passages) if passage.mixes is not None]
         self.place = {i: n for n, i in enumerate(mixing)}
         self.count = len(mixing)
-        self.variance = torch.zeros(3 * self.count, dtype=torch.float64)
+        self.sums = {i: 3 * self.count + n for n, i in enumerate(self._with_sums())}
+        self.senders = _senders(flow)
+        last = 3 * self.count + len(self.sums)
+        self.junctions = {edge: last + n for n, edge in enumerate(self.senders)}
+        self.repeats = repeats(flow)
+        last += len(self.junctions)
+        # For weights that are used again and again: how often a gradient has come through them, and what that does.
+        self.ages = {i: last + 2 * repeat.number for i, repeat in self.repeats.items()}
+        self.size = max(self.ages.values(), default=last - 2) + 2
+        self.variance = self._nothing()
         # The same for one instance: what a sum over all instances goes by, such as a parameter's gradient.
-        self.alone = torch.zeros(3 * self.count, dtype=torch.float64)
+        self.twice = torch.zeros(self.size, dtype=torch.bool)
+        for at in self.ages.values():
+            self.variance[at + 1], self.twice[at + 1] = 1.0, True
+        self.alone = self.variance.clone()
         self.cross = torch.zeros(self.count, dtype=torch.float64)
         self.found = Spread()
         self.up: dict[Edge, Tensor] = {}
@@ -63,7 +81,10 @@ class _Accidents:
         return self.found
 
     def _nothing(self) -> Tensor:
-        return torch.zeros(3 * self.count, dtype=torch.float64)
+        return torch.zeros(self.size, dtype=torch.float64)
+
+    def _with_sums(self) -> list[int]:
+        return [i for i, step in enumerate(self.flow.plan.steps) if step.op in ("add", "sub", "rsub")]
 
     def _value(self, edge: Edge | None) -> Signal | None:
         value = None if edge is None else self.flow.values[edge[0]][edge[1]]
@@ -80,6 +101,9 @@ class _Accidents:
             total += weight * self.up.get(edge, 0.0)
             if slot == passage.mixes:
                 total[self._source(i, x)] += weight
+        if i in self.sums:
+            parts = [x for edge in step.inputs if (x := self._value(edge))]
+            self._add(total, self.sums[i], [(x.square, x) for x in parts])
         self.found.steepest = max(self.found.steepest, float(total[: self.count].abs().max()) if self.count else 1.0)
         for output, value in enumerate(self.flow.values[i]):
             if isinstance(value, Signal):
@@ -87,6 +111,14 @@ class _Accidents:
                 own, come = value.looseness / value.count, self._variance(total)
                 self.found.values[i, output] = math.sqrt(come + own)
                 self.found.widest = max(self.found.widest, math.sqrt(come))
+
+    def _add(self, total: Tensor, at: int, parts: Sequence[tuple[float, Signal]]) -> None:
+        """The accident of a sum of signals of these sizes: twice the product of each two, whose mean is zero."""
+        whole = sum(square for square, _ in parts)
+        if 0 < whole < math.inf:
+            crossed = sum(4 * p * q * _alike(a, b) / a.count for (p, a), (q, b) in combinations(parts, 2))
+            self.variance[at] = self.alone[at] = crossed / whole**2
+            total[at] += 1.0
 
     def _source(self, i: int, x: Signal) -> int:
         """The accident of the units that a layer mixes; they are those of one layer, or have come together."""
@@ -108,25 +140,50 @@ class _Accidents:
         return max(float(weights**2 @ own + 2 * (first * second) @ self.cross), 0.0)
 
     def _back(self, i: int) -> None:
-        flow, passage = self.flow, self.flow.passages[i]
-        came = [(arrival.log_square, edge) for edge in self._outputs(i) if (arrival := flow.arrivals.get(edge))]
-        came = [item for item in came if item[0] > -math.inf]
+        came = {edge: log for edge in self._outputs(i) if (log := self._log_square(edge)) > -math.inf}
         if not came:
             return
-        edge = max(came)[1]
-        total = self._arrived(edge)
-        grad = flow.arrivals[edge].grad
-        if passage.mixes is not None and isinstance(grad, Signal):
-            at = self.count + self.place[i]
-            self._note(at, grad)
-            total = total.clone()
-            total[at] += 1.0
-            self.found.grads[edge] = math.sqrt(self._variance(total))
-            self.found.widest = max(self.found.widest, self.found.grads[edge])
-        elif isinstance(grad, Signal):
+        largest = max(came, key=lambda edge: came[edge])
+        for edge in came:
+            total = self._come(i, edge)
+            grad = self.flow.arrivals[edge].grad
+            if isinstance(grad, Signal):
+                self._book(i, edge, total, grad)
+            if edge == largest:
+                self._send_all(i, total)
+
+    def _log_square(self, edge: Edge) -> float:
+        arrival = self.flow.arrivals.get(edge)
+        return arrival.log_square if arrival is not None else -math.inf
+
+    def _come(self, i: int, edge: Edge) -> Tensor:
+        """What has come to an output on the way back."""
+        total = self._arrived(edge).clone()
+        if edge in self.junctions:
+            self._add(total, self.junctions[edge], self.senders[edge])
+        if i in self.ages:
+            accident = self.repeats[i].accident(float(total[self.ages[i]]))
+            total[self.ages[i] + 1] = accident
+            self.found.repeated = max(self.found.repeated, accident)
+        return total
+
+    def _book(self, i: int, edge: Edge, total: Tensor, grad: Signal) -> None:
+        """Note how far the gradient at an output spreads; a layer that mixes has its own accident here."""
+        if self.flow.passages[i].mixes is None:
             self.found.grads[edge] = math.sqrt(self._variance(total) + grad.looseness / grad.count)
-        for slot, source in enumerate(flow.plan.steps[i].inputs):
-            sent = flow.sent.get((i, slot))
+            return
+        at = self.count + self.place[i]
+        self._note(at, grad)
+        total[at] += 1.0
+        self.found.grads[edge] = math.sqrt(self._variance(total))
+        once = torch.where(self.twice, 0.0, total)
+        self.found.widest = max(self.found.widest, math.sqrt(self._variance(once)))
+
+    def _send_all(self, i: int, total: Tensor) -> None:
+        if i in self.ages:
+            total[self.ages[i]] += 1.0
+        for slot, source in enumerate(self.flow.plan.steps[i].inputs):
+            sent = self.flow.sent.get((i, slot))
             if source is not None and sent is not None:
                 self._send(i, slot, source, sent, total)
 
@@ -167,3 +224,21 @@ class _Accidents:
         if arrival is None or arrival.log_square == -math.inf:
             return 0.0
         return math.exp(min(sent.log_square - arrival.log_square, 0.0))
+
+
+def _senders(flow: Flow) -> dict[Edge, list[tuple[float, Signal]]]:
+    """The gradients that add up to one, where these are several, and how large they are beside each other."""
+    found: dict[Edge, list[tuple[float, Signal]]] = {}
+    for (i, slot), sent in flow.sent.items():
+        edge = flow.plan.steps[i].inputs[slot]
+        if edge in flow.arrivals and isinstance(sent.grad, Signal):
+            share = math.exp(min(sent.log_square - flow.arrivals[edge].log_square, 0.0))
+            found.setdefault(edge, []).append((share, sent.grad))
+    return {edge: grads for edge, grads in found.items() if len(grads) > 1}
+
+
+def _alike(a: Signal, b: Signal) -> float:
+    """The mean over all pairs of instances of how the two of a pair agree in both signals."""
+    same = 1.0 / a.instances
+    across = [float(x.share @ x.apart(x.k)) / x.square if x.square > 0 else 0.0 for x in (a, b)]
+    return same + (1 - same) * max(across[0] * across[1], 0.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmedic.theory.growing import Both, Growth, Returned, returned
+from gradmedic.theory.growing import Both, Growth, Returned, growth_of, returned
 from gradmedic.theory.recurrence import Drive, Population, Weights, pair, start, stepped
 
 MOST = 64
@@ -85,7 +85,7 @@ def back_through(seq: Unrolled, arriving: Tensor) -> Sent:
     A gradient grows from step to step (`Growth`); of two steps' gradients the later one is in the
     earlier one as far as units keep it, next to what has arrived in between.
     """
-    growth, n = Growth(seq.states[-1]), len(arriving)
+    growth, n = growth_of(seq.states[-1]), len(arriving)
     keep = min(float(growth.kept.mean()), 1.0)
     with_fresh = _with_fresh(arriving, keep)
     steps = [_at_step(seq, growth, n - 1, arriving[n - 1, n - 1], (0.0, 0.0), (0.0, 0.0), 0.0)]

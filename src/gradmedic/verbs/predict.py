@@ -120,4 +120,5 @@ def _predicted(seen: Survey, plan: Plan) -> Prediction:
         weights=tuple(told.weights(seen.name_of)),
         ledgers=tuple(ledger for ledger in ledgers if ledger is not None),
         reasons=tuple(reasons(flow, varies)),
+        notes=tuple(told.notes()),
     )

@@ -12,6 +12,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, TypeVar
 
+from gradmedic.theory.growing import Growth
 from gradmedic.theory.laws import Law
 from gradmedic.theory.plan import Step
 from gradmedic.theory.signal import Signal
@@ -46,6 +47,8 @@ class Passage:
     mixes: int | None = None
     """The operand whose units are mixed by weights drawn at random, which `weight` is."""
     weight: int | None = None
+    growth: Callable[[], Growth] | None = None
+    """Of a recurrent step, how gradients grow through time."""
     elastic: tuple[float, ...] = (1.0,)
     """By how many percent the result's mean square grows if an operand's grows by one."""
     bends: tuple[tuple[int, int, float], ...] = ()

@@ -19,7 +19,7 @@ def dropout(step: Step, inputs: Sequence[Value]) -> Passage:
         return one(x.scaled(0.0), lambda grad: [grad.scaled(0.0)])
     grown = torch.where(own(x) > 0, 1.0 / keep, 1.0)
     tails = torch.tensor([1.0 / keep, 1.0], dtype=torch.float64)
-    out = replace(x, k=x.k * grown, kurtosis=x.kurtosis * tails, exact=False)
+    out = replace(x, k=x.k * grown, kurtosis=x.kurtosis * tails, exact=0.0)
 
     def back(grad: Signal) -> Sequence[Grad]:
         return [replace(grad, k=grad.k * grown, kurtosis=grad.kurtosis * tails)]

@@ -86,7 +86,7 @@ def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) 
         tilt=None,
         layer=-1,
         cross=0.0,
-        exact=law.orthogonal,
+        exact=float(law.orthogonal),
     )
     kurtosis = torch.ones_like(x.kurtosis) if law.orthogonal else out.gaussian()
     return replace(out, kurtosis=kurtosis)

@@ -123,11 +123,11 @@ class Group:
         held = self.centered(x)
         left, right = held.ends(held.k)
         scale = ((left + self.eps) * (right + self.eps)).sqrt().clamp(min=1e-300)
-        out = replace(held, k=held.k / scale, m=held.m / scale, exact=self.units > 1)
+        out = replace(held, k=held.k / scale, m=held.m / scale, exact=float(self.units > 1))
         # The relative variance of the size is twice this: 1/size^2 is larger on average than 1/mean. Part of it
         # is that there are few instances, part that each unit has drawn weights of its own: where they are
         # small its gradient is large, and small again what it sends on by them.
-        few = out.diagonal(self.mean(out.k**2, out.m**2, out.axes).expand(out.k.shape))
+        few = (1 - x.exact) * out.diagonal(self.mean(out.k**2, out.m**2, out.axes).expand(out.k.shape))
         loose = few.reshape(-1, *[1] * len(out.axes)).clamp(max=0.45)
         swollen = 1 + 2 / (x.fan * self.units)
         factor = swollen * (1 + TOGETHER / self.units * (self.units > 1)) / (1 - 2 * loose)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from gradmedic.theory.axes import Axis
-from gradmedic.theory.growing import Both, Growth, returned
+from gradmedic.theory.growing import Both, growth_of, returned
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule
 from gradmedic.theory.recurrence import Drive, Population, Weights, start, stepped
@@ -31,16 +32,16 @@ def recurrent_cell(step: Step, inputs: Sequence[Value]) -> Passage:
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         to_h, to_c = [g if isinstance(g, Signal) else None for g in [*grads, None][:2]]
         age = max((g.age for g in (to_h, to_c) if g is not None), default=0)
-        sent = returned(new, _growth(new), _both(to_h), _both(to_c), age)
+        sent = returned(new, growth_of(new), _both(to_h), _both(to_c), age)
         count = step.shapes[0][0] if len(step.shapes[0]) > 1 else 1
         to_x = _into(x, sent.into, weights) if isinstance(x, Signal) else None
         states = [_state(v, g, age + 1) for v, g in ((inputs[1], sent.h), (inputs[2], sent.c))]
-        growth = _growth(new)
+        growth = growth_of(new)
         once = _parameters(weights, sent.into, sent.back, _both(x), pair_of(old.h), count)
         alike = (0.0, old.alike, 1.0, 1.0)
         return [to_x, *states, *(g * growth.together(old.steps, a) for g, a in zip(once, alike, strict=True))]
 
-    return Passage((h, c)[: len(step.shapes)], back, elastic=(0.5,), told=0)
+    return Passage((h, c)[: len(step.shapes)], back, elastic=(0.5,), weight=4, growth=partial(growth_of, new))
 
 
 def _weights(step: Step, parameters: Sequence[Value]) -> Weights:
@@ -55,14 +56,6 @@ def _weights(step: Step, parameters: Sequence[Value]) -> Weights:
     if known.diagonal and state.law == step.attributes["back_law"]:
         return replace(weights, back=known.back)
     return replace(weights, diagonal=0.0)
-
-
-def _growth(population: Population) -> Growth:
-    """The same for all steps of one layer."""
-    past = population.past
-    if not isinstance(past.growth, Growth):
-        past.growth = Growth(population)
-    return past.growth
 
 
 def _both(x: Value | Grad) -> Both:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from gradmedic.theory.axes import Axis, diagonal, over, pairs
-from gradmedic.theory.growing import Both
+from gradmedic.theory.growing import Both, growth_of
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule, signal
 from gradmedic.theory.recurrence import Drive, Weights
@@ -44,7 +45,7 @@ def recurrent_layer(step: Step, inputs: Sequence[Value]) -> Passage:
         more = frame.length / n if frame.spreads(grads) else 1.0
         return [frame.input_grad(arriving[0]), *(square * more for square in squares)][: len(inputs)]
 
-    return Passage(outputs, back, elastic=(0.5,))
+    return Passage(outputs, back, elastic=(0.5,), growth=partial(growth_of, runs[-1][0].states[-1]))
 
 
 def _given(step: Step, inputs: Sequence[Value], place: int, known: Weights) -> Weights:

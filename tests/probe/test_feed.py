@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gradmedic.errors import GradmedicError, ProbeError, SettingsError
-from gradmedic.verbs.feed import feed_from, feed_of, model_of
+from gradmedic.probe.feed import feed_from, feed_of, model_of
 
 
 def test_a_batch_is_a_tensor_or_several_or_keywords() -> None:
