@@ -252,3 +252,16 @@ def test_a_run_that_no_longer_breaks_but_learns_nothing_is_no_cure() -> None:
         return [2.0] * 100 if names(trial) == ("a",) else [2.0, *[float("nan")] * 99]
 
     assert found(search(tamed, "a", "b")) is None
+
+
+def test_a_remedy_that_harms_alone_is_joined_at_the_dose_that_was_proposed_first() -> None:
+    def tricky(trial: Trial) -> list[float]:
+        rate = next((item.dose["rate"] for item in trial.prescription.items if "rate" in item.dose), None)
+        if "init" in names(trial) and rate == 0.001:
+            return falling(2.0, 0.05)
+        if rate is not None:
+            return falling(2.0, 1e6 if rate == 0.001 else 1e3)
+        return [2.0] * 100
+
+    likely = [Candidate(prescribed("optimizer", rate=rate), order=order) for order, rate in enumerate((0.001, 0.01))]
+    assert found(search(tricky, *likely, Candidate(prescribed("init"), order=2))) == ("init", "optimizer")

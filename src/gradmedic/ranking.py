@@ -81,12 +81,21 @@ class Ranking:
         return not any(one.depth <= candidate.depth for one in best)
 
     def partners(self) -> list[Candidate]:
-        """The best dose of each remedy that can be given, the best remedy first."""
+        """One dose of each remedy that can be given, the best remedy first: the one that did best.
+
+        Of a remedy that does not help alone it is the one that was proposed first: which of its doses does
+        the least harm says nothing about which will do good together with another remedy.
+        """
         best: dict[frozenset[str], Candidate] = {}
         for one in self.ranked(self.steps):
             if len(one.remedies) == 1 and self.arm(one).runs[0].ended is not Ended.REFUSED:
-                best.setdefault(one.remedies, one)
+                helps = gain(self.arm(one), self.control, self.scale) > 0
+                best.setdefault(one.remedies, one if helps else self._first_dose(one))
         return [*best.values()]
+
+    def _first_dose(self, candidate: Candidate) -> Candidate:
+        doses = [one for one in self.candidates.values() if one.remedies == candidate.remedies]
+        return min(doses, key=lambda one: one.order)
 
     def helping(self, seeds: list[int]) -> list[Candidate]:
         """The candidates that are better than nothing with these seeds, by more than chance or each time."""
