@@ -82,6 +82,14 @@ def test_a_network_that_started_badly_has_not_learned_because_it_comes_back() ->
     assert gain(tamed, control, scale) < 0 < gain(trained, control, scale) < 1
 
 
+@given(st.lists(st.sampled_from([0.1, 1.0, nan]), min_size=1, max_size=4), st.data())
+def test_a_gain_is_a_number_however_the_runs_ended(ends: list[float], data: st.DataObject) -> None:
+    others = data.draw(st.lists(st.sampled_from([0.1, 1.0, nan]), min_size=len(ends), max_size=len(ends)))
+    one, other = (arm(*([1.0 * end] * 20 for end in some)) for some in (ends, others))
+    for scale in (LOG, Scale({"train.py:9": "signed"}, {"train.py:9": 1.0}), Scale({"train.py:9": "contest"})):
+        assert gain(one, other, scale) == gain(one, other, scale)
+
+
 def test_as_good_means_that_hardly_anything_of_the_gain_is_lost() -> None:
     control = arm(*[falling(2, 1)] * 3)
     best, near, far = (arm(*[falling(2, end)] * 3, prescription=prescribed("a")) for end in (0.010, 0.012, 0.2))

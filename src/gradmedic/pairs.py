@@ -100,7 +100,8 @@ def gain(arm: Arm, control: Arm, scale: Scale) -> float:
     """
     ignorant, scores, untreated = start(scale), arm.scores(scale), control.scores(scale)
     shared = [seed for seed in scores if seed in untreated]
-    return fmean(_fallen(min(untreated[seed], ignorant), scores[seed]) for seed in shared) if shared else -inf
+    gains = [_fallen(min(untreated[seed], ignorant), scores[seed]) for seed in shared]
+    return fmean(gains) if gains and all(map(isfinite, gains)) else min(gains, default=-inf)
 
 
 def _fallen(above: float, below: float) -> float:
