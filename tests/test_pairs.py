@@ -86,7 +86,11 @@ def test_a_network_that_started_badly_has_not_learned_because_it_comes_back() ->
 def test_a_gain_is_a_number_however_the_runs_ended(ends: list[float], data: st.DataObject) -> None:
     others = data.draw(st.lists(st.sampled_from([0.1, 1.0, nan]), min_size=len(ends), max_size=len(ends)))
     one, other = (arm(*([1.0 * end] * 20 for end in some)) for some in (ends, others))
-    for scale in (LOG, Scale({"train.py:9": "signed"}, {"train.py:9": 1.0}), Scale({"train.py:9": "contest"})):
+    for scale in (
+        LOG,
+        Scale({"train.py:9": "signed"}, {"train.py:9": 1.0}),
+        Scale({"train.py:9": "contest"}, {"train.py:9": 1.0}),
+    ):
         assert gain(one, other, scale) == gain(one, other, scale)
 
 
