@@ -134,6 +134,7 @@ def a_start(remedy: Remedy, pasted: bool) -> Sequence[float]:
 STARTS = [
     Item("init-he"),
     Item("init-xavier"),
+    Item("init-critical"),
     Item("init-critical", {"activation": "tanh"}),
     Item("zero-biases"),
     Item("scale-down", {"weights": ["2.weight"]}),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from gradmedic.init import critical_
 from gradmedic.recording import Recording
 
 Watch = Callable[..., Recording]
@@ -443,6 +444,22 @@ def test_an_attack_on_the_input_is_not_training(watch: Watch) -> None:
             optimizer.step()
 
     assert watch(loop).tallies["backwards"] == 3
+
+
+def test_what_an_initialization_computes_is_not_training(watch: Watch) -> None:
+    def loop() -> None:
+        model = nn.Sequential(nn.Linear(3, 8), nn.GELU(), nn.Linear(8, 2))
+        optimizer = sgd(model)
+        critical_(model, torch.randn(5, 3))
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.randn(5, 3)).square().mean().backward()
+            optimizer.step()
+
+    recording = watch(loop)
+    assert [vital.step for vital in recording.vitals] == [0, 1, 2]
+    assert recording.tallies["backwards"] == 3
+    assert len(recording.streams) == 1
 
 
 def test_gradients_from_autograd_grad_are_seen(watch: Watch) -> None:

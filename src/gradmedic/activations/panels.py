@@ -6,6 +6,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from gradmedic.unheard import unheard
+
 Function = Callable[[Tensor], Tensor]
 """Elementwise, from a tensor to one of the same shape."""
 
@@ -45,7 +47,7 @@ def rest(values: Tensor) -> Tensor:
 
 def value_and_slope(f: Function, x: Tensor) -> tuple[Tensor, Tensor]:
     """A function and its derivative, as autograd has it, at every element of `x`."""
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), unheard():
         x = x.detach().clone().requires_grad_()
         y = f(x)
         if not y.requires_grad:  # constant, or rounded: autograd finds no way back

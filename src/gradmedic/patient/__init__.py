@@ -19,6 +19,7 @@ from gradmedic.globs import glob
 from gradmedic.patient.backward import Backward, Pass
 from gradmedic.patient.births import Births, Weight
 from gradmedic.patient.course import Course, Tell
+from gradmedic.patient.firsts import Firsts
 from gradmedic.patient.hands import Hands
 from gradmedic.patient.labels import fits, labels_of
 from gradmedic.patient.lens import ANY, Call, Lens
@@ -49,6 +50,7 @@ class Patient:
         self.loads = Loads()
         self.hands = Hands(optimizer)
         self._births = Births(self.lens, self.steps, self.backward, self.names, self.loads)
+        self._firsts = Firsts(self.modules, self.backward, self.loads)
         self._optimizer = optimizer
         self._tell = tell
         self._course = Course("", None)
@@ -109,10 +111,20 @@ class Patient:
 
         `names` are those of the weights that are wanted, with `*` for anything; none means all.
         """
-        if self._optimizer is not None and self._optimizer.state:
-            raise RemedyError("it has been trained already: a new start would throw away what it has learned")
+        self._refuse_what_is_trained()
         with self.loads.noted(), self._births.awaited(act, names, self._course.guarded):
             yield
+
+    @contextmanager
+    def on_first_forward(self, act: Callable[[nn.Module, tuple[Any, ...]], object]) -> Iterator[None]:
+        """Call `act` with each outermost module and its arguments, before its first pass that is made for training."""
+        self._refuse_what_is_trained()
+        with self.loads.noted(), self._firsts.awaited(act, self._course.guarded):
+            yield
+
+    def _refuse_what_is_trained(self) -> None:
+        if self._optimizer is not None and self._optimizer.state:
+            raise RemedyError("it has been trained already: a new start would throw away what it has learned")
 
     @contextmanager
     def around_calls(self, spots: Sequence[str], make: Callable[[Call], Any]) -> Iterator[None]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from gradmedic.patient.wraps import wrapped
 from gradmedic.probe.graph import leaves_of
 from gradmedic.probe.seat import in_transform
+from gradmedic.unheard import is_unheard
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class Backward:
 
     def _make(self, roots: Any, returns: bool, higher: bool, run: Callable[[Any], Any]) -> Any:
         given = (roots,) if isinstance(roots, Tensor) else tuple(roots)
-        if self._depth or in_transform() is not None or not all(isinstance(root, Tensor) for root in given):
+        aside = self._depth or is_unheard() or in_transform() is not None
+        if aside or not all(isinstance(root, Tensor) for root in given):
             return run(roots)
         self._depth += 1
         try:

@@ -20,6 +20,7 @@ from torch.nn.parameter import is_lazy
 
 from gradmedic.errors import RemedyError
 from gradmedic.patient.backward import Backward, Pass
+from gradmedic.patient.firsts import Written
 from gradmedic.patient.labels import fits, labels_of, owner_of
 from gradmedic.patient.lens import ANY, Call, Lens
 from gradmedic.patient.loads import Loads, is_pretrained
@@ -67,15 +68,6 @@ Guard = Callable[[Callable[..., bool]], Callable[..., Any]]
 """Makes an act safe for the script that runs it."""
 
 
-@dataclass
-class Started:
-    """What a weight was, and its version since it has been given its start."""
-
-    tensor: Any  # weak reference
-    before: Tensor
-    version: int
-
-
 class Births:
     """Gives weights their start; those that nobody has moved since are put back in the end."""
 
@@ -109,7 +101,7 @@ class Watch:
         self._checked: WeakSet[nn.Module] = WeakSet()
         self._quiet = 0
         self._met: dict[int, Any] = {}
-        self._started: dict[int, Started] = {}
+        self._started: dict[int, Written] = {}
         self._taken: set[str] = set()
 
     def wake(self, *_: object) -> None:
@@ -135,9 +127,7 @@ class Watch:
         """Put back what nobody has moved."""
         self._awake.close()
         for one in self._started.values():
-            tensor = one.tensor()
-            if tensor is not None and tensor._version == one.version:
-                tensor.data.copy_(one.before)  # by .data: a graph that holds it may still be run
+            one.put_back()
 
     def _look(self, call: Call) -> Any:
         if torch.is_grad_enabled() and in_transform() is None:
@@ -151,7 +141,7 @@ class Watch:
         if met is None or met() is not tensor:
             return True
         started = self._started.get(id(tensor))
-        return not self._began and started is not None and tensor._version != started.version
+        return not self._began and started is not None and not started.is_as_left
 
     def _meet(self, tensor: Tensor, call: Call, frame: FrameType) -> bool:
         self._quiet = 0
@@ -168,7 +158,7 @@ class Watch:
         with torch.no_grad():
             acted = self._act(weight)
         if acted:
-            self._started[id(tensor)] = Started(ref(tensor), before, tensor._version)
+            self._started[id(tensor)] = Written(ref(tensor), before, tensor._version)
             self._taken |= labels
         return acted
 

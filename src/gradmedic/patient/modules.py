@@ -15,6 +15,8 @@ from gradmedic.probe.names import Names
 
 Enter = Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...] | None]
 """Is given a module and what goes into it; may return what is to go in instead."""
+Open = Callable[[nn.Module, tuple[Any, ...]], object]
+"""Is given an outermost module and what goes into it."""
 Leave = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 """Is given a module, what went in and what comes out (None where it has raised); may return what is to come
 out instead."""
@@ -29,7 +31,9 @@ class Modules:
         self._thread = threading.get_ident()
         self._followers: list[Callable[[nn.Module], None]] = []
         self._entering: list[Enter] = []
+        self._opening: list[Open] = []
         self._leaving: list[Leave] = []
+        self._aside = False
         self._handles: list[Any] = []
         self._met: WeakSet[nn.Module] = WeakSet()
 
@@ -78,6 +82,17 @@ class Modules:
             self._rest()
 
     @contextmanager
+    def opening(self, act: Open) -> Iterator[None]:
+        """Call `act` with outermost modules, when all others have said what goes in. It may call them itself."""
+        self._opening.append(act)
+        self._sit()
+        try:
+            yield
+        finally:
+            self._opening.remove(act)
+            self._rest()
+
+    @contextmanager
     def leaving(self, act: Leave) -> Iterator[None]:
         """Call `act` after each call of a module."""
         self._leaving.append(act)
@@ -90,7 +105,7 @@ class Modules:
 
     def leave(self) -> None:
         """Follow nothing any more."""
-        for held in (self._followers, self._entering, self._leaving):
+        for held in (self._followers, self._entering, self._opening, self._leaving):
             held.clear()
         self._rest()
 
@@ -102,7 +117,7 @@ class Modules:
             ]
 
     def _rest(self) -> None:
-        if not (self._followers or self._entering or self._leaving):
+        if not (self._followers or self._entering or self._opening or self._leaving):
             for handle in self._handles:
                 handle.remove()
             self._handles.clear()
@@ -111,16 +126,33 @@ class Modules:
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if threading.get_ident() != self._thread:
             return None
-        if not self._stack:
+        outermost = not self._stack
+        if outermost:
             self._learned(module)
-            for follower in self._followers:
-                follower(module)
+            self._follow(module)
         changed = args
-        for act in list(self._entering):
-            answer = act(module, changed)
-            changed = changed if answer is None else answer
+        if not (outermost and self._aside):  # what goes in then has gone through here before
+            for act in list(self._entering):
+                answer = act(module, changed)
+                changed = changed if answer is None else answer
+            if outermost and self._opening:
+                self._open(module, changed)
         self._stack.append(module)
         return None if changed is args else changed
+
+    def _follow(self, module: nn.Module) -> None:
+        for follower in self._followers:
+            follower(module)
+
+    def _open(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        self._aside = True
+        try:
+            for act in list(self._opening):
+                act(module, args)
+        finally:
+            self._aside = False
+            self._stack.clear()
+            self._follow(module)  # the pass begins again
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         if threading.get_ident() != self._thread:

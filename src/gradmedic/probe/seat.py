@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
 
 from gradmedic.probe.watcher import Lane, Watcher
+from gradmedic.unheard import is_unheard
 
 in_transform: Callable[[], object | None] = torch._C._functorch.peek_interpreter_stack
 
@@ -90,8 +91,8 @@ class Seat:
         self._wrapped.append((owner, name, original, ours))
 
     def _away(self) -> bool:
-        """True under vmap and the like, where no value can be read, and once we have got up."""
-        return self._gone or in_transform() is not None
+        """True under vmap and the like, where no value can be read, in sums of our own, and once we have got up."""
+        return self._gone or is_unheard() or in_transform() is not None
 
     def _backward(self, original: Any) -> Any:
         tensor_backward = Tensor.backward.__code__

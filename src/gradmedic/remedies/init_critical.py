@@ -5,36 +5,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import sqrt
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from torch import Generator
+from torch import Generator, Tensor, nn
 
 from gradmedic.anatomy import blames_weights, hidden_activations, streams_of, weights_before
 from gradmedic.finding import Finding
+from gradmedic.init import critical_
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
-from gradmedic.starts import BY_HAND, edge, normal, start_for, started
+from gradmedic.starts import BY_HAND, edge, is_distributed, normal, start_for, started
 
 
 @dataclass(frozen=True)
 class InitCritical(Remedy):
     """
     ## What it does
-    Draws weight matrices and biases at the edge of chaos of an activation: with the one standard deviation at
-    which the mean squared slope times the weights' variance is one, so that a gradient neither vanishes nor
-    explodes over depth, and the variance of biases that holds the signals at size one.
+    Starts a network at the edge of chaos: with the weights, and biases, at which the mean squared slope of what
+    follows times the weights' variance is one, so that a gradient neither vanishes nor explodes over depth. The
+    whole network, each layer by what it is used for, trimmed on the first batch (`gm.init.critical_`); or, with
+    an `activation`, the named weights for that activation alone, whatever they are.
 
     ## When it helps
-    In deep plain networks with smooth activations, where He is too large (ELU, SELU) or meant for ReLU, and
-    Xavier, which assumes a slope of one, is too small. Sigmoid and hard sigmoid have such a point only where
-    signals are large: with a gain of ten, from which twelve layers of them train. Softplus has none; another
-    activation has to take its place.
+    In deep networks of any build whose weights start too small or too large; with smooth activations, where He is
+    too large (ELU, SELU) or meant for ReLU, and Xavier, which assumes a slope of one, is too small; with
+    recurrent layers, whose states start orthogonal and whose gates open. Sigmoid and hard sigmoid have such a
+    point only where signals are large, with a gain of ten, or with weights that sum to zero; softplus only then.
 
     ## How the dose is chosen
-    By the activation that most hidden layers have, for the weights right before it. The number comes from
-    an integral over the activation's slope, not from a habit.
+    The whole network first. Then the activation that most hidden layers have, for the weights right before it:
+    that works for raw tensors too. The numbers come from integrals over the activation and its slope, not
+    from a habit.
 
     ## References
     - Poole et al., [Exponential expressivity in deep neural networks](https://arxiv.org/abs/1606.05340), 2016
@@ -42,19 +45,28 @@ class InitCritical(Remedy):
     """
 
     name: ClassVar[str] = "init-critical"
-    cures: ClassVar[tuple[str, ...]] = ("vanishing-gradient", "poor-initialization", "exploding-gradient")
+    cures: ClassVar[tuple[str, ...]] = (
+        "vanishing-gradient",
+        "poor-initialization",
+        "exploding-gradient",
+        "vanishing-through-time",
+        "saturated-activation",
+        "dead-relu",
+    )
     alters: ClassVar[Alters] = Alters.WEIGHTS
 
-    activation: str
-    """The activation behind the weights, such as "tanh"."""
+    activation: str = ""
+    """The activation behind the weights, such as "tanh". Empty: the whole network, by what it is made of."""
 
     weights: tuple[str, ...] = ()
-    """Names of weights, as recordings have them; `*` stands for one part of a name. Empty: all of them."""
+    """With an activation: names of weights; `*` stands for one part of a name. Empty: all of them."""
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
         if not blames_weights(finding, recording):
             return
+        if any(held.module_type for held in recording.parameters.values()):
+            yield cls()
         hidden = hidden_activations(recording, streams_of(finding, recording))
         for op, _ in Counter(site.op for site in hidden).most_common(1):
             if edge(op) is not None:
@@ -64,6 +76,11 @@ class InitCritical(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
+        with self._for_activation(patient) if self.activation else patient.on_first_forward(_whole):
+            yield
+
+    @contextmanager
+    def _for_activation(self, patient: Patient) -> Iterator[None]:
         point = start_for(self.activation)
 
         def draw(weight: Weight, generator: Generator) -> None:
@@ -76,6 +93,12 @@ class InitCritical(Remedy):
             yield
 
     def code(self) -> str:
+        if not self.activation:
+            return (
+                "# behind the line that makes the model; x is a batch of its inputs\n"
+                "import gradmedic as gm\n\n"
+                "gm.init.critical_(model, x)"
+            )
         point = start_for(self.activation)
         gain, variance = point.sigma_w, point.sigma_b2
         if self.weights:
@@ -90,3 +113,15 @@ class InitCritical(Remedy):
             "        if module.bias is not None:\n"
             f"            torch.nn.init.normal_(module.bias, std={sqrt(variance):.4g})"
         )
+
+
+def _whole(model: nn.Module, args: tuple[Any, ...]) -> None:
+    """Start a model by what its first batch shows; by the order of its modules where that cannot be run."""
+    seed = 0 if is_distributed() else None
+    batch = args if args and all(isinstance(one, Tensor) for one in args) and not is_distributed() else None
+    try:
+        critical_(model, batch, seed=seed)
+    except Exception:
+        if batch is None:
+            raise
+        critical_(model, seed=seed)

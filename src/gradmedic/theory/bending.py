@@ -11,6 +11,7 @@ from gradmedic.theory.lopsided import SLOPE, SLOPE_SQUARED, TILT, VALUE, VALUE_S
 from gradmedic.theory.moments import Moments
 from gradmedic.theory.signal import Signal
 from gradmedic.theory.table import Table, table
+from gradmedic.unheard import unheard
 
 STRAIGHT = 0.02
 """Skewness that makes no difference."""
@@ -150,7 +151,7 @@ def varies(x: Signal) -> bool:
 
 def near(x: Signal, phi: Activation) -> tuple[Signal, Signal]:
     """f(x) = f(mean) + f'(mean) (x - mean), for a signal that keeps close to its mean: the function, and its slope."""
-    with torch.enable_grad():
+    with torch.enable_grad(), unheard():
         at = x.mean.clone().requires_grad_()
         value = phi.f(at)
         (slope,) = torch.autograd.grad(value.sum(), at)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradmedic.activations import Activation
 from gradmedic.activations.shape import find_kinks
+from gradmedic.unheard import unheard
 
 Function = Callable[[Sequence[Tensor | float], Mapping[str, Any]], Tensor]
 
@@ -93,7 +94,7 @@ class Written(Activation):
 
     def gains(self, mean: float, variance: float) -> tuple[list[float], dict[tuple[int, int], float]]:
         """The mean square of the result's slope along every line, and along every operand of it."""
-        with torch.enable_grad():
+        with torch.enable_grad(), unheard():
             values = [(mean + variance**0.5 * _Z).requires_grad_()]
             passed = dict[tuple[int, int], Tensor]()
             for at, line in enumerate(self.lines):

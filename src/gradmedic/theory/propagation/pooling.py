@@ -16,6 +16,7 @@ from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
 from gradmedic.theory.propagation.convolution import on_grid
 from gradmedic.theory.propagation.resampling import at
 from gradmedic.theory.signal import Signal, dropped
+from gradmedic.unheard import unheard
 
 DRAWS = 8192
 
@@ -74,7 +75,7 @@ def _top(x: Signal, part: int, sizes: Sequence[int], phi: Activation | None) -> 
     both = torch.stack([z.max(1).values, z[:, 0]])
     squares = torch.ones(2, dtype=torch.float64)
     if phi is not None:
-        with torch.enable_grad():
+        with torch.enable_grad(), unheard():
             both = both.requires_grad_()
             value = phi.f(both)
             (slope,) = torch.autograd.grad(value.sum(), both)
