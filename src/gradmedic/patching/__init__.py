@@ -2,7 +2,9 @@
 
 Each edit knows how to write some remedies. It works on the script's text by the positions that `ast`
 gives, so that everything else in it stays as it is to the character. What it cannot do with certainty
-it leaves, whole, and says why: that is left to the code which a remedy prints.
+it leaves, whole, and says why: that is left to the code which a remedy prints. Third parties announce
+edits for remedies of their own under the entry point group `gradmedic.patching`; a remedy whose code
+says where it belongs (`gradmedic.placing`) needs none.
 """
 
 import difflib
