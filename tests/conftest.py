@@ -1,6 +1,10 @@
-"""What all tests share: the flag that accepts new golden screens."""
+"""What all tests share: the flag that accepts new golden screens, and patience."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
