@@ -1,11 +1,13 @@
 """Whatever the method: in place, all or nothing, taken back bit for bit, and nothing else is touched."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as distributed
 from init.nets import Functional, data, mlp, same, state
 from torch import nn
 
@@ -191,6 +193,25 @@ def test_a_compiled_model_is_initialized_as_what_it_is_made_of(method: Any) -> N
     model = mlp(8, 16, nn.ReLU(), 3)
     compiled = torch.compile(model, backend="eager")
     assert method(compiled, data())["0.weight"].shape == (16, 8)
+
+
+@pytest.fixture
+def _one_rank(tmp_path: Path) -> Iterator[None]:
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/ranks", rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+@methods
+@pytest.mark.usefixtures("_one_rank")
+def test_ranks_must_not_get_weights_of_their_own(method: Any) -> None:
+    model = nn.parallel.DistributedDataParallel(mlp(8, 16, nn.ReLU(), 3))
+    with pytest.raises(InitError, match="each rank"):
+        method(model, data())
+    with pytest.raises(InitError, match="each rank"):
+        method(model, data(), seed=1)
+    if method is not init.lsuv_:
+        assert method(model, (4, 8), seed=1)["0.weight"].shape == (16, 8)
 
 
 def test_low_precision_weights_get_the_same_values_rounded() -> None:

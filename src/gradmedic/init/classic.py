@@ -46,7 +46,7 @@ def he_(
     if mode not in ("fan_in", "fan_out"):
         raise InitError(f"mode {mode!r} is none of fan_in, fan_out")
     variance: Variance = _by_fan_in if mode == "fan_in" else _by_fan_out
-    return _classic("he", Case.of(model, batch, frozen, skip), variance, gain, law, seed)
+    return _classic("he", Case.of(model, batch, seed, frozen, skip), variance, gain, law, seed)
 
 
 def xavier_(
@@ -63,7 +63,7 @@ def xavier_(
 
     The arguments are those of `he_`; torch's own default is `gain=1.0`.
     """
-    return _classic("xavier", Case.of(model, batch, frozen, skip), _by_both, gain, law, seed)
+    return _classic("xavier", Case.of(model, batch, seed, frozen, skip), _by_both, gain, law, seed)
 
 
 def orthogonal_(
@@ -79,7 +79,7 @@ def orthogonal_(
 
     Gates of recurrent layers are drawn each for itself. The arguments are those of `he_`.
     """
-    return _classic("orthogonal", Case.of(model, batch, frozen, skip), _by_longer_side, gain, "orthogonal", seed)
+    return _classic("orthogonal", Case.of(model, batch, seed, frozen, skip), _by_longer_side, gain, "orthogonal", seed)
 
 
 def _by_fan_in(fan_in: float, fan_out: float, shape: Sequence[int], summed: Sequence[int]) -> float:

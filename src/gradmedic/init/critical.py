@@ -56,7 +56,7 @@ def critical_(
     Raises `InitError` for weights that are lazy, on the meta device, sharded, or made of others by a parametrization
     other than weight norm.
     """
-    case = Case.of(model, batch, frozen, skip)
+    case = Case.of(model, batch, seed, frozen, skip)
     starts = dict(_Starts(case, Edge(q, balance), law).all())
     wishes = {
         name: wished(case.weights[name], start.made, start.most)

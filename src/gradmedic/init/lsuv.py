@@ -36,7 +36,7 @@ def lsuv_(
 
     Biases are set to zero. The other arguments, and errors, are those of `critical_`.
     """
-    case = Case.of(model, batch, frozen, skip)
+    case = Case.of(model, batch, seed, frozen, skip)
     if case.reading.feed is None:
         raise InitError("lsuv_ measures what weights make of a batch: a shape alone will not do")
     starts = dict(_starts(case, size**2, law))

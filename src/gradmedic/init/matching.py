@@ -6,10 +6,12 @@ from typing import Any
 
 from torch import nn
 
+from gradmedic.errors import InitError
 from gradmedic.init.reading import Reading, read
 from gradmedic.init.recurrent import KINDS
 from gradmedic.init.structure import use_of
 from gradmedic.init.weights import Weight, weights_of
+from gradmedic.probe.feed import Feed, feed_of
 from gradmedic.theory.uses import GainUse, Use
 
 
@@ -22,9 +24,9 @@ class Case:
     reading: Reading
 
     @classmethod
-    def of(cls, model: nn.Module, batch: Any, frozen: bool, skip: Sequence[str]) -> "Case":
+    def of(cls, model: nn.Module, batch: Any, seed: int | None, frozen: bool, skip: Sequence[str]) -> "Case":
         """Check the weights first, then run the model."""
-        model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+        model = _unwrapped(model, batch, seed)
         weights = weights_of(model, frozen=frozen, skip=skip)
         return cls(model, weights, read(model, batch))
 
@@ -51,3 +53,20 @@ class Case:
     def steps(self, weight: Weight) -> int | None:
         """How many time steps went through a recurrent layer."""
         return self.reading.steps.get(weight.name.rpartition(".")[0])
+
+
+def _unwrapped(model: nn.Module, batch: Any, seed: int | None) -> nn.Module:
+    """What torch.compile and parallel wrappers wrap; ranks must not end with weights of their own."""
+    inner = getattr(model, "_orig_mod", model)
+    if isinstance(inner, nn.parallel.DistributedDataParallel) and (seed is None or _has_values(batch)):
+        raise InitError(
+            "each rank would get other weights: initialize the model before it is wrapped in "
+            "DistributedDataParallel, or with a seed and, in place of a batch, its shape"
+        )
+    wraps = isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel)
+    wrapped: nn.Module = inner.module if wraps else inner
+    return wrapped
+
+
+def _has_values(batch: Any) -> bool:
+    return batch is not None and not (batch if isinstance(batch, Feed) else feed_of(batch)).only_shapes
