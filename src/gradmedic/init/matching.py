@@ -63,9 +63,10 @@ def _unwrapped(model: nn.Module, batch: Any, seed: int | None) -> nn.Module:
             "each rank would get other weights: initialize the model before it is wrapped in "
             "DistributedDataParallel, or with a seed and, in place of a batch, its shape"
         )
-    wraps = isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel)
-    wrapped: nn.Module = inner.module if wraps else inner
-    return wrapped
+    if isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        inner = inner.module
+    assert isinstance(inner, nn.Module)
+    return inner
 
 
 def _has_values(batch: Any) -> bool:
