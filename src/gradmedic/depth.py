@@ -120,3 +120,19 @@ def forward_growth(recording: Recording, capture: Capture) -> tuple[float, Place
         return None
     size, place = max(sizes, key=lambda pair: pair[0])
     return log10(size / max(start, 1.0)), place
+
+
+def foreseen(recording: Recording, ledger: Ledger) -> tuple[float, float] | None:
+    """The decades that theory expects along a ledger: with the weights as they were, and with critical ones.
+
+    The last entry, from a layer's output to its own weights, is a matter of the layer's input and
+    stays as it was measured. None unless all other operations that matter were worked out.
+    """
+    *way, last = ledger.entries or (None,)
+    passed = [recording.sites[entry.site] for entry in way if entry and entry.site in recording.sites]
+    known = [(s.expected_gain, s.critical_gain) for s in passed if s.expected_gain is not None]
+    silent = [s for s in passed if s.expected_gain is None and s.kind not in (Kind.SHAPE, Kind.LOSS)]
+    if silent or not known or any(critical is None for _, critical in known):
+        return None
+    own = ledger.start + (last.decades if last else 0.0)
+    return own + sum(as_is or 0.0 for as_is, _ in known), own + sum(critical or 0.0 for _, critical in known)

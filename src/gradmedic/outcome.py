@@ -79,7 +79,7 @@ def climb(series: Sequence[float]) -> float:
 def climb_by_step(series: Sequence[tuple[int, float]]) -> float:
     """The same for (step, value) pairs that may lie far apart, the second half by steps."""
     sizes = [(step, abs(value)) for step, value in series if isfinite(value) and value != 0]
-    if len(sizes) < 8:
+    if len(sizes) < 6:
         return 0.0
     late = [size for step, size in sizes if 2 * step > sizes[-1][0]]
     return log10(median(late) / median(size for _, size in sizes[:3]))

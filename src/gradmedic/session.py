@@ -118,6 +118,8 @@ class Session:
         with self.contained("write the report"), undisturbed(self.path):
             if self.probe is not None:
                 self.probe.close()
+                if self.is_asked() or (self.settings.record and not self.settings.trial):
+                    self.probe.foresee()
             with self.contained("end the treatment"):
                 self.treatment.close()
             self.recorder.close(ending=ending, exit_code=status, ended=time())

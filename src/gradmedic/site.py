@@ -49,7 +49,10 @@ class Site:
     position in the forward pass. `inputs` are the sites that feed it, shape operations left out.
     `repeats` counts how often one forward pass runs it: time steps of a recurrent net, or the
     branches of a siamese one. `tail` says that no weights stand between it and the loss: it is
-    the output, or part of the loss. `fan_in` is that of the weights that it applies.
+    the output, or part of the loss. `fan_in` is that of the weights that it applies. What theory
+    expects of it before training, where it was worked out: the rms of its result and of the
+    gradient that arrives there, and the decades that it changes the gradient's norm by, with the
+    weights as they were and with critical ones.
     """
 
     id: int
@@ -69,6 +72,10 @@ class Site:
     repeats: int = 1
     fan_in: int | None = None
     tail: bool = False
+    expected_value: float | None = None
+    expected_grad: float | None = None
+    expected_gain: float | None = None
+    critical_gain: float | None = None
 
     @property
     def place(self) -> Place:

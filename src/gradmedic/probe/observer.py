@@ -100,6 +100,11 @@ class Probe:
     def _lastly(self, last: Callable[[], None]) -> None:
         last()
 
+    @fenced("forecast")
+    def foresee(self) -> None:
+        """Work out what theory expected of the first passes: it may take a second."""
+        self._reader.forecasts.tell(self._recorder)
+
     def flush(self) -> None:
         """Hand over what the fast lane has kept back."""
         self._quiet.close()

@@ -1,5 +1,6 @@
 """Read a backward pass whole: from the graph to the draft of a capture."""
 
+from collections.abc import Sequence
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -10,6 +11,7 @@ from torch import Tensor
 from gradmedic.probe.assemble import Sheet
 from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures
+from gradmedic.probe.forecasts import Forecasts
 from gradmedic.probe.forensics import Forensics
 from gradmedic.probe.graph import starts, walk
 from gradmedic.probe.layout import CHECKPOINT, Layout
@@ -43,6 +45,7 @@ class Reader:
         self.listening = Listening(failed)
         self.forensics = Forensics(recorder)
         self.sites = Sites(names, recorder.site)
+        self.forecasts = Forecasts(names)
         self._names = names
         self._people = people
         self._vitals = vitals
@@ -67,6 +70,7 @@ class Reader:
         self._names.learn([*leaves, *self._people.moved()], frame)
         layout = Layout(graph)
         sites = self.sites.lay_out(layout, stream, *self.listening.owners())
+        self._foresee(layout, sites, stream)
         told = self.forensics.forward(layout, sites, stream, self._vitals.step, loss)
         passed = Pass(layout, sites, self._activity, self._failed)
         passed.arm()
@@ -80,6 +84,13 @@ class Reader:
         look.began = perf_counter()
         self._schedule.paid(look.began - began + self.listening.cost())
         return look
+
+    def _foresee(self, layout: Layout, sites: Sequence[Site | None], stream: int) -> None:
+        try:
+            if self._vitals.step == 0:
+                self.forecasts.keep(layout, sites, stream)
+        except Exception as error:
+            self._failed("forecast", error)
 
     def nest(self, tensors: Any) -> Pass | None:
         """Put the hooks on a pass that runs inside of the one that is read: a checkpoint's recomputation."""

@@ -7,9 +7,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
+from gradmedic.depth import foreseen
 from gradmedic.finding import Finding
 from gradmedic.ledger import Ledger
 from gradmedic.locale import say
+from gradmedic.recording import Recording
 from gradmedic.renderers import Renderer
 from gradmedic.renderers.words import remarks, totals
 from gradmedic.report import Report
@@ -34,7 +36,7 @@ def document(report: Report, lang: str = "en") -> dict[str, Any]:
         "schema": SCHEMA,
         "verdict": report.verdict,
         "findings": [_finding(finding, lang) for finding in report.findings],
-        "ledger": _ledger(report.ledger) if report.ledger else None,
+        "ledger": _ledger(report.ledger, report.recording) if report.ledger else None,
         "progress": _progress(report),
         "remarks": remarks(report, lang),
         "run": _run(report),
@@ -66,7 +68,8 @@ def _place(place: Place) -> dict[str, Any]:
     }
 
 
-def _ledger(ledger: Ledger) -> dict[str, Any]:
+def _ledger(ledger: Ledger, recording: Recording) -> dict[str, Any]:
+    expected, critical = foreseen(recording, ledger) or (None, None)
     return {
         "target": ledger.target,
         "start": ledger.start,
@@ -75,6 +78,8 @@ def _ledger(ledger: Ledger) -> dict[str, Any]:
         "by_op": ledger.by_op(),
         "by_depth": [{"name": name, "decades": gone, "entries": count} for name, gone, count in ledger.folded()],
         "cut": ledger.cut.name if ledger.cut else None,
+        "expected": expected,
+        "critical": critical,
     }
 
 

@@ -77,6 +77,8 @@ def _proof(report: Report, finding: Finding, lang: str) -> Iterator[str]:
     ledger = words.ledger_of(report, finding)
     if ledger and words.about_size(finding):
         yield f"- {words.sums(ledger, lang)}"
+        if theory := words.theory(report, ledger, lang):
+            yield f"- {theory}"
     yield from (f"- {line}" for line in words.evidence(finding, lang))
 
 

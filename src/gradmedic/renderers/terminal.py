@@ -114,7 +114,10 @@ class Screen:
 
     def _ledger(self, finding: Finding) -> list[Text]:
         ledger = words.ledger_of(self.report, finding) if words.about_size(finding) else None
-        return self._prose(words.sums(ledger, self.lang)) if ledger else []
+        if ledger is None:
+            return []
+        theory = words.theory(self.report, ledger, self.lang)
+        return self._prose(words.sums(ledger, self.lang)) + (self._prose(theory, "dim") if theory else [])
 
     def _numbers(self, finding: Finding) -> list[Text]:
         numbers = words.evidence(finding, self.lang)

@@ -6,6 +6,7 @@ from math import isfinite, log10
 from pathlib import Path
 from statistics import median
 
+from gradmedic.depth import foreseen
 from gradmedic.finding import Finding
 from gradmedic.ledger import Ledger
 from gradmedic.locale import translator
@@ -95,6 +96,16 @@ def sums(ledger: Ledger, lang: str) -> str:
         )
     text = _("decades to {target}: {booked} = {total:+.1f}")
     return text.format(target=ledger.target, booked=booked, total=ledger.total)
+
+
+def theory(report: Report, ledger: Ledger, lang: str) -> str:
+    """What theory expects along a ledger; empty where it was not worked out."""
+    _ = translator(lang)
+    found = foreseen(report.recording, ledger)
+    if found is None:
+        return ""
+    text = _("theory expects {expected:+.1f} with these weights, {critical:+.1f} with critical ones")
+    return text.format(expected=found[0], critical=found[1])
 
 
 def _label(ledger: Ledger, kind: Kind) -> str:

@@ -6,9 +6,10 @@ from math import hypot
 from statistics import median
 from typing import ClassVar
 
-from gradmedic.depth import Slope, shares, slope
+from gradmedic.depth import Slope, foreseen, longest, shares, slope
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import layers, sound
+from gradmedic.ledger import Ledger
 from gradmedic.outcome import Outcome, climb_by_step, is_contest, outcome, stalled
 from gradmedic.progress import FEWEST, progress
 from gradmedic.recording import Capture, Recording
@@ -109,7 +110,7 @@ class VanishingGradient(Rule):
                 lost = median(-self._lost(found) for found, _ in slopes)
                 severity = self._severity(recording, stream, lost)
                 if severity is not None and slopes[0][0].fall <= self.steepest:
-                    yield self._finding(slopes[0][0], slopes[0][1], lost, severity)
+                    yield self._finding(recording, *slopes[0], lost, severity)
                     continue
             if is_contest(recording, stream) and (starved := self._starved(recording, stream)) is not None:
                 yield starved
@@ -179,7 +180,9 @@ class VanishingGradient(Rule):
             explains=("learning-rate-too-low", "saturated-activation"),
         )
 
-    def _finding(self, found: Slope, capture: Capture, lost: float, severity: Severity) -> Finding:
+    def _finding(
+        self, recording: Recording, found: Slope, capture: Capture, lost: float, severity: Severity
+    ) -> Finding:
         first, last = found.layers[0], found.last[-1]
         values = {"first": first.site.name, "last": last.site.name, "times": f"{10 ** min(lost, 300):.1g}"}
         text = "The gradient vanishes over depth: {first} gets {times} times less of it than the layers near {last}"
@@ -187,7 +190,7 @@ class VanishingGradient(Rule):
             self.name,
             severity,
             Message(text, values),
-            _why(capture, found),
+            _why(recording, capture, found),
             tuple(layer.site.place for layer in found.first),
             capture.step,
             {
@@ -210,13 +213,27 @@ def _own_gradient(recording: Recording, stream: int) -> Iterator[tuple[int, floa
         yield capture.step, hypot(*(row.get("grad_norm", row.get("grad_rms", 0.0)) for row in moved))
 
 
-def _why(capture: Capture, found: Slope) -> Message:
-    booked = shares(capture)
-    if booked is None:
+def _why(recording: Recording, capture: Capture, found: Slope) -> Message:
+    ledger, booked = longest(capture), shares(capture)
+    if ledger is None or booked is None:
         text = "Each of the {layers} layers passes on {factor} of the gradient on average."
         return Message(text, {"layers": len(found.layers), "factor": f"{10**found.per_layer:.2g}"})
     text = "On the way back activations changed its size by {activations} decades and weights by {weights}."
-    return Message(text, {"activations": f"{booked[0]:+.1f}", "weights": f"{booked[1]:+.1f}"})
+    told = Message(text, {"activations": f"{booked[0]:+.1f}", "weights": f"{booked[1]:+.1f}"})
+    theory = foreseen(recording, ledger)
+    return (
+        told if theory is None else Message("{booked} {theory}", {"booked": told, "theory": _theory(ledger, *theory)})
+    )
+
+
+def _theory(ledger: Ledger, expected: float, critical: float) -> Message:
+    """What was measured against what such weights and what better ones would do."""
+    values = {"expected": f"{expected:+.1f}", "critical": f"{critical:+.1f}"}
+    if ledger.total < expected - max(1.0, 0.2 * abs(expected)):
+        return Message(
+            "Theory expects no more than {expected} in all of such weights: the inputs take the rest.", values
+        )
+    return Message("Theory expects that of such weights ({expected} in all), and {critical} of critical ones.", values)
 
 
 def _cures(capture: Capture) -> tuple[Cure, ...]:

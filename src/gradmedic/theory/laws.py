@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+MANY = 1 << 20
+"""Entries from which some rows stand for all: the moments of a million tell as much."""
+
 CLEAR = 5.0
 """Standard errors from which a mean is no accident of the draw."""
 
@@ -43,7 +46,7 @@ def measured(tensor: Tensor, *, certain: bool = False) -> Law:
     """The law of the entries that a tensor has; a mean that may be chance counts as zero, unless it is `certain`."""
     if tensor.is_meta or not tensor.numel():
         return Law(0.0, math.nan)
-    values = tensor.detach().double()
+    values = _some(tensor.detach()).double()
     mean, square = float(values.mean()), float(values.square().mean())
     spread = max(square - mean**2, 0.0)
     if not certain and tensor.numel() > 1 and abs(mean) < CLEAR * math.sqrt(spread / tensor.numel()):
@@ -55,6 +58,12 @@ def is_balanced(values: Tensor) -> bool:
     """True if the weights of each unit sum to zero, be units the rows or the columns."""
     dims = [dim for dim in range(min(values.dim(), 2)) if values.dim() > 1 and values.shape[dim] >= 8]
     return any(bool(values.sum(dim).abs().max() < 1e-4 * values.square().sum(dim).sqrt().max()) for dim in dims)
+
+
+def _some(tensor: Tensor) -> Tensor:
+    """Evenly spread rows of a large tensor, all of another."""
+    rows = -(-tensor.numel() // MANY) if tensor.dim() else 1
+    return tensor[::rows] if 1 < rows <= tensor.shape[0] // 8 else tensor
 
 
 def is_orthogonal(values: Tensor) -> bool:

@@ -34,6 +34,7 @@ def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lan
             probe.introduce(model, None)
             loss = loss_of(model, batch, loss_fn)
             loss.backward()  # type: ignore[no-untyped-call]
+        probe.foresee()
     return judge(recorder.recording(), settings)
 
 

@@ -51,6 +51,7 @@ class Watch:
             self._closed = True
             _watching.remove(self)
             self._probe.close()
+            self._probe.foresee()
             self._recorder.close(ended=time())
 
     @property
