@@ -26,7 +26,7 @@ FLOORS = {
     "voices": "patching renderers explain sinks",
     "body": "activations theory probe init patient starts scaling clip remedies batches",
     "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners copies",
-    "proof": "candidates refining joining trials ranking search swaps contest",
+    "proof": "candidates refining joining trials counterfactual ranking search swaps contest",
     "verbs": "manual verbs",
     "doors": "cli integrations",
 }

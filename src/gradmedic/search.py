@@ -1,7 +1,8 @@
 """Find the prescription that helps: screen, refine, combine, confirm, and then prefer the simplest.
 
 1. *Screen.* Each candidate is run once, with the script's own seeds, against the control. Where time
-   is short, over the first part of the run only; the better third then runs its whole length.
+   is short, over the first part of the run only, those first under which the first passes are healthy;
+   the better third then runs its whole length.
 2. *Refine.* Of the best two remedies, and in the end of the best prescription, more and less is tried.
 3. *Combine.* The best three remedies are tried with every other one, the best two with a third.
 4. *Confirm.* The best few are run with fresh seeds, each against a control with the same seeds. What
@@ -15,6 +16,7 @@ from functools import partial
 
 from gradmedic.budget import Budget, Reserve
 from gradmedic.candidates import Candidate
+from gradmedic.counterfactual import Ahead
 from gradmedic.joining import in_twos, with_one_more
 from gradmedic.length import SHORTEST
 from gradmedic.ranking import Ranking
@@ -95,11 +97,20 @@ class Search:
         reserve = replace(later, seconds=(1 - FOR_MORE) * later.seconds + FOR_MORE * self.budget.left)
         share = self._share(reserve.seconds)
         steps = self._part(share)
-        wanted = (one for one in [*self.known.candidates.values()] if self.known.may_do_better(one))
+        wanted = (one for one in self._in_order(share, reserve) if self.known.may_do_better(one))
         self.trials.run((Trial(one.prescription, 0, steps) for one in wanted), reserve, share)
         if steps != self.known.steps:
             best = self.known.ranked(steps)[: max(GO_ON, len(self.known.candidates) // 3)]
             self.trials.run((Trial(one.prescription, 0, self.known.steps) for one in best), self.reserve)
+
+    def _in_order(self, share: float, reserve: Reserve) -> list[Candidate]:
+        """The candidates as the diagnosis has put them; where not all can run to the end, as a look ahead does."""
+        candidates, ahead = [*self.known.candidates.values()], Ahead(self.trials, reserve)
+        if self.budget.cost(len(candidates)) > self.budget.left - reserve.seconds and ahead.is_cheap(
+            len(candidates), share
+        ):
+            return ahead.healing_first(candidates)
+        return candidates
 
     def refine(self, candidate: Candidate) -> None:
         """Try more and less of each dose of what looks best; where that is better, ever more of it."""

@@ -71,6 +71,16 @@ class Trials:
             self.results.add(outcome)
             self._note(outcome)
 
+    def glimpsed(self, trials: Iterable[Trial], reserve: Reserve) -> Iterator[Outcome]:
+        """The outcomes of runs of a few steps, as long as that leaves the reserve; they count for no arm."""
+        yield from self.runner.run(self._short(trials, reserve))
+
+    def _short(self, trials: Iterable[Trial], reserve: Reserve) -> Iterator[Trial]:
+        for trial in trials:
+            if self.budget.affords(reserve, share=0.0):
+                self.budget.started()
+                yield self.limited(trial)
+
     def limited(self, trial: Trial) -> Trial:
         """A trial with the time and the memory that it may take.
 

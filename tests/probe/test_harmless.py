@@ -122,6 +122,8 @@ def broken_run(monkeypatch: pytest.MonkeyPatch, function: FunctionType) -> tuple
 def _clean() -> None:
     """Take away what a probe whose own cleaning is broken has left: it must not listen to the next run."""
     hooks._global_forward_hooks.clear()
+    hooks._global_forward_hooks_always_called.clear()
+    hooks._global_forward_hooks_with_kwargs.clear()
     hooks._global_forward_pre_hooks.clear()
     while torch._C._len_torch_function_stack():
         torch._C._pop_torch_function_stack()
