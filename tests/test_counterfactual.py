@@ -55,7 +55,7 @@ def search(seconds: float, trials: int | None = None) -> Search:
     return made
 
 
-def ran(made: Search) -> list[tuple[int | None, str]]:
+def ran(made: Search) -> list[tuple[int | str | None, ...]]:
     """Length and remedy of each run after the first, in order."""
     runs = made.runner.ran[1:]  # type: ignore[attr-defined]
     return [(trial.steps, *(item.remedy for item in trial.prescription.items)) for trial in runs]
