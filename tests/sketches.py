@@ -171,6 +171,13 @@ def unclear() -> Report:
     return Report(Recording(run=RUN))
 
 
+def stuck() -> Report:
+    """Nothing is wrong with the gradients, and the loss does not fall."""
+    sites = [site("fc1", "linear", {"grad_rms": 0.02}), site("fc2", "linear", {"grad_rms": 0.1})]
+    recording = sketch(sites, losses=[2.3] * 40, events=[tallies(40, 9)], run=RUN)
+    return Report(recording, (), {0: Progress("stuck", 2.3, 2.3, 2.3, 0.01, 40, True)}, (0,))
+
+
 def cut() -> Report:
     """A gradient that is exactly zero behind one operation."""
     stopped = Entry(1, "round", "round", Kind.ARITHMETIC, -inf)
@@ -194,5 +201,6 @@ SKETCHES = {
     "healthy": healthy(),
     "noted": noted(),
     "unclear": unclear(),
+    "stuck": stuck(),
     "cut": cut(),
 }

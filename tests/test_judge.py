@@ -12,6 +12,7 @@ from gradmedic.judge import judge, triage
 from gradmedic.recording import Recording
 from gradmedic.rules import Rule
 from gradmedic.settings import Settings
+from gradmedic.sketch import site, sketch
 
 
 def finding(rule: str, *, rank: int = 2, since: int = 0, explains: tuple[str, ...] = (), note: bool = False) -> Finding:
@@ -78,3 +79,11 @@ def test_a_rule_that_is_ignored_is_not_asked(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_nothing_seen_is_unclear() -> None:
     assert judge(Recording()).verdict == "unclear"
+
+
+def test_a_loss_that_does_not_fall_is_not_called_healthy() -> None:
+    fc = site("fc", "linear", {"grad_rms": 0.1})
+    stuck = judge(sketch([fc], losses=[2.3] * 40))
+    assert (stuck.verdict, stuck.failing) == ("unclear", (0,))
+    noisy = judge(sketch([fc], losses=[1.5, 0.5] * 10 + [1.3, 0.3] * 10))  # noise may hide that it fell
+    assert (noisy.verdict, noisy.failing) == ("healthy", ())

@@ -131,6 +131,14 @@ def test_a_remedy_that_refuses_is_passed_over() -> None:
     assert found(search(refusing, "a", "b")) == ("b",)
 
 
+def test_what_is_remote_is_tried_only_where_nothing_nearer_helps() -> None:
+    near, far = Candidate(prescribed("near")), Candidate(prescribed("far"), order=1, remote=True)
+    unneeded = search(world({("near",): 0.05, ("far",): 0.01}), near, far)
+    assert found(unneeded) == ("near",)
+    assert ("far",) not in [names(trial) for trial in unneeded.runner.ran]  # type: ignore[attr-defined]
+    assert found(search(world({("far",): 0.05}), near, far)) == ("far",)
+
+
 @pytest.mark.parametrize("seconds", [30.0, 60.0, 120.0, 300.0])
 @pytest.mark.parametrize("cost", [0.5, 3.0, 20.0])
 def test_keeps_to_its_time(seconds: float, cost: float) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from gradmedic.finding import Finding, Severity
+from gradmedic.finding import Finding, Message, Severity
 from gradmedic.prescription import Prescription
 from gradmedic.report import Report
+from gradmedic.rules import all_rules
 from gradmedic.trial import identity
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Candidate:
     order: int = 0
     redefines: frozenset[str] = frozenset()
     """Those of its remedies under which the loss is another function of the predictions."""
+    remote: bool = False
+    """Proposed against what was not found: worth a trial only where nothing nearer helps."""
 
     @property
     def key(self) -> str:
@@ -48,21 +51,44 @@ class Candidate:
         first, second = sorted((self, other), key=lambda one: (-one.depth, one.order))
         items = first.prescription.items + second.prescription.items
         both = Prescription(items, script=self.prescription.script)
-        return Candidate(both, first.depth, self.order + other.order, self.redefines | other.redefines)
+        either = self.redefines | other.redefines
+        return Candidate(both, first.depth, self.order + other.order, either, self.remote and other.remote)
 
 
 def by_diagnosis(report: Report) -> list[Candidate]:
-    """The candidates that the findings of a report ask for, each once: the cause's before those of what follows."""
+    """The candidates that a report asks for, each once: the cause's before those of what follows.
+
+    A diagnosis may be wrong, or there is none though the loss does not fall: what helps against
+    everything else comes last.
+    """
+    near = [_asked_for(finding, report) for finding in _in_turn(report.findings)]
+    found: dict[str, Candidate] = {}
+    for dose in chain.from_iterable(near):
+        _add(found, dose, report)
+    for dose in _interleaved([_asked_for(finding, report) for finding in _not_found(report)]):
+        _add(found, dose, report, remote=bool(near))
+    return [*found.values()]
+
+
+def _add(found: dict[str, Candidate], dose: "Remedy", report: Report, remote: bool = False) -> None:
+    alone = Prescription((dose.item,), script=str(report.recording.run.get("script", "")))
+    redefines = frozenset({dose.name} if dose.redefines_loss else ())
+    found.setdefault(identity(alone), Candidate(alone, _depth(dose), len(found), redefines, remote))
+
+
+def _asked_for(finding: Finding, report: Report) -> "list[Remedy]":
+    """The doses of all remedies for a finding: the first of each, then the second of each, and so on."""
     from gradmedic.remedies import all_remedies
 
-    remedies = all_remedies()
-    found: dict[str, Candidate] = {}
-    for finding in _in_turn(report.findings):
-        for dose in _interleaved([_doses(remedy, finding, report) for remedy in _fitting(remedies, finding)]):
-            alone = Prescription((dose.item,), script=str(report.recording.run.get("script", "")))
-            redefines = frozenset({dose.name} if dose.redefines_loss else ())
-            found.setdefault(identity(alone), Candidate(alone, _depth(dose), len(found), redefines))
-    return [*found.values()]
+    return [*_interleaved([_doses(remedy, finding, report) for remedy in _fitting(all_remedies(), finding)])]
+
+
+def _not_found(report: Report) -> Iterator[Finding]:
+    """Every disease that the report does not tell of, at no place in particular."""
+    told = {finding.rule for finding in _in_turn(report.findings)}
+    for rule in all_rules():
+        if rule not in told:
+            yield Finding(rule, Severity.WARNING, Message(rule), Message(rule))
 
 
 def _in_turn(findings: Sequence[Finding]) -> Iterator[Finding]:

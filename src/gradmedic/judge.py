@@ -1,11 +1,12 @@
 """Run all rules over a recording and make one diagnosis of what they find."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from gradmedic.errors import PluginError
 from gradmedic.finding import Finding, Severity
-from gradmedic.progress import progress
+from gradmedic.outcome import Outcome, outcome
+from gradmedic.progress import FELL, Progress, progress
 from gradmedic.recording import Event, Recording
 from gradmedic.report import Report
 from gradmedic.rules import Rule, all_rules
@@ -28,7 +29,14 @@ def judge(recording: Recording, settings: Settings | None = None) -> Report:
     if failures:
         recording = replace(recording, events=(*recording.events, *failures))
     states = {stream: progress(recording.losses(stream)) for stream in recording.streams}
-    return Report(recording, tuple(triage(found)), states)
+    return Report(recording, tuple(triage(found)), states, tuple(_failing(recording, states)))
+
+
+def _failing(recording: Recording, states: Mapping[int, Progress]) -> Iterator[int]:
+    """The streams that failed without a fall of the loss that noise alone might hide."""
+    for stream, state in states.items():
+        if outcome(recording, stream) is Outcome.FAILED and state.fell < FELL:
+            yield stream
 
 
 def made(rule: type[Rule], settings: Settings) -> Rule:

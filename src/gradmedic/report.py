@@ -19,6 +19,8 @@ class Report:
     recording: Recording
     findings: tuple[Finding, ...] = ()
     progress: Mapping[int, Progress] = field(default_factory=dict)
+    failing: tuple[int, ...] = ()
+    """The streams whose loss is no better in the end than it was."""
 
     @property
     def worst(self) -> Severity | None:
@@ -27,10 +29,10 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """ "sick", "healthy", or "unclear" where too little was seen to say."""
+        """ "sick", "healthy", or "unclear": too little was seen to say, or nothing was found and it does not learn."""
         if self.worst is not None and self.worst >= Severity.WARNING:
             return "sick"
-        return "healthy" if self.recording.captures else "unclear"
+        return "healthy" if self.recording.captures and not self.failing else "unclear"
 
     @cached_property
     def ledger(self) -> Ledger | None:

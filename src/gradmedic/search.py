@@ -2,7 +2,8 @@
 
 1. *Screen.* Each candidate is run once, with the script's own seeds, against the control. Where time
    is short, over the first part of the run only, those first under which the first passes are healthy;
-   the better third then runs its whole length.
+   the better third then runs its whole length. What helps against diseases that were not found is
+   screened only where nothing nearer helps: a diagnosis may be wrong.
 2. *Refine.* Of the best two remedies, and in the end of the best prescription, more and less is tried.
 3. *Combine.* The best three remedies are tried with every other one, the best two with a third.
 4. *Confirm.* The best few are run with fresh seeds, each against a control with the same seeds. What
@@ -71,6 +72,8 @@ class Search:
     def find(self) -> Candidate | None:
         """Do all of it; what is to be prescribed, or None where nothing is better than nothing."""
         self.screen()
+        if not self.known.helping([0]):
+            self.screen(remote=True)
         if not self.known.is_cured:
             for promising in self.known.partners()[:REFINED]:
                 self.refine(promising)
@@ -91,26 +94,25 @@ class Search:
 
     # ── the stages ──────────────────────────────────────────────────────────────────────────
 
-    def screen(self) -> None:
-        """Run every candidate once, as long as there is time for what comes after."""
+    def screen(self, remote: bool = False) -> None:
+        """Run every candidate once, near or remote ones, as long as there is time for what comes after."""
         later = self.reserve
         reserve = replace(later, seconds=(1 - FOR_MORE) * later.seconds + FOR_MORE * self.budget.left)
-        share = self._share(reserve.seconds)
+        candidates = [one for one in self.known.candidates.values() if one.remote is remote]
+        share = self._share(len(candidates), reserve.seconds)
         steps = self._part(share)
-        wanted = (one for one in self._in_order(share, reserve) if self.known.may_do_better(one))
+        ordered = self._in_order(candidates, share, reserve)
+        wanted = (one for one in ordered if self.known.may_do_better(one))
         self.trials.run((Trial(one.prescription, 0, steps) for one in wanted), reserve, share)
         if steps != self.known.steps:
-            best = self.known.ranked(steps)[: max(GO_ON, len(self.known.candidates) // 3)]
+            best = self.known.ranked(steps)[: max(GO_ON, len(candidates) // 3)]
             self.trials.run((Trial(one.prescription, 0, self.known.steps) for one in best), self.reserve)
 
-    def _in_order(self, share: float, reserve: Reserve) -> list[Candidate]:
+    def _in_order(self, candidates: list[Candidate], share: float, reserve: Reserve) -> list[Candidate]:
         """The candidates as the diagnosis has put them; where not all can run to the end, as a look ahead does."""
-        candidates, ahead = [*self.known.candidates.values()], Ahead(self.trials, reserve)
-        if self.budget.cost(len(candidates)) > self.budget.left - reserve.seconds and ahead.is_cheap(
-            len(candidates), share
-        ):
-            return ahead.healing_first(candidates)
-        return candidates
+        ahead, count = Ahead(self.trials, reserve), len(candidates)
+        short = self.budget.cost(count) > self.budget.left - reserve.seconds
+        return ahead.healing_first(candidates) if short and ahead.is_cheap(count, share) else candidates
 
     def refine(self, candidate: Candidate) -> None:
         """Try more and less of each dose of what looks best; where that is better, ever more of it."""
@@ -156,9 +158,9 @@ class Search:
         seconds = self.budget.cost(trials + 2 * self.budget.jobs)
         return Reserve(min(seconds, 0.3 * self.budget.seconds), min(trials + 1, (self.budget.trials or 0) // 2))
 
-    def _share(self, reserve: float) -> float:
+    def _share(self, candidates: int, reserve: float) -> float:
         """The part of the run over which enough candidates can be screened."""
-        wanted = min(len(self.known.candidates), ENOUGH)
+        wanted = min(candidates, ENOUGH)
         room = self.budget.left - reserve
         fits = [share for share in SHARES if self.budget.cost(wanted, share) <= room]
         share = fits[0] if fits else SHARES[-1]

@@ -15,11 +15,12 @@ from gradmedic.finding import Severity
 from gradmedic.prescription import Prescription
 from gradmedic.recording import Recording
 from gradmedic.rules.vanishing_gradient import VanishingGradient
+from gradmedic.sketch import site, sketch
 from gradmedic.treatment import Treatment
 from gradmedic.trial import Ended, Trial
 from gradmedic.verbs.treat import treat as real_treat
 
-SICK, HEALTHY = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[0]
+SICK, HEALTHY, STUCK = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[1], VanishingGradient.HEALTHY[0]
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +79,20 @@ def test_nothing_is_tried_on_a_healthy_script(monkeypatch: pytest.MonkeyPatch, t
     assert "there is nothing to treat" in str(treatment.verdict)
     assert treatment.trials == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_script_that_does_not_learn_is_treated_without_a_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeRunner, "recording", STUCK)
+    treatment = treat("train.py")
+    assert treatment.before.verdict == "unclear"
+    assert treatment.prescription is not None
+
+
+def test_a_loss_that_rises_without_a_fault_is_left_alone_unless_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    risen = sketch([site("fc", "linear", {"grad_rms": 0.1})], losses=[1 + 0.05 * step for step in range(40)])
+    monkeypatch.setattr(FakeRunner, "recording", risen)
+    assert "--force treats it" in str(treat("train.py").verdict)
+    assert treat("train.py", force=True).prescription is not None
 
 
 def test_a_healthy_script_is_treated_if_the_user_insists(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,8 @@ class Screen:
         first, *rest = wrapped(words.missing(self.report, self.lang), self.width - cell_len(head))
         yield Text.assemble((head, "bold yellow"), (first, "bold"))
         yield from (Text(" " * cell_len(head) + line, "bold") for line in rest)
+        evidence = fitting(list(words.health(self.report, self.lang))[1:], self.width)
+        yield from [Text(evidence)] if evidence else []
         yield from self._footer()
         yield from self._notes()
 

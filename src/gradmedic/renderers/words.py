@@ -204,4 +204,11 @@ def missing(report: Report, lang: str) -> str:
         return _("torch.compile hides the operations from view, and the rest was too little to judge.")
     if not report.recording.captures:
         return _("Losses were seen, but no backward pass could be read whole, so the gradients are unknown.")
+    if report.failing:
+        found = report.progress[report.failing[0]]
+        text = _(
+            "No fault of the gradients was found, and yet the loss does not fall: {first} → {last}. "
+            "Look at the data and its labels, or let gradmedic treat try remedies."
+        )
+        return text.format(first=number(found.first), last=number(found.last))
     return _("Too few steps ran to say whether it learns.")

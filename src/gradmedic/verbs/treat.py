@@ -131,8 +131,10 @@ def _reason(before: Report, likely: Sequence[Candidate], force: bool) -> Message
     """Why nothing is to be tried."""
     if before.verdict == "healthy" and not force:
         return Message("This script is healthy: there is nothing to treat.")
-    if before.verdict == "unclear" and not force:
+    if before.verdict == "unclear" and not before.failing and not force:
         return Message("Too little was seen of this script to say whether anything is wrong.")
+    if before.verdict == "unclear" and not force and any(before.progress[s].state == "worse" for s in before.failing):
+        return Message("No fault was found. The loss rises, which may be meant: if not, --force treats it.")
     return None if likely else Message("No remedy is known for what was found.")
 
 

@@ -1,0 +1,39 @@
+"""What is worth a trial: first what the diagnosis asks for, and last what it does not."""
+
+from dataclasses import replace
+
+from gradmedic.candidates import by_diagnosis
+from gradmedic.judge import judge
+from gradmedic.prescription import Prescription
+from gradmedic.rules.vanishing_gradient import VanishingGradient
+
+SICK, STUCK = judge(VanishingGradient.SICK[0]), judge(VanishingGradient.HEALTHY[0])
+
+
+def test_what_the_diagnosis_asks_for_comes_first_and_all_else_is_remote() -> None:
+    found = by_diagnosis(SICK)
+    near = [one for one in found if not one.remote]
+    assert 3 < len(near) < len(found)
+    assert found[: len(near)] == near
+    assert {"swap-activation"} in [one.remedies for one in near]
+    assert {"clip-adaptive"} in [one.remedies for one in found if one.remote]
+    assert [one.order for one in found] == [*range(len(found))]
+
+
+def test_without_a_diagnosis_nothing_is_remote() -> None:
+    assert not STUCK.findings
+    found = by_diagnosis(STUCK)
+    assert len(found) > 20
+    assert not any(one.remote for one in found)
+    assert len({next(iter(one.remedies)) for one in found[:10]}) > 7  # one dose of each, before others of the first
+
+
+def test_no_prescription_is_proposed_twice() -> None:
+    found = by_diagnosis(SICK)
+    assert len({one.key for one in found}) == len(found)
+
+
+def test_two_together_are_remote_only_if_both_are() -> None:
+    near, *_, far = by_diagnosis(SICK)
+    assert not near.joined(far).remote
+    assert far.joined(replace(far, prescription=Prescription())).remote
