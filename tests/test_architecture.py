@@ -25,7 +25,7 @@ FLOORS = {
     "locale rules judge",
     "voices": "patching renderers explain sinks",
     "body": "activations theory probe init patient starts scaling clip remedies batches",
-    "start": "arrival seeds sigterm delivery lookout session launch warmup forkserver attempt runners copies",
+    "start": "arrival seeds sigterm delivery lookout session foresight launch warmup forkserver attempt runners copies",
     "proof": "candidates refining joining trials counterfactual ranking search swaps contest",
     "verbs": "manual verbs",
     "doors": "cli integrations",

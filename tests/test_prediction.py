@@ -80,3 +80,17 @@ def test_the_screen_folds_many_layers_and_fits_eighty_columns() -> None:
 
 def test_the_screen_speaks_chinese() -> None:
     assert "消失" in layers(1e-9, 1e-6, 1e-3, 1.0).to_text("zh")
+
+
+def test_measured_sizes_stand_beside_and_those_elsewhere_are_marked() -> None:
+    found = layers(1e-3, 1e-2, 1.0)
+    first, second, last = found.operations
+    seen = (replace(first, measured_value=1.1, measured_grad=1.2e-3), replace(second, measured_grad=0.05), last)
+    text = str(replace(found, operations=seen))
+    assert "Of 2 measured gradients 1 lie where 95 % of initializations are to be." in " ".join(text.split())
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.startswith("layers.")}
+    assert rows["layers.0"] == ["layers.0", "1", "1.1", "1.0e-03", "1.2e-03"]
+    assert rows["layers.1"] == ["layers.1", "1", "-", "0.01", "0.05*"]
+    assert rows["layers.2"] == ["layers.2", "1", "-", "1", "-"]
+    told = json.loads(replace(found, operations=seen).to_json())
+    assert told["operations"][0]["measured_grad_rms"] == 1.2e-3

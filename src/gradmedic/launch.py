@@ -18,12 +18,16 @@ from types import CodeType, ModuleType, TracebackType
 from typing import NoReturn
 
 from gradmedic.errors import LaunchError
+from gradmedic.foresight import Asked, Foresight
 from gradmedic.lookout import Stopped
 from gradmedic.session import Session
 from gradmedic.settings import Settings
 from gradmedic.sigterm import before_sigterm
 
 OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+
+DISPATCHES = ("torch._compile", "torch._dynamo.", "torch._ops")
+"""Modules of torch whose frames stand between an operation and who listens to it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,18 @@ def run(target: str, args: Sequence[str], *, as_module: bool, settings: Settings
     """Run a script or module under observation, and leave as Python would leave."""
     if not as_module:
         refuse_what_is_no_script(target)
-    session = Session(settings, target, [target, *args])
+    conduct(Session(settings, target, [target, *args]), target, args, as_module)
+
+
+def foresee(target: str, args: Sequence[str], *, as_module: bool, asked: Asked) -> NoReturn:
+    """Run a script or module up to the first pass of each stream, and print what was predicted of it."""
+    if not as_module:
+        refuse_what_is_no_script(target)
+    conduct(Foresight(asked, target, [target, *args]), target, args, as_module)
+
+
+def conduct(session: Session | Foresight, target: str, args: Sequence[str], as_module: bool) -> NoReturn:
+    """Run the target while somebody watches, who has the last word on the exit code."""
     session.open()
     before_sigterm(lambda: session.close("terminated", 128 + signal.SIGTERM))
     ending = ended_by(perform(target, args, as_module))
@@ -186,16 +201,27 @@ def peel(error: BaseException) -> None:
 def without_us(traceback: TracebackType | None) -> TracebackType | None:
     """The same traceback without frames of gradmedic's own files, and without those that they brought with them."""
     kept: list[TracebackType] = []
+    dispatched = False
     for entry in entries(traceback):
-        if not entry.tb_frame.f_code.co_filename.startswith(OURS):
-            kept.append(entry)
+        code = entry.tb_frame.f_code
+        if not code.co_filename.startswith(OURS):
+            dispatched = dispatched and _dispatches(entry)
+            kept += [] if dispatched else [entry]
         elif kept and kept[-1].tb_frame.f_code.co_name == "handle_torch_function":
             del kept[-2:]  # a function of torch that asks us first, and is then called once more
+        elif code.co_name == "__torch_dispatch__":
+            dispatched = True
+            while kept and _dispatches(kept[-1]):
+                del kept[-1]
     rest = None
     for entry in reversed(kept):
         entry.tb_next = rest
         rest = entry
     return rest
+
+
+def _dispatches(entry: TracebackType) -> bool:
+    return str(entry.tb_frame.f_globals.get("__name__", "")).startswith(DISPATCHES)
 
 
 def entries(traceback: TracebackType | None) -> Iterator[TracebackType]:

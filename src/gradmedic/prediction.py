@@ -1,6 +1,6 @@
 """What is expected of a network before it has been trained: every signal's size, and every gradient's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from math import inf, isfinite, log10
@@ -34,7 +34,8 @@ class Operation:
     """One operation: the rms of its result's entries, and of the gradient that arrives at them.
 
     `gain` is what it does to the gradient's norm on the way back, in decades. Where there is no rule
-    for it, `unknown` says why, and what stands here is a guess, or what was measured.
+    for it, `unknown` says why, and what stands here is a guess, or what was measured. What was
+    measured beside it, in a script's first pass, is in `measured_value` and `measured_grad`.
     """
 
     site: Site
@@ -42,16 +43,19 @@ class Operation:
     grad: Range | None = None
     gain: float | None = None
     unknown: str = ""
+    measured_value: float | None = None
+    measured_grad: float | None = None
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter: the rms of its entries, and the norm of its gradient."""
+    """A parameter: the rms of its entries, and the norm of its gradient, as predicted and, of a script, measured."""
 
     name: str
     shape: tuple[int, ...]
     rms: float
     grad: Range | None = None
+    measured: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,16 @@ class Prediction:
     loss: str = ""
     model: str = ""
     recommended: "Prediction | None" = None
+
+    def named(self, model: str, loss: str) -> "Prediction":
+        """The same with the names of model and loss, and so what is recommended."""
+        other = self.recommended and self.recommended.named(model, loss)
+        return replace(self, model=model, loss=loss, recommended=other)
+
+    @cached_property
+    def measured(self) -> tuple[Operation, ...]:
+        """The layers at which a gradient was measured."""
+        return tuple(layer for layer in self.layers if layer.measured_grad is not None)
 
     @property
     def reliable(self) -> bool:

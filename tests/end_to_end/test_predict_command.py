@@ -26,6 +26,46 @@ small = nn.Linear(8, 2)
 size = 3
 """
 
+SCRIPT = """
+import sys
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+layers = [layer for _ in range(10) for layer in (nn.Linear(64, 64), nn.Sigmoid())]
+model = nn.Sequential(*layers, nn.Linear(64, 10))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+print(sys.argv[1:])
+x, y = torch.randn(128, 64), torch.randint(10, (128,))
+for step in range(100):
+    print("step", step)
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+GAN = """
+import torch
+from torch import nn
+
+def net(wide, out):
+    return nn.Sequential(nn.Linear(wide, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, out))
+
+G, D = net(8, 16), net(16, 1)
+g, d = torch.optim.Adam(G.parameters()), torch.optim.Adam(D.parameters())
+for step in range(100):
+    for _ in range(3):
+        real, fake = torch.randn(32, 16), G(torch.randn(32, 8)).detach()
+        d.zero_grad()
+        (D(fake).mean() - D(real).mean()).backward()
+        d.step()
+    g.zero_grad()
+    (-D(G(torch.randn(32, 8))).mean()).backward()
+    g.step()
+    print("round", step)
+"""
+
 
 def predict(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command, in a folder with a file of models."""
@@ -63,6 +103,11 @@ def test_files_classes_models_and_tokens_will_do(tmp_path: Path, target: str, sh
         (["models", "--input", "16x32"], "is not MODULE:NAME"),
         (["models:deep", "--input", "16x32", "--init", "kaming"], "init 'kaming' is none of"),
         (["models:deep", "--input", "16x32", "-o", "out.pdf"], "cannot write 'out.pdf'"),
+        (["models:deep"], "say what goes into it, as --input 64x3x32x32"),
+        (["models:deep", "3", "--input", "16x32"], "nobody knows what '3' is to mean"),
+        (["--input", "16x32", "models.py"], "a script has its own input"),
+        (["nothing.py"], "there is no script nothing.py"),
+        (["models.py"], "models.py has ended without a backward pass: there is nothing to predict"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(tmp_path: Path, words: list[str], said: str) -> None:
@@ -70,3 +115,42 @@ def test_what_cannot_be_is_refused_in_one_sentence(tmp_path: Path, words: list[s
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_script_is_predicted_from_its_first_pass_with_what_was_measured_beside(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    done = predict(tmp_path, "-o", "out.json", "train.py", "--input", "-o", "x")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['--input', '-o', 'x']\nstep 0\n"
+    assert "VANISHES" in done.stderr
+    assert "measured" in done.stderr
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert told["model"] == "train.py:16"
+    layers = [operation for operation in told["operations"] if operation["kind"] == "weights"]
+    assert len(layers) == 11
+    for layer in layers:
+        assert layer["measured_value_rms"] == pytest.approx(layer["value_rms"]["middle"], rel=0.3)
+        assert layer["measured_grad_rms"] == pytest.approx(layer["grad_rms"]["middle"], rel=0.5)
+    weights = [weight for weight in told["weights"] if weight["name"].endswith("weight")]
+    for weight in weights:
+        assert weight["measured_grad_norm"] == pytest.approx(weight["grad_norm"]["middle"], rel=0.5)
+    assert told["recommended"]["verdict"] == "fine"
+
+
+def test_every_stream_of_a_module_has_its_prediction(tmp_path: Path) -> None:
+    (tmp_path / "gan.py").write_text(GAN)
+    done = predict(tmp_path, "-m", "--alone", "-o", "out.json", "gan")
+    assert done.returncode == 0, done.stderr
+    assert "round 1" not in done.stdout
+    for file, line in (("out.json", 14), ("out-2.json", 17)):
+        told = json.loads((tmp_path / file).read_text())
+        assert told["model"] == f"gan:{line}"
+        assert all(o["measured_grad_rms"] > 0 for o in told["operations"] if o["kind"] == "weights")
+        assert told["recommended"] is None
+
+
+def test_a_script_that_crashes_is_shown_as_python_shows_it(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import torch\nprint(torch.ones(2) @ torch.ones(3))\n")
+    done = predict(tmp_path, "broken.py")
+    plain = subprocess.run([sys.executable, "broken.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, plain.stderr)

@@ -145,3 +145,9 @@ def test_losses_other_than_cross_entropy(loss: nn.Module) -> None:
     x, _ = data(16, 64)
     y = (torch.randn(16, 10, generator=torch.Generator().manual_seed(2)) > 0).double()
     assert compared(lambda: plain(64, nn.Tanh), x, y, loss=loss).worst < 0.04
+
+
+@pytest.mark.parametrize("size", [64, 100])
+def test_a_large_batch_keeps_its_share_of_equal_targets(size: int) -> None:
+    found = compared(lambda: plain(64, nn.Sigmoid), *data(size, 64))
+    assert found.worst_weight < 0.08

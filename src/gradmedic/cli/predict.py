@@ -1,8 +1,9 @@
-"""`gradmedic predict`: how large signals and gradients of a model will be, before any training."""
+"""`gradmedic predict`: how large signals and gradients will be, of a model before any training, or of a script."""
 
 import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn
 
 import click
 
@@ -13,50 +14,89 @@ LOSSES = click.Choice(["cross_entropy", "mse", "bce", "sum"])
 SUFFIXES = (".json", ".txt")
 
 
-@click.command()
+class _Either(click.Command):
+    """Options stand anywhere around MODULE:MODEL, but behind a script's name everything is the script's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_interspersed_args = False
+        found, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        target = found.get("target")
+        ctx.allow_interspersed_args = not (isinstance(target, str) and is_script(target, bool(found.get("as_module"))))
+        return super().parse_args(ctx, args)
+
+
+def is_script(target: str, as_module: bool) -> bool:
+    """True for what is to be run; `train.py:net` is a model in a file."""
+    return as_module or target.endswith(".py")
+
+
+@click.command(cls=_Either)
+@click.option("-m", "as_module", is_flag=True, help="TARGET is a module to be run, as for python -m.")
 @click.option(
     "--input",
     "inputs",
     multiple=True,
-    required=True,
     metavar="[NAME=][TYPE:]SHAPE",
-    help="As 64x3x32x32, int:8x128 for tokens, or mask=bool:8x128 for a keyword; once for each argument.",
+    help="As 64x3x32x32, int:8x128 for tokens, or mask=bool:8x128 for a keyword; once for each argument of a model.",
 )
 @click.option("--init", metavar="NAME", help="default, he, xavier, lecun, orthogonal or critical. [as it is]")
-@click.option("--loss", type=LOSSES, help="Where gradients start. [norm one, spread evenly over the output]")
+@click.option("--loss", type=LOSSES, help="Where gradients of a model start. [norm one, spread evenly over the output]")
 @click.option("--alone", is_flag=True, help="Leave the recommended initialization out.")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the prediction: .json .txt")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 @LANGUAGE
-@click.argument("target", metavar="MODULE:MODEL")
-def predict(target: str, inputs: tuple[str, ...], outputs: tuple[str, ...], quiet: bool, **how: Any) -> int:
-    """Predict how large every signal and every gradient of a model will be, before any training.
+@click.argument("target")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def predict(target: str, as_module: bool, **given: Any) -> int | Callable[[], NoReturn]:
+    """Predict how large every signal and every gradient will be, before any training.
 
-    MODULE:MODEL names a model, its class, or a function that makes it: package.models:Net, train.py:net. No data is
-    needed, and no gradient is computed: where the model can run on shapes alone, nothing is computed at all.
+    TARGET is a model, or a training script. MODULE:MODEL names a model, its class, or a function that makes it:
+    package.models:Net, train.py:net. No data is needed, and no gradient is computed: where the model can run on
+    shapes alone, nothing is computed at all.
+
+    A script (train.py, or -m package.module) is run unchanged until its first training step has been made, and
+    what was measured in it stands beside the prediction, which goes to stderr. What stands behind its name is the
+    script's.
     """
-    _check_outputs(outputs)
-    settings = settings_from((), lang=how.pop("lang"))
+    for output in given["outputs"]:
+        if not output.endswith(SUFFIXES):
+            raise SettingsError(f"cannot write {output!r}: a prediction ends in {' or '.join(SUFFIXES)}")
+    given["lang"] = settings_from((), lang=given["lang"]).lang
+    if is_script(target, as_module):
+        return _of_script(target, as_module, **given)
+    return _of_model(target, **given)
+
+
+def _of_script(target: str, as_module: bool, args: tuple[str, ...], **given: Any) -> Callable[[], NoReturn]:
+    for option in ("inputs", "loss"):
+        if given[option]:
+            raise SettingsError(
+                f"a script has its own {option.removesuffix('s')}: leave --{option.removesuffix('s')} out"
+            )
+    from gradmedic import launch
+    from gradmedic.foresight import Asked
+
+    asked = Asked(given["init"], not given["alone"], given["outputs"], given["quiet"], given["lang"])
+    return partial(launch.foresee, target, args, as_module=as_module, asked=asked)
+
+
+def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
+    if args:
+        raise SettingsError(f"{target} is a model: nobody knows what {args[0]!r} is to mean")
+    if not given["inputs"]:
+        raise SettingsError(f"{target} is a model: say what goes into it, as --input 64x3x32x32")
     from rich.console import Console
 
+    from gradmedic.foresight import write
     from gradmedic.launch import found_in
     from gradmedic.probe.feed import feed_from, model_of
     from gradmedic.renderers.forecast import show
     from gradmedic.verbs.predict import predict as verb
 
-    feed = feed_from(inputs)
-    prediction = verb(
-        model_of(target, found_in(target)), feed, init=how["init"], loss=how["loss"], recommend=not how["alone"]
-    )
-    for output in outputs:
-        text = prediction.to_json(settings.lang) if output.endswith(".json") else prediction.to_text(settings.lang)
-        Path(output).write_text(text, encoding="utf-8")
-    if not quiet:
-        show(prediction, settings.lang, Console(file=sys.stdout))
+    model, feed = model_of(target, found_in(target)), feed_from(given["inputs"])
+    prediction = verb(model, feed, init=given["init"], loss=given["loss"], recommend=not given["alone"])
+    for output in given["outputs"]:
+        write(prediction, output, given["lang"])
+    if not given["quiet"]:
+        show(prediction, given["lang"], Console(file=sys.stdout))
     return 0
-
-
-def _check_outputs(outputs: tuple[str, ...]) -> None:
-    for output in outputs:
-        if not output.endswith(SUFFIXES):
-            raise SettingsError(f"cannot write {output!r}: a prediction ends in {' or '.join(SUFFIXES)}")

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures, fenced
+from gradmedic.probe.foretelling import Foretelling
 from gradmedic.probe.graph import leaves_of
 from gradmedic.probe.names import Names
 from gradmedic.probe.people import People
@@ -33,7 +34,7 @@ class Probe:
     Nothing raised in here reaches the script: a failure is warned of once, recorded, and its part left out.
     """
 
-    def __init__(self, recorder: Recorder, settings: Settings) -> None:
+    def __init__(self, recorder: Recorder, settings: Settings, foretelling: Foretelling | None = None) -> None:
         self.on_capture: Callable[[], None] | None = None
         self._recorder = recorder
         self._names = Names()
@@ -41,11 +42,11 @@ class Probe:
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
         self._windows = Windows(recorder, self._people)
-        self._depth = 0
-        self._due = 0
+        self._depth = self._due = 0
         self._hands = Hands()
         self.failed = Failures(recorder, self._vitals)
-        self._reader = Reader(recorder, self._names, self._people, self._vitals, self._schedule, self.failed)
+        facts = (recorder, self._names, self._people, self._vitals)
+        self._reader = Reader(*facts, self._schedule, self.failed, foretelling)
         self._listening = self._reader.listening
         self._started: tuple[int, float] | None = None
         self._seat = Seat(self)
@@ -136,8 +137,7 @@ class Probe:
         if not self._wanted(stream, loss, tensors):
             self._started = (stream, perf_counter())
             return None
-        self._started = None
-        look = self._reader.arm(tensors, inputs, stream, loss, frame)
+        self._started, look = None, self._reader.arm(tensors, inputs, stream, loss, frame)
         self._news |= look is not None and look.told
         return look
 

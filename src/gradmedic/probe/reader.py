@@ -13,6 +13,7 @@ from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures
 from gradmedic.probe.forecasts import Forecasts
 from gradmedic.probe.forensics import Forensics
+from gradmedic.probe.foretelling import Foretelling
 from gradmedic.probe.graph import starts, walk
 from gradmedic.probe.layout import CHECKPOINT, Layout
 from gradmedic.probe.listening import Listening
@@ -30,6 +31,9 @@ from gradmedic.site import Site
 GUESS = 0.3
 """Share of a pass that reading it is taken to cost while no unread one has been timed."""
 
+EARLY = 8
+"""Steps within which the first pass of a stream counts as before training: a WGAN's generator waits for some."""
+
 
 class Reader:
     """Knows the sites met so far; at most one pass is being read at a time, `looking`.
@@ -39,13 +43,21 @@ class Reader:
     """
 
     def __init__(
-        self, recorder: Recorder, names: Names, people: People, vitals: Vitals, schedule: Schedule, failed: Failures
+        self,
+        recorder: Recorder,
+        names: Names,
+        people: People,
+        vitals: Vitals,
+        schedule: Schedule,
+        failed: Failures,
+        foretelling: Foretelling | None = None,
     ) -> None:
         self.looking: Look | None = None
         self.listening = Listening(failed)
         self.forensics = Forensics(recorder)
         self.sites = Sites(names, recorder.site)
         self.forecasts = Forecasts(names)
+        self._foretelling = foretelling
         self._names = names
         self._people = people
         self._vitals = vitals
@@ -87,7 +99,9 @@ class Reader:
 
     def _foresee(self, layout: Layout, sites: Sequence[Site | None], stream: int) -> None:
         try:
-            if self._vitals.step == 0:
+            if self._foretelling is not None:
+                self._foretelling.keep(layout, sites, stream, self._names, self.listening.modules.spans)
+            elif self._vitals.step < EARLY:
                 self.forecasts.keep(layout, sites, stream)
         except Exception as error:
             self._failed("forecast", error)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
-from math import exp, fsum, inf, isfinite, log
+from math import exp, fsum, inf, isfinite, log, nan
 
 
 def folded(
@@ -41,6 +41,8 @@ def _geometric(values: Sequence[float]) -> float:
     positive = [value for value in values if value > 0 and isfinite(value)]
     if len(positive) < sum(value > 0 for value in values):
         return inf
+    if not positive and values and all(value != value for value in values):
+        return nan
     return exp(fsum(map(log, positive)) / len(positive)) if positive else 0.0
 
 

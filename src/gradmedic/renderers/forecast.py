@@ -49,7 +49,7 @@ class Screen:
     def lines(self) -> Iterator[Text]:
         """The screen from top to bottom."""
         yield self._head()
-        yield from self._prose(self._sentence())
+        yield from self._prose(" ".join([self._sentence(), *self._measured()]))
         yield Text()
         yield from self._table()
         if (ledger := self._prediction.ledger) is not None:
@@ -90,17 +90,39 @@ class Screen:
             text = _("The gradient is to grow by {decades} decades between the last layers and the first.")
         return text.format(decades=f"{abs(found.decades):.1f}")
 
+    def _measured(self) -> Iterator[str]:
+        """How many of the measured gradients are where they were expected."""
+        layers, _ = self._prediction.measured, self._
+        if layers:
+            inside = sum(not _is_off(layer) for layer in layers)
+            text = _("Of {all} measured gradients {inside} lie where 95 % of initializations are to be.")
+            rest = "" if inside == len(layers) else " " + _("Rows with others are marked with *.")
+            yield text.format(all=len(layers), inside=inside) + rest
+
+    def _columns(self) -> Iterator[tuple[str, list[str]]]:
+        """The title of each column, and its cells: where sizes were measured, these in the place of the ranges."""
+        layers, beside, _ = self._prediction.layers, self._prediction.recommended, self._
+        measured = bool(self._prediction.measured)
+        yield _("signal"), _sizes(layers, "value")
+        if measured:
+            yield _("measured"), _sizes(layers, "measured_value")
+        yield _("gradient"), _sizes(layers, "grad")
+        if measured:
+            yield _("measured"), _marked(layers)
+        else:
+            yield _("95 % of inits"), _ranges(layers)
+        if beside is not None:
+            title = _("gradient if {init}").format(init=self._init(beside.init))
+            yield title, _sizes(_as(beside.layers, layers), "grad")
+
     def _table(self) -> Iterator[Text]:
         """One row per layer, or per run of layers, the input's end on top."""
-        layers, _ = self._prediction.layers, self._
+        layers = self._prediction.layers
         if not layers:
             return
-        beside = self._prediction.recommended
-        titles = [_("layer"), _("signal"), _("gradient"), _("95 % of inits")]
-        titles += [_("gradient if {init}").format(init=self._init(beside.init))] if beside else []
-        columns = [_sizes(layers, "value"), _sizes(layers, "grad"), _ranges(layers)]
-        columns += [_sizes(_as(beside.layers, layers), "grad")] if beside else []
-        rows = [[name, *cells] for name, *cells in zip(_names(layers), *columns, strict=True)]
+        columns = list(self._columns())
+        titles = [self._("layer"), *(title for title, _ in columns)]
+        rows = [[name, *cells] for name, *cells in zip(_names(layers), *(cells for _, cells in columns), strict=True)]
         room = max(12, self._width - sum(_widest(titles, rows, i) + 2 for i in range(1, len(titles))))
         for row in [titles, *rows]:
             first = padded(cropped(row[0], room), room)
@@ -138,7 +160,18 @@ def _sizes(layers: Sequence[Operation | None], what: str) -> list[str]:
 
 def _middle(layer: Operation | None, what: str) -> float:
     found = getattr(layer, what) if layer is not None else None
-    return found.middle if found is not None else nan
+    return found.middle if isinstance(found, Range) else nan if found is None else float(found)
+
+
+def _is_off(layer: Operation) -> bool:
+    return None not in (layer.grad, layer.measured_grad) and layer.measured_grad not in layer.grad  # type: ignore[operator]
+
+
+def _marked(layers: Sequence[Operation]) -> list[str]:
+    """The measured gradients, with an asterisk where one of a row is not where it should be."""
+    off = folded([("", float(_is_off(layer))) for layer in layers], ROWS, geometric=False)
+    sizes = _sizes(layers, "measured_grad")
+    return [f"{size}{'*' if share else ' '}" for size, (_, share, _) in zip(sizes, off, strict=True)]
 
 
 def _ranges(layers: Sequence[Operation]) -> list[str]:
@@ -202,6 +235,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "repeats": site.repeats,
         "value_rms": _range(operation.value),
         "grad_rms": _range(operation.grad),
+        "measured_value_rms": _plain(operation.measured_value),
+        "measured_grad_rms": _plain(operation.measured_grad),
         "gain_decades": _plain(operation.gain),
         "unknown": operation.unknown or None,
     }
@@ -209,7 +244,13 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _weight(weight: Weight) -> dict[str, Any]:
     grad = _range(weight.grad)
-    return {"name": weight.name, "shape": list(weight.shape), "rms": _plain(weight.rms), "grad_norm": grad}
+    return {
+        "name": weight.name,
+        "shape": list(weight.shape),
+        "rms": _plain(weight.rms),
+        "grad_norm": grad,
+        "measured_grad_norm": _plain(weight.measured),
+    }
 
 
 def _ledger(ledger: Ledger) -> dict[str, Any]:

@@ -144,13 +144,24 @@ def picked(axis: Axis, size: int) -> Tensor:
 def moments_between(x: Tensor, axes: Sequence[Axis]) -> Tensor:
     """The mean of x x' over units, which come last, and all pairs of a class; the other dimensions are the axes."""
     if len(axes) == 1 and axes[0].shown:
-        some = x[picked(axes[0], len(x))]
-        return (some @ some.T / some.shape[1]).flatten()
+        return _standing_for(x, x[picked(axes[0], len(x))]).flatten()
     found = _pairwise(x, x, [axis.coarse if axis.groups else axis for axis in axes])
     for dim, axis in enumerate(axes):
         if axis.groups:  # which entries are in which group makes no difference here
             found = found.index_select(dim, (diagonal(axis) == 0).long())
     return found
+
+
+def _standing_for(x: Tensor, some: Tensor) -> Tensor:
+    """The second moments of some samples, moved so that their means are those of all samples and of all pairs."""
+    k, n, shown = some @ some.T / x.shape[1], len(x), len(some)
+    if n == shown:
+        return k
+    own, together = float((x * x).mean()), float(x.mean(0).square().mean())
+    k = k * (own / max(float(k.trace()) / shown, 1e-300))
+    apart = (n * together - own) / (n - 1)
+    rest = (float(k.sum()) - float(k.trace())) / (shown * (shown - 1))
+    return k + (apart - rest) * (1 - torch.eye(shown, dtype=k.dtype))
 
 
 def _pairwise(a: Tensor, b: Tensor, axes: Sequence[Axis]) -> Tensor:

@@ -1,7 +1,6 @@
 """Predict a model's signals and gradients from its structure and the sizes of its weights."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,15 +10,11 @@ from torch import Tensor, nn
 
 from gradmedic.errors import ProbeError
 from gradmedic.prediction import Prediction
-from gradmedic.probe.expectation import Expectation
 from gradmedic.probe.feed import Call, calls, feed_of, roots_of
+from gradmedic.probe.foretelling import foretold
 from gradmedic.probe.survey import Survey, survey
 from gradmedic.probe.undisturbed import undisturbed
-from gradmedic.theory.engine import propagate
-from gradmedic.theory.initial import Init, initialized
-from gradmedic.theory.plan import Plan
-from gradmedic.theory.reliability import reasons
-from gradmedic.theory.spread import spread
+from gradmedic.theory.initial import Init
 
 Loss = str | Callable[..., Tensor]
 
@@ -44,15 +39,9 @@ def predict(
     with undisturbed(model), torch.enable_grad():
         model.train()
         seen = _surveyed(model, batch, loss)
-    plan = seen.plan if init is None else initialized(seen.plan, init)
     if init is None and any(parameter.is_meta for parameter in model.parameters()):
-        plan, init = initialized(seen.plan, "default"), "default"
-    told = "as it is" if init is None else init if isinstance(init, str) else "given"
-    found = replace(_predicted(seen, plan), init=told, loss=_name(loss), model=type(model).__name__)
-    if not recommend or init == "critical":
-        return found
-    other = replace(_predicted(seen, initialized(seen.plan, "critical")), init="critical", loss=found.loss)
-    return replace(found, recommended=replace(other, model=found.model))
+        init = "default"
+    return foretold(seen, init, recommend).named(type(model).__name__, _name(loss))
 
 
 def _surveyed(model: nn.Module, batch: Any, loss: Loss | None) -> Survey:
@@ -107,18 +96,3 @@ def _name(loss: Loss | None) -> str:
     if loss is None:
         return ""
     return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
-
-
-def _predicted(seen: Survey, plan: Plan) -> Prediction:
-    flow = propagate(plan)
-    varies = spread(flow)
-    told = Expectation(seen.layout, seen.sites, flow, varies)
-    leaves = [i for i, vertex in enumerate(seen.layout.vertices) if vertex.leaf is not None and told.is_weight(i)]
-    ledgers = (told.ledger(leaf, seen.name_of(leaf)) for leaf in leaves)
-    return Prediction(
-        operations=tuple(told.operations()),
-        weights=tuple(told.weights(seen.name_of)),
-        ledgers=tuple(ledger for ledger in ledgers if ledger is not None),
-        reasons=tuple(reasons(flow, varies)),
-        notes=tuple(told.notes()),
-    )
