@@ -5,6 +5,7 @@ from dataclasses import replace
 from gradmedic.candidates import by_diagnosis
 from gradmedic.judge import judge
 from gradmedic.prescription import Prescription
+from gradmedic.rules.stale_gradients import StaleGradients
 from gradmedic.rules.vanishing_gradient import VanishingGradient
 
 SICK, STUCK = judge(VanishingGradient.SICK[0]), judge(VanishingGradient.HEALTHY[0])
@@ -26,6 +27,12 @@ def test_without_a_diagnosis_nothing_is_remote() -> None:
     assert len(found) > 20
     assert not any(one.remote for one in found)
     assert len({next(iter(one.remedies)) for one in found[:10]}) > 7  # one dose of each, before others of the first
+
+
+def test_only_what_takes_the_mistake_away_mends() -> None:
+    assert not any(one.mends for one in by_diagnosis(SICK))  # no mistake in the program
+    found = by_diagnosis(judge(StaleGradients.SICK[0]))
+    assert {remedy for one in found if one.mends for remedy in one.remedies} == {"zero-gradients"}
 
 
 def test_no_prescription_is_proposed_twice() -> None:

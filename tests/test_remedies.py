@@ -121,6 +121,7 @@ def same(mine: Any, theirs: Any) -> bool:
 @every_remedy
 def test_proposes_doses_for_the_cases_of_its_rules(remedy: type[Remedy]) -> None:
     assert set(remedy.cures) <= set(RULES)
+    assert set(remedy.mends) <= set(remedy.cures)
     assert doses(remedy)
     assert all(type(dose) is remedy for dose in doses(remedy))
 

@@ -30,6 +30,8 @@ class Candidate:
     """Those of its remedies under which the loss is another function of the predictions."""
     remote: bool = False
     """Proposed against what was not found: worth a trial only where nothing nearer helps."""
+    mends: bool = False
+    """Takes away the mistake in the program that is the cause, rather than making up for it."""
 
     @property
     def key(self) -> str:
@@ -52,7 +54,8 @@ class Candidate:
         items = first.prescription.items + second.prescription.items
         both = Prescription(items, script=self.prescription.script)
         either = self.redefines | other.redefines
-        return Candidate(both, first.depth, self.order + other.order, either, self.remote and other.remote)
+        remote, mends = self.remote and other.remote, self.mends or other.mends
+        return Candidate(both, first.depth, self.order + other.order, either, remote, mends)
 
 
 def by_diagnosis(report: Report) -> list[Candidate]:
@@ -62,18 +65,16 @@ def by_diagnosis(report: Report) -> list[Candidate]:
     everything else comes last.
     """
     near = [_asked_for(finding, report) for finding in _in_turn(report.findings)]
+    far = _interleaved([_asked_for(finding, report) for finding in _not_found(report)])
+    mistake = next((f.rule for f in report.findings[:1] if f.rank == 0 and f.severity > Severity.NOTE), None)
+    script = str(report.recording.run.get("script", ""))
     found: dict[str, Candidate] = {}
-    for dose in chain.from_iterable(near):
-        _add(found, dose, report)
-    for dose in _interleaved([_asked_for(finding, report) for finding in _not_found(report)]):
-        _add(found, dose, report, remote=bool(near))
+    for dose, remote in chain(((one, False) for one in chain(*near)), ((one, bool(near)) for one in far)):
+        alone = Prescription((dose.item,), script=script)
+        redefines = frozenset({dose.name} if dose.redefines_loss else ())
+        facts = (_depth(dose), len(found), redefines, remote, mistake in dose.mends)
+        found.setdefault(identity(alone), Candidate(alone, *facts))
     return [*found.values()]
-
-
-def _add(found: dict[str, Candidate], dose: "Remedy", report: Report, remote: bool = False) -> None:
-    alone = Prescription((dose.item,), script=str(report.recording.run.get("script", "")))
-    redefines = frozenset({dose.name} if dose.redefines_loss else ())
-    found.setdefault(identity(alone), Candidate(alone, _depth(dose), len(found), redefines, remote))
 
 
 def _asked_for(finding: Finding, report: Report) -> "list[Remedy]":

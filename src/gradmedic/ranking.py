@@ -72,13 +72,13 @@ class Ranking:
 
     @property
     def is_cured(self) -> bool:
-        """True where what was found leaves little to be wished for."""
-        return self.best is not None and gain(self.best, self.control, self.scale) > CURED
+        """True where what was found leaves little to be wished for; that a run no longer breaks does not say so."""
+        return self.best is not None and CURED < gain(self.best, self.control, self.scale) < inf
 
     def may_do_better(self, candidate: Candidate) -> bool:
-        """True unless the script is cured already, by something as mild as the candidate."""
+        """True unless the script is cured already, by something as mild that mends as much as the candidate."""
         best = self.ranked(self.steps)[:1] if self.is_cured else []
-        return not any(one.depth <= candidate.depth for one in best)
+        return not any(one.depth <= candidate.depth and one.mends >= candidate.mends for one in best)
 
     def partners(self) -> list[Candidate]:
         """One dose of each remedy that can be given, the best remedy first: the one that did best.
@@ -118,18 +118,25 @@ class Ranking:
 
     def finalists(self, most: int) -> list[Candidate]:
         """The best, the simplest that seem as good, and the next best."""
-        ranked = self.helping([0])
+        ranked = _mending(self.helping([0]))
         return [*dict.fromkeys([ranked[0], *self.as_good_as_the_best(ranked)[:2], *ranked])][:most] if ranked else []
 
     def choice(self, finalists: list[Candidate]) -> Candidate | None:
         """The simplest of those that are as good as the best with fresh seeds, if that is better than nothing.
 
+        A mistake in the program is mended, where that helps, whatever else would help more.
+
         As long as none of them was run with fresh seeds, the script's own have to do.
         """
         fresh = [seed for seed in self.control.runs if seed > 0]
         tried = bool(fresh and finalists) and all(set(fresh) <= self.arm(one).runs.keys() for one in finalists)
-        ranked = self.helping(fresh) or ([] if tried else self.helping([0]))
+        ranked = _mending(self.helping(fresh) or ([] if tried else self.helping([0])))
         return self.as_good_as_the_best(ranked)[0] if ranked else None
+
+
+def _mending(ranked: list[Candidate]) -> list[Candidate]:
+    """Those that take a mistake away, where there are such; else all."""
+    return [one for one in ranked if one.mends] or ranked
 
 
 def _reached(run: Outcome, steps: int | None) -> bool:

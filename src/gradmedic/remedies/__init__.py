@@ -40,6 +40,8 @@ class Remedy(ABC):
     name: ClassVar[str]
     cures: ClassVar[tuple[str, ...]]
     alters: ClassVar[Alters]
+    mends: ClassVar[tuple[str, ...]] = ()
+    """The rules whose findings are mistakes in the program that it takes away, rather than makes up for."""
     redefines_loss: ClassVar[bool] = False
     """Whether the loss that is given to backward is another function of the predictions than the script's own."""
 

@@ -41,6 +41,7 @@ class AddEpsilon(Remedy):
     name: ClassVar[str] = "add-epsilon"
     cures: ClassVar[tuple[str, ...]] = ("non-finite",)
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("non-finite",)
 
     sites: tuple[str, ...]
     """Where, such as "train.py:15/log"."""

@@ -46,6 +46,7 @@ class ChangeOutput(Remedy):
     name: ClassVar[str] = "change-output"
     cures: ClassVar[tuple[str, ...]] = ("loss-mismatch", "non-finite")
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("loss-mismatch", "non-finite")
 
     to: str = "linear"
     """linear, positive or probability."""

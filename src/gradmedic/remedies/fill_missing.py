@@ -34,6 +34,7 @@ class FillMissing(Remedy):
     name: ClassVar[str] = "fill-missing"
     cures: ClassVar[tuple[str, ...]] = ("non-finite",)
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("non-finite",)
 
     value: float = 0.0
     """What stands for a missing value."""

@@ -37,6 +37,7 @@ class HoldParameters(Remedy):
     name: ClassVar[str] = "hold-parameters"
     cures: ClassVar[tuple[str, ...]] = ("disconnected-parameters",)
     alters: ClassVar[Alters] = Alters.UPDATE
+    mends: ClassVar[tuple[str, ...]] = ("disconnected-parameters",)
 
     parameters: tuple[str, ...]
     """Names of parameters, with `*` for one part of a name."""

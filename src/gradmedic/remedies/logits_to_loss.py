@@ -47,6 +47,7 @@ class LogitsToLoss(Remedy):
     name: ClassVar[str] = "logits-to-loss"
     cures: ClassVar[tuple[str, ...]] = ("loss-mismatch",)
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("loss-mismatch",)
     redefines_loss: ClassVar[bool] = True
 
     @classmethod

@@ -35,6 +35,7 @@ class MatchShapes(Remedy):
     name: ClassVar[str] = "match-shapes"
     cures: ClassVar[tuple[str, ...]] = ("loss-mismatch",)
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("loss-mismatch",)
     redefines_loss: ClassVar[bool] = True
 
     @classmethod

@@ -38,6 +38,7 @@ class Reconnect(Remedy):
     name: ClassVar[str] = "reconnect"
     cures: ClassVar[tuple[str, ...]] = ("disconnected-parameters",)
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("disconnected-parameters",)
 
     parameters: tuple[str, ...]
     """Names of the weights that get no gradient; `*` stands for one part of a name."""

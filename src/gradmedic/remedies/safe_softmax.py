@@ -36,6 +36,7 @@ class SafeSoftmax(Remedy):
     name: ClassVar[str] = "safe-softmax"
     cures: ClassVar[tuple[str, ...]] = ("non-finite",)
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("non-finite",)
 
     sites: tuple[str, ...]
     """Where, such as "train.py:21/softmax"; `*` stands for one part of a name."""

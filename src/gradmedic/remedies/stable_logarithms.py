@@ -38,6 +38,7 @@ class StableLogarithms(Remedy):
     name: ClassVar[str] = "stable-logarithms"
     cures: ClassVar[tuple[str, ...]] = ("non-finite",)
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("non-finite",)
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:

@@ -38,6 +38,7 @@ class StraightThrough(Remedy):
     name: ClassVar[str] = "straight-through"
     cures: ClassVar[tuple[str, ...]] = ("disconnected-parameters", "vanishing-gradient")
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("disconnected-parameters",)
 
     sites: tuple[str, ...]
     """Where, such as "train.py:22/round"; `*` stands for one part of a name."""

@@ -39,6 +39,7 @@ class UseFloat32(Remedy):
     name: ClassVar[str] = "use-float32"
     cures: ClassVar[tuple[str, ...]] = ("non-finite", "gradient-underflow")
     alters: ClassVar[Alters] = Alters.MODEL
+    mends: ClassVar[tuple[str, ...]] = ("non-finite",)
 
     sites: tuple[str, ...] = ()
     """Where, such as "train.py:22/mul". Empty: everywhere."""

@@ -38,6 +38,7 @@ class ZeroGradients(Remedy):
     name: ClassVar[str] = "zero-gradients"
     cures: ClassVar[tuple[str, ...]] = ("stale-gradients", "disconnected-parameters")
     alters: ClassVar[Alters] = Alters.UPDATE
+    mends: ClassVar[tuple[str, ...]] = ("stale-gradients", "disconnected-parameters")
 
     only: bool = False
     """Whether the script's own zeroing between a backward pass and its step is ignored."""
