@@ -133,7 +133,9 @@ def test_a_remedy_that_refuses_is_passed_over() -> None:
 
 def test_a_mistake_is_mended_whatever_else_helps_more() -> None:
     mends, hides = Candidate(prescribed("mends"), mends=True), Candidate(prescribed("hides"), order=1)
-    assert found(search(world({("mends",): 0.3, ("hides",): 0.01, ("hides", "mends"): 0.3}), mends, hides)) == ("mends",)
+    assert found(search(world({("mends",): 0.3, ("hides",): 0.01, ("hides", "mends"): 0.3}), mends, hides)) == (
+        "mends",
+    )
     assert found(search(world({("mends",): 1.0, ("hides",): 0.01}), mends, hides)) == ("hides",)
     together = {("mends",): 0.3, ("hides",): 0.1, ("hides", "mends"): 0.01}
     assert found(search(world(together), mends, hides)) == ("hides", "mends")

@@ -1,5 +1,6 @@
 """`gm.predict`: what it takes, what it tells, and that it leaves everything as it was."""
 
+import math
 import random
 from collections.abc import Callable
 
@@ -178,6 +179,17 @@ def test_what_has_no_rule_is_named_and_widens_the_ranges() -> None:
     first = found.layers[0].grad
     assert first is not None
     assert first.high / first.low > 90
+
+
+def test_a_logarithm_of_what_may_be_zero_is_named_and_stops_nothing() -> None:
+    def poisson(output: Tensor, count: Tensor) -> Tensor:
+        return (output - count * output.log()).mean()
+
+    model = nn.Sequential(nn.Linear(5, 32), nn.Tanh(), nn.Linear(32, 1))
+    found = gm.predict(model, (torch.randn(40, 5), torch.ones(40, 1)), loss=poisson)
+    assert not found.reliable
+    assert found.unknown
+    assert all(math.isfinite(layer.grad.middle) for layer in found.layers if layer.grad)
 
 
 def test_a_batch_that_does_not_fit_is_refused_in_one_sentence() -> None:

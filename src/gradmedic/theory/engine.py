@@ -139,7 +139,7 @@ def _seed(flow: Flow) -> None:
 
 def _return(flow: Flow, i: int) -> None:
     """Send the gradients that have arrived at a step back to its inputs."""
-    step, passage = flow.plan.steps[i], flow.passages[i]
+    step = flow.plan.steps[i]
     arrived = [flow.arrivals.get((i, output)) for output in range(len(flow.values[i]))]
     logs = [
         arrival.log + _size(arrival) for arrival in arrived if arrival is not None and arrival.log_square > -math.inf
@@ -147,14 +147,32 @@ def _return(flow: Flow, i: int) -> None:
     if not logs or not step.inputs:
         return
     log = max(logs)
-    grads = passage.back([_rescaled(arrival, log) for arrival in arrived])
+    grads = _sent_back(flow, i, [_rescaled(arrival, log) for arrival in arrived])
     for slot, (edge, grad) in enumerate(zip(step.inputs, grads, strict=False)):
         if edge is not None and grad is not None:
             sent = flow.sent[i, slot] = Arrival(_fresh(grad, arrived), log)
-            if slot < passage.told:
+            if slot < flow.passages[i].told:
                 continue
             before = flow.arrivals.get(edge)
             flow.arrivals[edge] = sent if before is None else _added(before, sent)
+
+
+def _sent_back(flow: Flow, i: int, arrived: Sequence[Grad]) -> Sequence[Grad]:
+    """What a step sends back; what has no mean square, as the slope of a logarithm near zero, has no rule."""
+    grads = flow.passages[i].back(arrived)
+    if all(math.isfinite(_square(grad)) for grad in grads) or not all(map(math.isfinite, map(_square, arrived))):
+        return grads
+    step = flow.plan.steps[i]
+    inputs = [None if edge is None else flow.values[edge[0]][edge[1]] for edge in step.inputs]
+    flow.unknown[i] = f"{step.op} has no slope of finite mean square here"
+    flow.passages[i] = _unknown(step, inputs)
+    return flow.passages[i].back(arrived)
+
+
+def _square(grad: Grad) -> float:
+    if grad is None:
+        return 0.0
+    return grad if isinstance(grad, float) else grad.square
 
 
 def _fresh(grad: Signal | float, arrived: Sequence[Arrival | None]) -> Signal | float:
@@ -168,7 +186,7 @@ def _fresh(grad: Signal | float, arrived: Sequence[Arrival | None]) -> Signal | 
 
 
 def _size(arrival: Arrival) -> float:
-    square = arrival.grad if isinstance(arrival.grad, float) else arrival.grad.square
+    square = _square(arrival.grad)
     return math.log(square) if square > 0 else -math.inf
 
 

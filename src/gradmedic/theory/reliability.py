@@ -18,13 +18,17 @@ STEEPEST = 2.0
 """Growth of an accident on its way forward; beyond it signals collapse or explode at a layer that differs each time."""
 
 
+LARGEST = 700.0
+"""The largest number whose exponential can be told."""
+
+
 def reasons(flow: Flow, spread: Spread) -> Iterator[Message]:
     """Each reason not to rely on a prediction; none if all is well."""
     if flow.unknown:
         names = ", ".join(sorted({flow.plan.steps[i].op for i in flow.unknown}))
         yield Message("There is no rule for {names}; sizes beyond are guesses.", {"names": names})
     if spread.widest > WIDEST:
-        factor = f"{math.exp(spread.widest / 2):.1f}"
+        factor = f"{math.exp(min(spread.widest / 2, LARGEST)):.3g}"
         yield Message(
             "The network is narrow for its depth: one initialization differs from another by a factor of {factor}.",
             {"factor": factor},
