@@ -85,5 +85,7 @@ def test_a_loss_that_does_not_fall_is_not_called_healthy() -> None:
     fc = site("fc", "linear", {"grad_rms": 0.1})
     stuck = judge(sketch([fc], losses=[2.3] * 40))
     assert (stuck.verdict, stuck.failing) == ("unclear", (0,))
+    helper = judge(sketch([fc], losses={0: [0.9**step for step in range(40)], 1: [2.3] * 40}))
+    assert (helper.verdict, helper.failing) == ("healthy", ())
     noisy = judge(sketch([fc], losses=[1.5, 0.5] * 10 + [1.3, 0.3] * 10))  # noise may hide that it fell
     assert (noisy.verdict, noisy.failing) == ("healthy", ())

@@ -33,10 +33,10 @@ def judge(recording: Recording, settings: Settings | None = None) -> Report:
 
 
 def _failing(recording: Recording, states: Mapping[int, Progress]) -> Iterator[int]:
-    """The streams that failed without a fall of the loss that noise alone might hide."""
-    for stream, state in states.items():
-        if outcome(recording, stream) is Outcome.FAILED and state.fell < FELL:
-            yield stream
+    """The streams that failed without a fall of the loss that noise alone might hide, where no other one learns."""
+    outcomes = {stream: outcome(recording, stream) for stream in states}
+    if not {Outcome.LEARNING, Outcome.SETTLED} & {*outcomes.values()}:
+        yield from (s for s, found in outcomes.items() if found is Outcome.FAILED and states[s].fell < FELL)
 
 
 def made(rule: type[Rule], settings: Settings) -> Rule:

@@ -218,3 +218,27 @@ def test_a_token_unlike_the_others_is_told_from_them() -> None:
     found = compared(lambda: Tokens(48), *data(8, 15, 48))
     assert abs(found.activations["body.1 linear"]) < 0.03
     assert abs(found.weights["token"]) < 0.15
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+def test_bags_of_tokens(mode: str) -> None:
+    tokens = torch.randint(20, (8, 12), generator=torch.Generator().manual_seed(3))
+
+    def make() -> nn.Module:
+        return nn.Sequential(nn.EmbeddingBag(20, 48, mode=mode), nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 10))
+
+    found = compared(make, tokens, data(8)[1])
+    assert not found.flow.unknown
+    assert found.worst < 0.06
+    assert found.worst_weight < 0.08
+
+
+def test_pixels_that_are_compared_with_their_targets() -> None:
+    def make() -> nn.Module:
+        body = [nn.Conv2d(1, 24, 3, 2, 1), nn.ReLU(), nn.ConvTranspose2d(24, 24, 4, 2, 1), nn.ReLU()]
+        return nn.Sequential(*body, nn.Conv2d(24, 1, 3, padding=1), nn.Sigmoid())
+
+    x = data(8, 1, 12, 12)[0]
+    found = compared(make, x, x.sigmoid(), loss=F.binary_cross_entropy)
+    assert not found.flow.unknown
+    assert max(abs(found.activations[name]) for name in found.activations if "relu" in name) < 0.1

@@ -192,6 +192,16 @@ def test_a_logarithm_of_what_may_be_zero_is_named_and_stops_nothing() -> None:
     assert all(math.isfinite(layer.grad.middle) for layer in found.layers if layer.grad)
 
 
+def test_units_that_are_dead_for_all_samples_stop_nothing() -> None:
+    model = mlp(3, nn.ReLU, 16)
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            nn.init.constant_(layer.bias, -50.0)
+    found = gm.predict(model, torch.randn(8, 16), recommend=False)
+    assert not found.unknown
+    assert {weight.name for weight in found.weights if weight.grad and weight.grad.middle > 0} == {"6.bias"}
+
+
 def test_a_batch_that_does_not_fit_is_refused_in_one_sentence() -> None:
     with pytest.raises(GradmedicError, match="Sequential cannot be run on such a batch: "):
         gm.predict(mlp(2, nn.Tanh), (16, 63))

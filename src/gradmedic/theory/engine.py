@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from gradmedic.errors import TheoryError
 from gradmedic.theory.combining import of_sum
 from gradmedic.theory.entrance import drawn, entering, guessed
 from gradmedic.theory.fusion import fused
@@ -92,7 +93,7 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
         if rule is None:
             raise NoRuleError(f"no rule for {step.op}")
         return rule(step, inputs)
-    except (NoRuleError, TangledError) as reason:
+    except (NoRuleError, TangledError, TheoryError, ArithmeticError) as reason:
         flow.unknown[i] = str(reason)
         return _unknown(step, inputs)
 

@@ -67,6 +67,8 @@ class Lopsided:
         return tuple(sorted(z for kink in self.phi.expected.kinks for z in self._at(kink) if abs(z) < 9))
 
     def _at(self, x: float) -> list[float]:
+        if self.deviation == 0:
+            return []
         t = (x - self.mean) / self.deviation
         if abs(self.b) < 1e-9:
             return [t / self.a]

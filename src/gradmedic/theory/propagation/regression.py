@@ -60,14 +60,16 @@ def _pointwise(step: Step, inputs: Sequence[Value], slope: Slope) -> Passage:
     f = signal(inputs[0])
     given = inputs[1] if len(inputs) > 1 else None
     target = given if isinstance(given, Signal) else _target(step.sample, f)
-    delta = slope(f, target)
+    pair, delta = paired(f, target), slope(f, target)
     count = f.count * f.instances
     reduced = step.attributes.get("reduction", 1)
     weight = {1: 1.0 / count**2, 2: 1.0}.get(reduced, 1.0)
 
     def back(grad: Signal) -> Sequence[Grad]:
         size = weight * grad.square
-        own = replace(delta, k=delta.k * size, m=delta.m * size, mean=torch.zeros_like(delta.k), dims=f.dims)
+        own = replace(delta, k=delta.k * size, m=delta.m * size, mean=torch.zeros_like(delta.k))
+        # Where targets know less of which entries are neighbors than outputs do, so does the difference.
+        own = replace(own, dims=f.dims) if own.axes == f.axes else pair.reduced(own, pair.a)
         return [own, own if isinstance(given, Signal) else None][: len(inputs)]
 
     return one(scalar(1.0), back, elastic=(0.0,)) if reduced else one(f, back)
