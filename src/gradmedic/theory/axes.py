@@ -97,8 +97,7 @@ def partners(axis: Axis) -> tuple[Tensor, Tensor]:
 
 def over(k: Tensor, dim: int, weights: Tensor) -> Tensor:
     """A weighted sum over the classes of one axis, which is kernel dimension `dim`."""
-    found: Tensor = torch.tensordot(k, weights, dims=([dim], [0]))
-    return found
+    return (k if dim == k.dim() - 1 else k.movedim(dim, -1)) @ weights
 
 
 def coarsened(k: Tensor, dim: int, axis: Axis) -> Tensor:

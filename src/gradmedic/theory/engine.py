@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -28,7 +29,7 @@ class Arrival:
     grad: Signal | float
     log: float = 0.0
 
-    @property
+    @cached_property
     def log_square(self) -> float:
         """The logarithm of the squared norm."""
         square = self.grad if isinstance(self.grad, float) else _norm_square(self.grad)

@@ -10,17 +10,24 @@ from gradmedic.theory.growing import TURNED
 from gradmedic.theory.plan import PARAMETER, Edge
 from gradmedic.theory.signal import Signal
 
+DRIFT = 0.008
+"""Of a recurrent layer's factor per step: its norm was within 1 %, 95 times in 100, in what was measured."""
+
 FEWEST = 4
 """Uses of the same weights below which it makes no difference that they are the same."""
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """A step that applies weights which others apply too: which ones (by number), how wide, and how coherently."""
+    """A step that applies weights which others apply too: which ones (by number), how wide, and how coherently.
+
+    `drift` is how far the factor of one use may be off: a standard deviation of the square's logarithm.
+    """
 
     number: int
     width: int
     coherence: float
+    drift: float = 0.0
 
     def accident(self, age: float) -> float:
         """The standard deviation of the logarithm of a square after so many uses of one random matrix.
@@ -63,5 +70,5 @@ def _origin(flow: Flow, edge: Edge) -> Edge:
 def _repeat(flow: Flow, i: int, number: int) -> Repeat:
     value, growth = flow.values[i][0], flow.passages[i].growth
     assert isinstance(value, Signal)
-    turned = value.exact == 1.0
-    return Repeat(number, value.count, growth().coherence if growth else TURNED if turned else 1.0)
+    turned, drift = value.exact == 1.0, DRIFT if growth else 0.0
+    return Repeat(number, value.count, growth().coherence if growth else TURNED if turned else 1.0, drift)

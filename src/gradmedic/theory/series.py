@@ -18,6 +18,8 @@ DEGREES = 160
 WIDE = 10.0
 STEP = 0.5
 """A panel's width in deviations: sixteen points follow the waves of the last polynomial."""
+BLOCK = 18
+"""Powers that are summed up in one go."""
 AT_ONCE = 1 << 14
 """Correlations that are looked at together."""
 
@@ -69,10 +71,19 @@ class Series:
         one, other = kinds // count, kinds % count
         terms = self.whole[i][:, one] * self.whole[j][:, other] - self.line[i][:, one] * self.line[j][:, other]
         even, odd = (_between(rest[i, j][one], rest[i, j][other]) for rest in self.rests)
-        total = torch.zeros_like(c)
-        for term in reversed([*terms, even, odd]):
-            total = total * c + (term[which] if len(kinds) > 1 else term)
-        return total
+        return _polynomial(torch.cat([terms, even[None], odd[None]]), c, which if len(kinds) > 1 else None)
+
+
+def _polynomial(terms: Tensor, c: Tensor, which: Tensor | None) -> Tensor:
+    """Horner's scheme, `BLOCK` powers at a time; each place has its own column of `terms` if `which` tells it."""
+    powers = torch.cat([torch.ones_like(c)[None], c.expand(BLOCK, -1).cumprod(0)])
+    total = torch.zeros_like(c)
+    for start in reversed(range(0, len(terms), BLOCK)):
+        some = terms[start : start + BLOCK]
+        low = powers[: len(some)]
+        sums = some[:, 0] @ low if which is None else (some[:, which] * low).sum(0)
+        total = total * powers[BLOCK] + sums
+    return total
 
 
 def _interpolation(nodes: Tensor, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import NamedTuple
 
@@ -72,17 +73,17 @@ class Signal:
     """How much the sum of the units' squares is no matter of chance: one where it is given, as behind a normalization
     or orthogonal weights, zero where units are independent."""
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """The shape of the tensor."""
         return tuple(prod(atom.size for atom in dim) for dim in self.dims)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """All units."""
         return sum(self.units)
 
-    @property
+    @cached_property
     def share(self) -> Tensor:
         """The share of the units that each part has."""
         return torch.tensor(self.units, dtype=torch.float64) / self.count
@@ -92,17 +93,17 @@ class Signal:
         """The skewness of each part."""
         return torch.zeros(len(self.units), dtype=torch.float64) if self.skew is None else self.skew
 
-    @property
+    @cached_property
     def instances(self) -> int:
         """All instances of a unit."""
         return prod(axis.size for axis in self.axes)
 
-    @property
+    @cached_property
     def squares(self) -> Tensor:
         """The mean square of each part."""
         return self.diagonal(self.k)
 
-    @property
+    @cached_property
     def square(self) -> float:
         """The mean square of all entries."""
         return float(self.share @ self.squares)
@@ -125,7 +126,7 @@ class Signal:
         n = self.instances
         return (n * all_ - same) / (n - 1) if n > 1 else same
 
-    @property
+    @cached_property
     def correlations(self) -> Tensor:
         """How the two instances of a pair go together."""
         left, right = self.ends(self.k)
@@ -136,7 +137,7 @@ class Signal:
         apart = 1 + 2 * self.apart(self.correlations**2)
         return torch.stack([torch.full_like(apart, 3.0), apart], 1)
 
-    @property
+    @cached_property
     def looseness(self) -> float:
         """The variance of the mean square over its units and instances, relative to its own square, times the units."""
         blended, same = self.blended(), 1.0 / self.instances
@@ -167,8 +168,10 @@ class Signal:
 
     def blended(self) -> "Signal":
         """All parts taken together as one."""
-        if len(self.units) == 1:
-            return self
+        return self if len(self.units) == 1 else self._blended
+
+    @cached_property
+    def _blended(self) -> "Signal":
         share, n = self.share, torch.tensor(self.units, dtype=torch.float64)
         mean, square = _weighted(self.mean, share), share @ self.squares
         k = _weighted(self.k, share)

@@ -55,4 +55,4 @@ def _overlap(n: int, variance: float, correlation: float) -> float:
 @cache
 def _draws(n: int) -> Tensor:
     generator = torch.Generator(device="cpu").manual_seed(0)
-    return torch.randn(3, max(DRAWS // n, 8), n, generator=generator, dtype=torch.float64)
+    return torch.randn(3, max(DRAWS // n, 8), n, generator=generator, dtype=torch.float64).float()

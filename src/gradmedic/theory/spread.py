@@ -43,7 +43,8 @@ def spread(flow: Flow) -> Spread:
 class _Accidents:
     """Three accidents per layer, in this order: that of its units as the next layer sees them, that of its gradient
     as the layer before sees it, and that of what it mixes itself where that is not the units of one layer.
-    One more for each sum, and for each value whose gradients add up: the parts are independent, but not orthogonal."""
+    One more for each sum, and for each value whose gradients add up: the parts are independent, but not orthogonal;
+    and for each normalization, that divides by what its operand's size happens to be."""
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
@@ -56,6 +57,8 @@ class _Accidents:
         self.junctions = {edge: last + n for n, edge in enumerate(self.senders)}
         self.repeats = repeats(flow)
         last += len(self.junctions)
+        self.sizes = {i: last + n for n, i in enumerate(i for i, p in enumerate(flow.passages) if p.sized)}
+        last += len(self.sizes)
         # For weights that are used again and again: how often a gradient has come through them, and what that does.
         self.ages = {i: last + 2 * repeat.number for i, repeat in self.repeats.items()}
         self.size = max(self.ages.values(), default=last - 2) + 2
@@ -162,9 +165,9 @@ class _Accidents:
         if edge in self.junctions:
             self._add(total, self.junctions[edge], self.senders[edge])
         if i in self.ages:
-            accident = self.repeats[i].accident(float(total[self.ages[i]]))
-            total[self.ages[i] + 1] = accident
-            self.found.repeated = max(self.found.repeated, accident)
+            repeat, age = self.repeats[i], float(total[self.ages[i]])
+            total[self.ages[i] + 1] = math.hypot(repeat.accident(age), repeat.drift * age)
+            self.found.repeated = max(self.found.repeated, repeat.accident(age))
         return total
 
     def _book(self, i: int, edge: Edge, total: Tensor, grad: Signal) -> None:
@@ -200,6 +203,11 @@ class _Accidents:
             edge = inputs[on]
             if to == slot and edge is not None and edge in self.up:
                 passed += weight * self.up[edge]
+                if passage.sized and (x := self._value(edge)) is not None:
+                    self._note(self.sizes[i], x)
+                    self.variance[self.sizes[i]] += passage.doubt**2
+                    self.alone[self.sizes[i]] += passage.doubt**2
+                    passed[self.sizes[i]] += weight
         if isinstance(sent.grad, float):
             self._weight(i, slot, source, sent, passed)
             return

@@ -53,6 +53,10 @@ class Passage:
     """By how many percent the result's mean square grows if an operand's grows by one."""
     bends: tuple[tuple[int, int, float], ...] = ()
     """(to, on, by how much): how many percent more is sent to one operand if another's mean square grows by one."""
+    sized: bool = False
+    """Whether these are the squares that the operand's units happen to have, not those that its layer gives them."""
+    doubt: float = 0.0
+    """How far the rule itself may be off: a standard deviation of the logarithm of the square that is sent back."""
 
 
 class NoRuleError(Exception):

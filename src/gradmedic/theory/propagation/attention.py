@@ -83,6 +83,8 @@ def _over_instances(x: Signal, position: int, hidden: float) -> Passage:
         x, k=k, m=_weights(alone, n, at), mean=torch.full_like(x.k, 1.0 / n), kurtosis=_peaked(x, max(variance, 0.0))
     )
 
+    rest = _left(n, hidden)
+
     def back(grad: Signal) -> Sequence[Grad]:
         def sent(weights: Tensor, g: Tensor) -> Tensor:
             # What all scores of a row have in common makes no difference: their gradients sum to zero.
@@ -90,7 +92,8 @@ def _over_instances(x: Signal, position: int, hidden: float) -> Passage:
             return each - over(each, at, axis).unsqueeze(at)
 
         axis = pairs(x.axes[position])
-        return [replace(grad, k=sent(out.k, grad.k), m=sent(out.m, grad.m))]
+        left = torch.where(same_row, *rest).unsqueeze(at)
+        return [replace(grad, k=sent(out.k * left, grad.k), m=sent(out.m * rest[1], grad.m))]
 
     return one(out, back)
 
@@ -115,6 +118,21 @@ def _visible(n: int, hidden: float) -> tuple[Tensor, Tensor]:
     same = (1 / i).mean() * n
     all_ = ((2 * i - 1) / i).sum() / n  # the mean of n / max(i, i') over all pairs
     return same, (all_ * n - same) / max(n - 1, 1)
+
+
+def _left(n: int, hidden: float) -> tuple[Tensor, Tensor]:
+    """What is left where a row's own mean is subtracted and rows see few tokens, relative to all n: see `_visible`.
+
+    Rows i and i' that see the first tokens have (1 - 1/min(i, i')) / max(i, i') of a difference between keys.
+    """
+    one_ = torch.ones((), dtype=torch.float64)
+    if hidden <= 0 or n < 2 or abs(hidden - (n - 1) / (2 * n)) > 0.02:
+        return one_, one_
+    i = torch.arange(1, n + 1, dtype=torch.float64)
+    kept = (1 - 1 / torch.minimum(i, i[:, None])) / torch.maximum(i, i[:, None])
+    whole = (1 - 1 / n) / torch.maximum(i, i[:, None])
+    same, apart = torch.eye(n, dtype=torch.float64), 1 - torch.eye(n, dtype=torch.float64)
+    return (kept * same).sum() / (whole * same).sum(), (kept * apart).sum() / (whole * apart).sum()
 
 
 def _mask(step: Step) -> float:

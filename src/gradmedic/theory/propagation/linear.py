@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from gradmedic.theory.laws import Law
 from gradmedic.theory.plan import Step
@@ -13,6 +14,8 @@ from gradmedic.theory.roles import parted, settled
 from gradmedic.theory.signal import UNITS, Atom, Signal
 
 NONE = Law(0.0, 0.0)
+NOTHING = 1e-9
+"""What is left of a sum over instances, relative to what independent ones would give, that counts as nothing."""
 
 
 @rule("linear", "addmm")
@@ -100,10 +103,17 @@ def returned(grad: Signal, law: Law, x: Signal, fan: float | None = None) -> Sig
 
 def weight_square(grad: Signal, x: Signal, fan: float | None = None) -> float:
     """E|dW|^2: all pairs of instances, in which gradient and signal both agree."""
-    pairs = grad.everywhere(grad.blended().k * x.blended().k)
-    return float(pairs[0]) * grad.instances**2 * grad.count * (x.count if fan is None else fan)
+    pairs = grad.blended().k * x.blended().k
+    return summed(grad, pairs) * grad.instances**2 * grad.count * (x.count if fan is None else fan)
 
 
 def bias_square(grad: Signal) -> float:
     """E|db|^2: a bias gets the sum over all instances."""
-    return float(grad.share @ grad.everywhere(grad.k)) * grad.instances**2 * grad.count
+    return summed(grad, grad.k) * grad.instances**2 * grad.count
+
+
+def summed(grad: Signal, k: Tensor) -> float:
+    """The mean of a kernel over all pairs: none at all where only rounding errors are left, as before a norm."""
+    share = grad.share if len(k) > 1 else torch.ones(1, dtype=torch.float64)
+    all_, same = float(share @ grad.everywhere(k)), float(share @ grad.diagonal(k).abs()) / grad.instances
+    return all_ if all_ > NOTHING * same else 0.0
