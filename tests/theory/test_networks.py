@@ -137,6 +137,8 @@ def test_causal_attention_that_is_written_out() -> None:
     found = compared(lambda: nn.Sequential(Causal(48), nn.Linear(48, 10)), *data(4, 24, 48, targets=96))
     assert not found.flow.unknown
     assert max(abs(off) for name, off in found.activations.items() if "linear" in name and "q" not in name) < 0.15
+    scores = [off for name, off in found.activations.items() if "masked_fill" in name or "div" in name]
+    assert max(map(abs, scores)) < 0.05
 
 
 class Reader(nn.Module):

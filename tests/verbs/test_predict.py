@@ -2,6 +2,8 @@
 
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -210,3 +212,36 @@ def test_a_batch_that_does_not_fit_is_refused_in_one_sentence() -> None:
 def test_an_initialization_that_nobody_knows_is_refused() -> None:
     with pytest.raises(GradmedicError, match="init 'kaming' is none of default, he, xavier"):
         gm.predict(mlp(2, nn.Tanh), (16, 64), init="kaming")
+
+
+def test_a_bias_before_a_norm_gets_no_gradient() -> None:
+    model = nn.Sequential(nn.Linear(16, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 4))
+    grads = {weight.name: weight.grad for weight in gm.predict(model, torch.randn(24, 16), recommend=False).weights}
+    assert grads["0.bias"].middle == 0.0
+    assert grads["0.weight"].middle > 0
+    assert grads["1.bias"].middle > 0
+
+
+def test_a_size_that_chance_gives_to_few_units_widens_the_interval_of_what_is_divided_by_it() -> None:
+    class Token(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token, self.norm, self.head = nn.Parameter(torch.randn(8, 64)), nn.LayerNorm(64), nn.Linear(64, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.head(self.norm(self.token[:1] + 0.1 * x))
+            return out
+
+    found = gm.predict(Token(), torch.randn(16, 64), recommend=False)
+    (norm,) = (operation.grad for operation in found.operations if operation.site.op == "layer_norm")
+    (added,) = (operation.grad for operation in found.operations if operation.site.op == "add")
+    assert added.high / added.low > 1.3 * norm.high / norm.low
+
+
+def test_it_does_not_wait_for_a_compiler() -> None:
+    code = """
+import sys, torch, gradmedic as gm
+gm.predict(torch.nn.Linear(4, 2), torch.randn(8, 4))
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
