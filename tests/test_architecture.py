@@ -21,7 +21,7 @@ FLOORS = {
     "facts": "site ledger recording finding progress report sketch placing prescription checkup trial prediction",
     "accounts": "scoring pairs units treatment curves comparison agreement budget length results",
     "store": "chains shelf rows journal recorder merging archive",
-    "judges": "layers outcome beginning depth growth through_time origins misfit wiring norms rates globs anatomy "
+    "judges": "layers outcome depth beginning growth through_time origins misfit wiring norms rates globs anatomy "
     "locale rules judge",
     "voices": "patching renderers explain sinks",
     "body": "activations theory probe init patient starts scaling clip remedies batches",

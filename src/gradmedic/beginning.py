@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from math import isfinite
 from statistics import median
 
+from gradmedic.depth import foreseen
 from gradmedic.layers import Layer
 from gradmedic.outcome import Outcome, guessing, outcome
-from gradmedic.recording import Recording
+from gradmedic.recording import Capture, Recording
 from gradmedic.site import Kind, Parameter, Site
 
 BOUNDED = ("sigmoid", "tanh", "hardtanh", "hardsigmoid", "softmax", "softsign", "erf")
@@ -22,14 +23,36 @@ def heavy(found: Sequence[Layer], recording: Recording, gain: float) -> list[Lay
 def detour(recording: Recording, stream: int) -> tuple[float, float] | None:
     """How many times that of a guess the first loss is, and the share of the run until it is back there.
 
-    Only for a cross-entropy, whose guess is known.
+    Only where the loss of a guess is known. Targets far from zero make the first loss of a regression
+    large whatever the weights are: there it is compared with that of outputs at zero, too.
     """
     guess, losses = guessing(recording, stream), [loss for _, loss in recording.losses(stream)]
     if not guess or len(losses) < 8 or not isfinite(losses[0]):
         return None
     typical = [median(losses[i : i + 5]) for i in range(len(losses) - 4)]
     back = next((i for i, loss in enumerate(typical) if loss <= guess), len(losses))
-    return losses[0] / guess, back / len(losses)
+    return losses[0] / max(guess, _largest_target(recording, stream) ** 2), back / len(losses)
+
+
+def _largest_target(recording: Recording, stream: int) -> float:
+    """The size of the largest target of a regression, zero for a classifier."""
+    numbers = [
+        row
+        for capture in recording.captures_of(stream)
+        for key, row in capture.sites.items()
+        if "guess" in row and recording.sites[key].op != "nll_loss"
+    ]
+    return max((abs(row[end]) for row in numbers for end in ("target_min", "target_max") if end in row), default=0.0)
+
+
+def as_good_as_critical(recording: Recording, capture: Capture) -> bool:
+    """True where theory expects that critical weights change the gradient by less than a decade: it is not the weights.
+
+    A sum over neighbors, or over many residual branches, grows whatever the weights are.
+    """
+    ledger = max(capture.ledgers, key=lambda one: len(one.entries), default=None)
+    told = foreseen(recording, ledger) if ledger is not None else None
+    return told is not None and abs(told[0] - told[1]) < 1
 
 
 def _is_tamed(recording: Recording, site: Site) -> bool:

@@ -13,6 +13,9 @@ from statistics import median
 from gradmedic.progress import Progress, progress
 from gradmedic.recording import Capture, Recording
 
+STEADY = 4.0
+"""Times by which the variance of targets differs from batch to batch at the most; more means that they move."""
+
 
 class Outcome(StrEnum):
     """What became of a stream."""
@@ -56,12 +59,26 @@ def is_contest(recording: Recording, stream: int) -> bool:
 
 
 def guessing(recording: Recording, stream: int) -> float | None:
-    """The cross-entropy of a classifier that knows nothing, or None where the loss is another one."""
+    """The loss of the best constant outputs, which know nothing of the inputs; None where it is not known.
+
+    Of a classifier that is the entropy of its classes, of a regression the variance of its targets.
+    """
     ends = [site for site in recording.in_order(stream) if site.kind == "loss"]
-    if {site.op for site in ends} != {"log_softmax", "nll_loss"}:
-        return None
-    classes = {site.shape[1] for site in ends if site.op == "log_softmax" and len(site.shape) > 1}
-    return log(classes.pop()) if len(classes) == 1 and min(classes) > 1 else None
+    if {site.op for site in ends} == {"log_softmax", "nll_loss"}:
+        classes = {site.shape[1] for site in ends if site.op == "log_softmax" and len(site.shape) > 1}
+        if len(classes) != 1 or min(classes) < 2:
+            return None
+        told = [level for site in ends for _, level in recording.site_series(site.id, "guess")]
+        return median(told) if told else log(classes.pop())
+    return _of_regression(recording, stream)
+
+
+def _of_regression(recording: Recording, stream: int) -> float | None:
+    """The same where nothing comes after the comparison with the targets, and these stay what they are."""
+    backward = reversed([*recording.in_order(stream)])
+    last = next((site for site in backward if site.op not in ("mean", "pow")), None)
+    told = [level for _, level in recording.site_series(last.id, "guess")] if last is not None else []
+    return median(told) if told and min(told) > 0 and max(told) < STEADY * min(told) else None
 
 
 def before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:

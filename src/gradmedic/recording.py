@@ -16,6 +16,7 @@ slope_rms    root mean square of the activation's derivative
 silent       share of units that were zero for the whole batch, here
 dead         share of units that have been zero in every capture so far
 target_min, target_max   of the target of a loss, or of the difference that a loss by hand begins with
+guess        what a loss would be on this batch for the best constant outputs: variance, or entropy of the targets
 gain         decades from the gradient at the output to that at the input (log10 of norms)
 
 ## Numbers of a parameter in a capture (`Capture.parameters`)

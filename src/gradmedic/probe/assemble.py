@@ -48,7 +48,7 @@ class Sheet:
             told = [self.numbers[i, name] for i in vertices if (i, name) in self.numbers]
             if told:  # a unit that is dead in one branch of shared weights is alive in another
                 columns[name] = min(told) if name == "dead" else sum(told) / len(told)
-        for name, pick in (("target_min", min), ("target_max", max)):
+        for name, pick in (("target_min", min), ("target_max", max), ("guess", max)):
             told = [self.numbers[i, name] for i in vertices if (i, name) in self.numbers]
             if told:
                 columns[name] = pick(told)

@@ -58,7 +58,8 @@ class Layout:
     def _settle_kind(self, i: int) -> None:
         """A product without a parameter is no weight; a sum of two signals is a junction."""
         if self.kinds[i] is Kind.WEIGHTS and not self.own_parameters(i):
-            self.kinds[i] = Kind.ATTENTION
+            many = sum(edge is not None for edge in self.vertices[i].inputs) > 1
+            self.kinds[i] = Kind.ATTENTION if many else Kind.ARITHMETIC  # a constant matrix mixes neighbors
         elif self.vertices[i].operation.op == "add" and sum(self.parameter[j] < 0 for j in self.sources(i)) > 1:
             self.kinds[i] = Kind.RESIDUAL
 

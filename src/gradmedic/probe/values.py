@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.probe.graph import Vertex
+from gradmedic.probe.guess import guess, of_squares
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.meter import Meter
 from gradmedic.probe.readings import unit_activity, value_reading
@@ -93,6 +94,9 @@ def _target(meter: Meter, i: int, vertex: Vertex, attribute: str) -> None:
         low, high = torch.aminmax(target.detach())
         meter.put((i, "target_min"), low)
         meter.put((i, "target_max"), high)
+        ignorant = guess(vertex, target)
+        if ignorant is not None:
+            meter.put((i, "guess"), ignorant)
 
 
 def _implied_target(meter: Meter, layout: Layout, i: int, error: Tensor) -> None:
@@ -109,6 +113,9 @@ def _implied_target(meter: Meter, layout: Layout, i: int, error: Tensor) -> None
             low, high = torch.aminmax(target.detach())
             meter.put((j, "target_min"), low)
             meter.put((j, "target_max"), high)
+            ignorant = of_squares(output, target.detach())
+            if ignorant is not None and getattr(layout.vertices[i].node, "_saved_exponent", None) == 2:
+                meter.put((j, "guess"), ignorant)
 
 
 def _units(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, result: Any, operand: Any) -> None:

@@ -1,6 +1,6 @@
 """Dead ReLU: units that output zero whatever they are shown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar
@@ -8,13 +8,23 @@ from typing import ClassVar
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import layers, paces
 from gradmedic.outcome import Outcome, before_the_end, outcome
-from gradmedic.recording import Capture, Recording
+from gradmedic.recording import MEASURED, Capture, Recording
 from gradmedic.rules import Rule
 from gradmedic.site import Kind, Place, Site
 from gradmedic.sketch import parameter, site, sketch
 
 CUTS = ("relu", "relu6", "clamp", "threshold", "maximum")
 """Operations that are flat at zero on one side; others cannot die."""
+
+
+CONSEQUENCES = (
+    "vanishing-gradient",
+    "exploding-gradient",
+    "learning-rate-too-low",
+    "loss-spike",
+    "saturated-activation",
+)
+"""What follows where units are dead. That steps are too large follows only where nothing is left alive."""
 
 
 @dataclass(frozen=True)
@@ -117,23 +127,32 @@ class DeadRelu(Rule):
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:
             result = outcome(recording, stream)
-            deaths = [death for site in recording.in_order(stream) if (death := self._death(recording, site))]
-            deaths = deaths or [death for site in recording.in_order(stream) if (death := self._mute(recording, site))]
             # A run that ended in NaN may have been learning until then.
             stuck = result is Outcome.FAILED and isfinite(recording.losses(stream)[-1][1])
             limit = self.share if stuck else self.whole
+            sites = recording.in_order(stream)
+            deaths = [death for site in sites if (death := self._death(recording, site, limit))]
+            deaths = deaths or [death for site in sites if (death := self._mute(recording, site))]
             # Who died first is the cause; of those that died together, the first in the network.
-            dead = sorted((d for d in deaths if d.share >= limit), key=lambda d: (d.since.step, d.site.order))
+            dead = sorted(deaths, key=lambda d: (d.since.step, d.site.order))
             if dead:
-                gentle = result is Outcome.LEARNING or (result is Outcome.UNCLEAR and dead[0].share < 1)
-                yield self._finding(recording, dead, Severity.NOTE if gentle else self.severity)
+                yield self._finding(recording, dead, self._severity(recording, dead[0], result))
 
-    def _death(self, recording: Recording, site: Site) -> Death | None:
+    def _severity(self, recording: Recording, worst: Death, result: Outcome) -> Severity:
+        """A dead layer without a way around it is no note even where what comes after it learns."""
+        if result is Outcome.UNCLEAR:
+            return Severity.NOTE if worst.share < 1 else self.severity
+        if result is not Outcome.LEARNING:
+            return self.severity
+        captures = [c for c in recording.captures_of(worst.site.stream) if c.step >= worst.since.step]
+        return Severity.WARNING if worst.share == 1 and _nothing_passes(recording, captures) else Severity.NOTE
+
+    def _death(self, recording: Recording, site: Site, limit: float) -> Death | None:
         if (site.op not in CUTS and site.module_type != "ReLU6") or site.tail or self._fed_by_nothing(recording, site):
             return None
         seen = [c for c in before_the_end(recording, site.stream) if "silent" in c.sites.get(site.id, {})]
         silent = [capture.sites[site.id]["silent"] for capture in seen]
-        alive = [at for at, share in enumerate(silent) if share < self.share]
+        alive = [at for at, share in enumerate(silent) if share < limit]
         start = alive[-1] + 1 if alive else 0
         if len(seen) - start < self.captures:
             return None
@@ -174,14 +193,7 @@ class DeadRelu(Rule):
             {"dead": round(worst.share, 4), "layers": len(dead), **evidence},
             cures,
             rank=1 if worst.from_start else 2,
-            explains=(
-                "vanishing-gradient",
-                "exploding-gradient",
-                "learning-rate-too-high",
-                "learning-rate-too-low",
-                "loss-spike",
-                "saturated-activation",
-            ),
+            explains=(*CONSEQUENCES, *(("learning-rate-too-high",) if worst.share >= self.whole else ())),
         )
 
     def _cause(self, recording: Recording, death: Death) -> tuple[Message, tuple[Cure, ...], dict[str, float]]:
@@ -200,6 +212,12 @@ class DeadRelu(Rule):
         slower = Cure(Message("Lower the learning rate tenfold, or warm it up"))
         scaled = Cure(Message("Scale the inputs to a size near one"), "x = (x - x.mean()) / x.std()")
         return told, (scaled, slower, leaky) if inputs >= self.raw else (slower, leaky, scaled), evidence
+
+
+def _nothing_passes(recording: Recording, captures: Sequence[Capture]) -> bool:
+    """True where the first weights of the network get a gradient of exactly zero."""
+    first = next((site for site in recording.in_order(captures[0].stream) if site.kind in MEASURED), None)
+    return first is not None and all(c.sites.get(first.id, {}).get("grad_rms") == 0 for c in captures)
 
 
 def _feeder(recording: Recording, site: Site) -> Site | None:

@@ -132,7 +132,9 @@ class DisconnectedParameters(Rule):
     def _is_stale(self, wires: Wiring) -> bool:
         """True where the optimizer holds the weights of a network or layer that is gone."""
         same = {p.shape for p in wires.idle} & {p.shape for p in wires.forgotten}
-        return bool(same) or any(not p.module_type for p in wires.idle)
+        held = {(p.name, p.shape) for p in (*wires.working, *wires.cut)}
+        replaced = held & {(p.name, p.shape) for p in wires.forgotten}  # trained before, in another layer's place
+        return bool(same or replaced) or any(not p.module_type for p in wires.idle)
 
     def _is_input(self, wires: Wiring) -> bool:
         """True where what is trained is an image or the like, and the network only passes the gradient on."""

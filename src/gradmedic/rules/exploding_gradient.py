@@ -6,13 +6,13 @@ from math import hypot
 from statistics import median
 from typing import ClassVar
 
-from gradmedic.depth import forward_growth, shares, slope
+from gradmedic.depth import forward_growth, longest, shares, slope
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import layers, sound, typical_paces
 from gradmedic.outcome import Outcome, climb_by_step, outcome
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
-from gradmedic.site import Place
+from gradmedic.site import Kind, Place
 from gradmedic.sketch import Columns, parameter, site, sketch
 from gradmedic.through_time import waves
 
@@ -254,7 +254,16 @@ def _booked(capture: Capture) -> Message:
     if booked is None:
         return Message("Each layer passes on more than it gets.")
     text = "On the way back weights changed its size by {weights} decades and activations by {activations}."
-    return Message(text, {"activations": f"{booked[0]:+.1f}", "weights": f"{booked[1]:+.1f}"})
+    values = {"activations": f"{booked[0]:+.1f}", "weights": f"{booked[1]:+.1f}"}
+    ledger = longest(capture)
+    rest = (ledger.total - ledger.by_kind().get(Kind.LOSS, 0.0) - sum(booked)) if ledger else 0.0
+    if rest > max(1.0, *booked):
+        text = (
+            "On the way back weights changed its size by {weights} decades, activations by {activations},"
+            " and what is neither (sums, products) by {rest}."
+        )
+        values["rest"] = f"{rest:+.1f}"
+    return Message(text, values)
 
 
 def _clip() -> Cure:

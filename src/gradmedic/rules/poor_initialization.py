@@ -6,7 +6,7 @@ from math import isfinite, log10
 from statistics import median
 from typing import ClassVar
 
-from gradmedic.beginning import detour, heavy, idle, stays_zero
+from gradmedic.beginning import as_good_as_critical, detour, heavy, idle, stays_zero
 from gradmedic.depth import forward_growth
 from gradmedic.finding import Cure, Finding, Message, Severity
 from gradmedic.layers import APPLIES, Layer, layers
@@ -150,7 +150,11 @@ class PoorInitialization(Rule):
                 recording, capture, large, len(found)
             ):
                 yield self._large(recording, large, capture, result)
-            elif (far := detour(recording, stream)) and far[0] >= self.beyond and far[1] >= self.wasted:
+            elif (
+                (far := detour(recording, stream))
+                and (far[0] >= self.beyond and far[1] >= self.wasted)
+                and not as_good_as_critical(recording, capture)
+            ):
                 yield self._far_off(recording, capture, *far)
 
     def _alike(self, recording: Recording, held: Parameter) -> bool:

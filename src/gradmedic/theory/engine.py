@@ -94,8 +94,8 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
         if rule is None:
             raise NoRuleError(f"no rule for {step.op}")
         return rule(step, inputs)
-    except (NoRuleError, TangledError, TheoryError, ArithmeticError) as reason:
-        flow.unknown[i] = str(reason)
+    except (NoRuleError, TangledError, TheoryError, ArithmeticError, RuntimeError) as reason:
+        flow.unknown[i] = str(reason)  # RuntimeError: torch's, of shapes that a rule did not expect
         return _unknown(step, inputs)
 
 
@@ -161,12 +161,15 @@ def _return(flow: Flow, i: int) -> None:
 
 def _sent_back(flow: Flow, i: int, arrived: Sequence[Grad]) -> Sequence[Grad]:
     """What a step sends back; what has no mean square, as the slope of a logarithm near zero, has no rule."""
-    grads = flow.passages[i].back(arrived)
-    if all(math.isfinite(_square(grad)) for grad in grads) or not all(map(math.isfinite, map(_square, arrived))):
-        return grads
     step = flow.plan.steps[i]
+    try:
+        grads = flow.passages[i].back(arrived)
+        if all(math.isfinite(_square(grad)) for grad in grads) or not all(map(math.isfinite, map(_square, arrived))):
+            return grads
+        flow.unknown[i] = f"{step.op} has no slope of finite mean square here"
+    except RuntimeError as reason:
+        flow.unknown[i] = str(reason)
     inputs = [None if edge is None else flow.values[edge[0]][edge[1]] for edge in step.inputs]
-    flow.unknown[i] = f"{step.op} has no slope of finite mean square here"
     flow.passages[i] = _unknown(step, inputs)
     return flow.passages[i].back(arrived)
 

@@ -72,7 +72,7 @@ def _same_target(target: Tensor | None, x: Signal) -> Tensor:
     sizes = [axis.size for axis in x.axes]
     if target is None or target.is_meta or target.is_floating_point() or target.numel() != prod(sizes):
         return same + (1 - same) / x.count
-    if target.numel() * x.count > MOST or target.min() < 0:
+    if target.numel() * x.count > MOST or target.min() < 0 or target.max() >= x.count:
         return same + (1 - same) / x.count
     order = [atom for dim in x.dims for atom in dim if not atom.is_units]
     laid = target.cpu().reshape([atom.size for atom in order])
