@@ -204,16 +204,24 @@ class _Accidents:
             if to == slot and edge is not None and edge in self.up:
                 passed += weight * self.up[edge]
                 if passage.sized and (x := self._value(edge)) is not None:
-                    self._note(self.sizes[i], x)
-                    self.variance[self.sizes[i]] += passage.doubt**2
-                    self.alone[self.sizes[i]] += passage.doubt**2
-                    passed[self.sizes[i]] += weight
+                    passed[self._size(i, x)] += weight
         if isinstance(sent.grad, float):
             self._weight(i, slot, source, sent, passed)
             return
         self.found.sent[i, slot] = math.sqrt(self._variance(passed))
         if slot >= passage.told:
             self.down[source] = self._arrived(source) + self._share(sent, source) * passed
+
+    def _size(self, i: int, x: Signal) -> int:
+        """The accident of the size that a normalization divides by, and what its rule leaves out."""
+        at = self.sizes[i]
+        if x.layer in self.place:  # a layer's weights that are large by chance send as much more back
+            self.variance[at] = self.alone[at] = 0.0
+        else:
+            self._note(at, x)
+        self.variance[at] += self.flow.passages[i].doubt ** 2
+        self.alone[at] += self.flow.passages[i].doubt ** 2
+        return at
 
     def _weight(self, i: int, slot: int, source: Edge, sent: Arrival, passed: Tensor) -> None:
         """A weight's gradient varies as the gradient and the signal that it is made of do."""
