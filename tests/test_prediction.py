@@ -2,13 +2,18 @@
 
 import json
 from dataclasses import replace
+from math import inf
+from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from gradmedic.finding import Message
 from gradmedic.ledger import Entry, Ledger
 from gradmedic.prediction import Operation, Prediction, Range, Weight
 from gradmedic.site import Kind, Site
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "docs/reference/prediction.schema.json").read_text())
 
 
 def around(size: float) -> Range:
@@ -94,3 +99,21 @@ def test_measured_sizes_stand_beside_and_those_elsewhere_are_marked() -> None:
     assert rows["layers.2"] == ["layers.2", "1", "-", "1", "-"]
     told = json.loads(replace(found, operations=seen).to_json())
     assert told["operations"][0]["measured_grad_rms"] == 1.2e-3
+
+
+def test_its_json_is_what_the_schema_says() -> None:
+    found = replace(layers(0.0, inf, 1.0), recommended=layers(1.0, 1.0, 1.0), reasons=(Message("Signals overflow."),))
+    odd = replace(found.operations[0], grad=None, gain=None, unknown="no rule for cumsum", measured_value=2.0)
+    told = json.loads(replace(found, operations=(odd, *found.operations[1:])).to_json())
+    Draft202012Validator.check_schema(SCHEMA)
+    validator = Draft202012Validator(SCHEMA)
+    assert validator.is_valid(json.loads(Prediction().to_json()))
+    validator.validate(told)
+    assert not validator.is_valid({**told, "mood": "good"})
+    assert not validator.is_valid({**told, "recommended": {**told["recommended"], "mood": "good"}})
+    assert set(SCHEMA["$defs"]["operation"]["properties"]["kind"]["enum"]) == set(Kind)
+
+
+def test_the_page_explains_every_key() -> None:
+    page = (Path(__file__).parents[1] / "docs/reference/prediction.md").read_text()
+    assert not [key for key in json.loads(Prediction().to_json()) if f"`{key}`" not in page]

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import validate  # type: ignore[import-untyped]
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/reference/prediction.schema.json").read_text())
 MODELS = """
 from torch import nn
 
@@ -125,6 +127,7 @@ def test_a_script_is_predicted_from_its_first_pass_with_what_was_measured_beside
     assert "VANISHES" in done.stderr
     assert "measured" in done.stderr
     told = json.loads((tmp_path / "out.json").read_text())
+    validate(told, SCHEMA)
     assert told["model"] == "train.py:16"
     layers = [operation for operation in told["operations"] if operation["kind"] == "weights"]
     assert len(layers) == 11

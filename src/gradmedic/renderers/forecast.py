@@ -199,7 +199,7 @@ def _widest(titles: Sequence[str], rows: Sequence[Sequence[str]], column: int) -
 
 
 def json(prediction: Prediction, lang: str = "en") -> str:
-    """The prediction as JSON, for programs."""
+    """The prediction as JSON, for programs: docs/reference/prediction.schema.json describes it."""
     whole = {"schema": SCHEMA, **document(prediction, lang)}
     return json_.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
