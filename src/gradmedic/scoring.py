@@ -35,6 +35,8 @@ RUNAWAY = 10.0
 """A loss below zero by this many times the largest size that it had in any control is a runaway."""
 CALM = 0.25
 """The share of the runs whose spread is less than the unit of a loss that has a sign."""
+EARLY = 3
+"""Passes that tell what losses and gradients of a contest were like when training began."""
 ROOM = 1.0
 """Decades that losses and gradients of a contest may grow without being called unstable."""
 
@@ -148,7 +150,7 @@ def tail(series: Series, steps: int | None = None) -> Sequence[float]:
 
 
 def _growth(series: Series) -> float:
-    """Decades by which losses and gradients outgrew what they were in the first tenth of the run."""
+    """Decades by which losses and gradients outgrew what they were in the first passes, as the diagnosis counts them."""
     sizes = ([abs(loss) for loss in series.losses], [norm for _, norm in series.norms])
     return sum(max(0.0, _climb(size) - ROOM) for size in sizes)
 
@@ -156,6 +158,6 @@ def _growth(series: Series) -> float:
 def _climb(sizes: Sequence[float]) -> float:
     if any(not isfinite(size) for size in sizes):
         return inf
-    early = [size for size in sizes[: max(FEWEST, len(sizes) // 10)] if size > 0]
+    early = [size for size in sizes if size > 0][:EARLY]
     late = [size for size in sizes[-max(FEWEST, round(TAIL * len(sizes))) :] if size > 0]
     return log10(median(late) / median(early)) if early and late else 0.0
