@@ -33,10 +33,15 @@ def judge(recording: Recording, settings: Settings | None = None) -> Report:
 
 
 def _failing(recording: Recording, states: Mapping[int, Progress]) -> Iterator[int]:
-    """The streams that failed without a fall of the loss that noise alone might hide, where no other one learns."""
+    """The streams that failed, where no other one learns."""
     outcomes = {stream: outcome(recording, stream) for stream in states}
     if not {Outcome.LEARNING, Outcome.SETTLED} & {*outcomes.values()}:
-        yield from (s for s, found in outcomes.items() if found is Outcome.FAILED and states[s].fell < FELL)
+        yield from (stream for stream, found in outcomes.items() if found is Outcome.FAILED and _shows(states[stream]))
+
+
+def _shows(state: Progress) -> bool:
+    """True unless the noise of a loss might hide that it fell."""
+    return state.state != "stuck" or (state.fell < FELL and state.noise < FELL * abs(state.first or 0.0))
 
 
 def made(rule: type[Rule], settings: Settings) -> Rule:
