@@ -150,7 +150,7 @@ def tail(series: Series, steps: int | None = None) -> Sequence[float]:
 
 
 def _growth(series: Series) -> float:
-    """Decades by which losses and gradients outgrew what they were in the first passes, as the diagnosis counts them."""
+    """Decades by which losses and gradients outgrew what they were in the first passes, as the diagnosis does."""
     sizes = ([abs(loss) for loss in series.losses], [norm for _, norm in series.norms])
     return sum(max(0.0, _climb(size) - ROOM) for size in sizes)
 

@@ -106,8 +106,24 @@ class DeadRelu(Rule):
             losses=[9.0, 4e4, 7e3, 50.0, 20.0, 5.0] + [2.31, 2.30] * 30,
             lr=0.1,
         ),
+        sketch(  # nothing arrives before it any more, though what comes after it goes on learning
+            [
+                site("fc1", "linear", {"grad_rms": [0.1, 0, 0, 0]}, parameter="fc1.weight"),
+                site("relu", "relu", {"silent": [0.3, 1.0, 1.0, 1.0]}),
+                site("fc2", "linear"),
+            ],
+            losses=[700 * 0.98**i for i in range(60)],
+        ),
     ]
     HEALTHY: ClassVar = [
+        sketch(  # dead, with a way around it, and learning
+            [
+                site("fc1", "linear", {"grad_rms": 0.1}, parameter="fc1.weight"),
+                site("relu", "relu", {"silent": [0.3, 1.0, 1.0, 1.0]}),
+                site("fc2", "linear"),
+            ],
+            losses=[2.3 * 0.95**i for i in range(60)],
+        ),
         sketch([site("relu", "relu", {"silent": [0.47] * 5}), site("fc2", "linear")], losses=[2.3] * 40),
         sketch([site("relu", "relu", {"silent": [0.2, 0.9, 0.9, 0.3, 0.3]}), site("fc2", "linear")], losses=[2.3] * 40),
         sketch(  # sparse, and learning

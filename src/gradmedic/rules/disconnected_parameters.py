@@ -84,6 +84,7 @@ class DisconnectedParameters(Rule):
         _run(_drawn("encoder.weight", optimizer=None), _drawn("decoder.weight")),  # one of two models
         _run(_drawn("fc.weight", optimizer=None), _drawn("tensor", grad=False, called=False), _drawn("body.weight")),
         _run(_drawn("fc.weight", optimizer=None), _drawn("old", grad=False, called=False)),  # the whole network
+        _run(_drawn("fc.weight", module_type=""), _drawn("fc.weight", optimizer=None)),  # replaced after a while
         _run(_drawn("tokens.net.weight", 4, grad=False), _drawn("body.weight"), losses=FALLING),  # argmax
         _run(parameter("fc.weight", {"grad_rms": [0.1] * 3, "clipped_rms": 0.0, "update_rms": 0.0}, shape=(9, 9))),
     ]
