@@ -157,3 +157,22 @@ def test_a_script_that_crashes_is_shown_as_python_shows_it(tmp_path: Path) -> No
     done = predict(tmp_path, "broken.py")
     plain = subprocess.run([sys.executable, "broken.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, plain.stderr)
+
+
+def test_what_has_no_rule_is_measured_in_a_script(tmp_path: Path) -> None:
+    script = (
+        SCRIPT.replace("nn.Sigmoid()", "Sums()")
+        .replace("(10)", "(2)")
+        .replace(
+            "torch.manual_seed(0)",
+            "class Sums(nn.Module):\n    def forward(self, x):\n        return torch.cumsum(x, -1)",
+        )
+    )
+    (tmp_path / "train.py").write_text(script)
+    done = predict(tmp_path, "--alone", "-o", "out.json", "train.py")
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert {operation["unknown"] for operation in told["operations"]} == {None, "no rule for cumsum; measured instead"}
+    assert "There is no rule for cumsum; measured with one initialization instead." in " ".join(done.stderr.split())
+    first = told["operations"][0]
+    assert first["grad_rms"]["low"] < first["measured_grad_rms"] < first["grad_rms"]["high"]

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -181,6 +182,80 @@ def test_what_has_no_rule_is_named_and_widens_the_ranges() -> None:
     first = found.layers[0].grad
     assert first is not None
     assert first.high / first.low > 90
+
+
+class Rooted(torch.autograd.Function):
+    """3 sqrt|x|, with a gradient that is none."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.sqrt(9 * x.abs())
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        sent: Tensor = 5 * grad * x.sign()
+        return sent
+
+
+class Own(nn.Module):
+    """A function of the user's own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = Rooted.apply(x)  # type: ignore[no-untyped-call]
+        return out
+
+
+class Mixing(nn.Module):
+    """Tokens and units mixed by a Fourier transform (FNet)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.layer = nn.LayerNorm(width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(x + torch.fft.fft(self.layer(x)).real)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "op"),
+    [
+        (lambda: nn.Sequential(nn.Linear(64, 64), Own(), nn.Linear(64, 64), Own()), (32, 64), "rooted"),
+        (lambda: nn.Sequential(Mixing(32), Mixing(32), nn.Linear(32, 4)), (8, 16, 32), "fft_r2_c"),
+        (lambda: nn.Sequential(nn.Linear(16, 32), Odd(), nn.Linear(32, 16)), (32, 16), "cumsum"),
+    ],
+)
+def test_what_has_no_rule_is_measured_where_there_is_a_batch(
+    make: Callable[[], nn.Module], shape: tuple[int, ...], op: str
+) -> None:
+    torch.manual_seed(0)
+    model, x = make(), torch.randn(shape)
+    found, guessed = gm.predict(model, x, recommend=False), gm.predict(model, shape, recommend=False)
+    assert {operation.site.op for operation in found.unknown} == {op}
+    assert all(operation.unknown == f"no rule for {op}; measured instead" for operation in found.unknown)
+    assert not found.reliable
+    first, guess = found.layers[0].grad, guessed.layers[0].grad
+    assert first is not None
+    assert guess is not None
+    measured = math.sqrt(sum(_first_square(make(), x, seed) for seed in range(8)) / 8)
+    assert first.middle == pytest.approx(measured, rel=0.25)
+    assert guess.middle != pytest.approx(measured, rel=0.25)
+    assert first.high / first.low < guess.high / guess.low
+
+
+def _first_square(model: nn.Module, x: Tensor, seed: int) -> float:
+    """The mean square of the gradient at the first layer's output, where it has norm one at the end."""
+    torch.manual_seed(seed)
+    kept: list[Tensor] = []
+    layer = next(module for module in model.modules() if isinstance(module, nn.Linear))
+    layer.reset_parameters()
+    layer.register_forward_hook(lambda _, __, out: kept.append(out))
+    out = model(x)
+    start = torch.randn_like(out)
+    (grad,) = torch.autograd.grad(out, kept[0], start / start.norm())
+    return float(grad.square().mean())
 
 
 def test_a_logarithm_of_what_may_be_zero_is_named_and_stops_nothing() -> None:

@@ -16,7 +16,7 @@ from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.probe.operations import is_user_function
 from gradmedic.theory.laws import measured
-from gradmedic.theory.plan import DATA, PARAMETER, Constant, Edge, Plan, Step
+from gradmedic.theory.plan import DATA, PARAMETER, Constant, Edge, Gauge, Plan, Step
 
 _OPS = {
     "Addmm": "addmm",
@@ -71,12 +71,14 @@ class Blueprint:
         originals: Mapping[int, Tensor] | None = None,
         names: Names | None = None,
         spans: Sequence[Span] = (),
+        gauges: Mapping[int, Gauge] | None = None,
     ) -> None:
         self._layout = layout
         self._data = data
         self._constants = constants or {}
         self._originals = originals or {}
         self._names = names
+        self._gauges = gauges or {}
         self._steps: list[Step] = []
         self._at: dict[int, Edge] = {}
         """For each vertex the step that it is, and which output of it comes first."""
@@ -178,7 +180,7 @@ class Blueprint:
             inputs += [None] * (max(constants) + 1 - len(inputs))
         shapes = tuple(tuple(metadata.shape) for metadata in vertex.node._input_metadata)
         target = vertex.tensor(_KEPT.get(op, vertex.operation.target or "indices"))
-        return Step(op, tuple(inputs), shapes, attributes, sample=target, vertex=i)
+        return Step(op, tuple(inputs), shapes, attributes, sample=target, vertex=i, gauge=self._gauges.get(i))
 
     def _constant(self, vertex: Vertex, inputs: list[Edge | None], slot: int, name: str) -> list[Edge | None]:
         """An operand without a gradient becomes a step of its own."""

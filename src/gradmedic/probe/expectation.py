@@ -25,6 +25,9 @@ mean's logarithm: chosen among nine such rules on 253 networks, and held to on 2
 DOUBT = math.log(100.0)
 """What each operation without a rule adds to that, where it could not be measured: one decade of rms."""
 
+MEASURED = math.log(4.0)
+"""The same where it was measured, with one initialization and random gradients: a factor of two."""
+
 
 class Expectation:
     """The numbers of one flow, by vertex; `spread` tells how far single initializations lie apart."""
@@ -154,9 +157,9 @@ class Expectation:
         return leaf is not None and leaf.dim() > 1 and any(self._layout.kinds[i] is Kind.WEIGHTS for i in uses)
 
 
-def ranged(log: float, spread: float, doubt: int = 0) -> Range:
+def ranged(log: float, spread: float, doubt: float = 0.0) -> Range:
     """A size from the logarithm of its square, with the interval of single initializations."""
-    reach = WIDER * 1.96 * math.hypot(spread, NARROWEST) + MARGIN + doubt * DOUBT
+    reach = WIDER * 1.96 * math.hypot(spread, NARROWEST) + MARGIN + doubt
     return Range(_root(log), _root(log - reach), _root(log + reach))
 
 
@@ -187,21 +190,28 @@ def _joint(logs: Sequence[float]) -> float:
     return top + math.log(sum(math.exp(log - top) for log in logs)) if math.isfinite(top) else top
 
 
-def _unknown_before(flow: Flow) -> list[int]:
-    """For each step how many without a rule lie on the way to it, itself included."""
-    found: list[int] = []
+def _unknown_before(flow: Flow) -> list[float]:
+    """For each step the doubt that those without a rule on the way to it bring in, itself included."""
+    found: list[float] = []
     for i, step in enumerate(flow.plan.steps):
-        before = max((found[edge[0]] for edge in step.inputs if edge is not None), default=0)
-        found.append(before + (i in flow.unknown))
+        before = max((found[edge[0]] for edge in step.inputs if edge is not None), default=0.0)
+        found.append(before + _doubt(flow, i))
     return found
 
 
-def _unknown_behind(flow: Flow) -> list[int]:
-    """For each step how many without a rule its gradient has passed."""
-    found = [0] * len(flow.plan.steps)
+def _unknown_behind(flow: Flow) -> list[float]:
+    """For each step the doubt of those without a rule that its gradient has passed."""
+    found = [0.0] * len(flow.plan.steps)
     for i in reversed(range(len(flow.plan.steps))):
-        passed = found[i] + (i in flow.unknown)
+        passed = found[i] + _doubt(flow, i)
         for edge in flow.plan.steps[i].inputs:
             if edge is not None:
                 found[edge[0]] = max(found[edge[0]], passed)
     return found
+
+
+def _doubt(flow: Flow, i: int) -> float:
+    if i not in flow.unknown:
+        return 0.0
+    gauge = flow.plan.steps[i].gauge
+    return MEASURED if gauge is not None and any(gauge.gains) and any(gauge.returned) else DOUBT

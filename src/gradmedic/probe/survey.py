@@ -1,6 +1,7 @@
 """Run a model forward once, and read off its plan; nothing is run backward."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from weakref import ref
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from gradmedic.probe.blueprint import Blueprint
 from gradmedic.probe.constants import Constants
+from gradmedic.probe.gauging import Sizes, gauged
 from gradmedic.probe.graph import starts, walk
 from gradmedic.probe.intervals import Modules, Owners
 from gradmedic.probe.layout import Layout
@@ -25,6 +27,8 @@ class Survey:
     sites: Sequence[Site | None]
     names: Names
     plan: Plan
+    again: Callable[[Collection[int]], "Survey"] | None = None
+    """The same with some vertices measured, where there are values to measure."""
 
     def name_of(self, vertex: int) -> str:
         """The name of a leaf."""
@@ -38,30 +42,46 @@ def survey(
     run: Callable[[], Sequence[Tensor]],
     data: Sequence[Tensor],
     stand_ins: Mapping[str, Tensor] | None = None,
+    gauging: Collection[int] = (),
 ) -> Survey:
     """Survey what `run` returns: the tensors at which gradients start. `data` is what is fed in, if it is a leaf.
 
     So is any other leaf that is neither a parameter nor known to the model.
     `stand_ins` are tensors that `run` uses in place of the model's own, by the parameters' names.
+    `gauging` are vertices to measure.
     """
+
+    def again(vertices: Collection[int]) -> Survey:
+        return survey(model, run, data, gauging=vertices)
+
     failures: list[str] = []
     modules = Modules(lambda part, error: failures.append(f"{part}: {error}"))
     modules.start()
+    sizes = Sizes()
     try:
-        with Constants() as constants:
+        with Constants() as constants, sizes if gauging else nullcontext():
             roots = run()
+        if gauging:
+            sizes.see(list(roots))
     finally:
         modules.stop()
-    names, originals = Names(), dict[int, Tensor]()
-    names.introduce(model)
-    parameters = dict(model.named_parameters())
-    for name, tensor in (stand_ins or {}).items():
-        names.parameters[id(tensor)] = Owned(ref(tensor), name, names.parameters[id(parameters[name])].module)
-        originals[id(tensor)] = parameters[name]
+    names, originals = _introduced(model, stand_ins or {})
     graph = walk(starts(roots, scaled=False))
     strangers = [vertex.leaf for _, vertex in graph.leaves() if names.of(vertex.leaf) is None]
     fed = frozenset(map(id, [*data, *(leaf for leaf in strangers if not isinstance(leaf, nn.Parameter))]))
     layout = Layout(graph, data=fed)
-    sites = Sites(names, lambda site: None).lay_out(layout, 0, Owners(modules.spans), Owners([]))
-    blueprint = Blueprint(layout, fed, constants.noted, originals, names, modules.spans)
-    return Survey(layout, sites, names, blueprint.plan())
+    placed = Sites(names, lambda site: None).lay_out(layout, 0, Owners(modules.spans), Owners([]))
+    gauges = gauged(layout, gauging, sizes)
+    blueprint = Blueprint(layout, fed, constants.noted, originals, names, modules.spans, gauges)
+    return Survey(layout, placed, names, blueprint.plan(), None if stand_ins is not None or gauging else again)
+
+
+def _introduced(model: nn.Module, stand_ins: Mapping[str, Tensor]) -> tuple[Names, dict[int, Tensor]]:
+    """The names of a model's parameters and of what stands in for them, and by the ids of these the parameters."""
+    names, originals = Names(), dict[int, Tensor]()
+    names.introduce(model)
+    parameters = dict(model.named_parameters())
+    for name, tensor in stand_ins.items():
+        names.parameters[id(tensor)] = Owned(ref(tensor), name, names.parameters[id(parameters[name])].module)
+        originals[id(tensor)] = parameters[name]
+    return names, originals

@@ -9,7 +9,7 @@ import torch
 
 from gradmedic.errors import TheoryError
 from gradmedic.theory.combining import of_sum
-from gradmedic.theory.entrance import drawn, entering, guessed
+from gradmedic.theory.entrance import entering
 from gradmedic.theory.fusion import fused
 from gradmedic.theory.handmade import masks_seen, maxima_seen, norms_seen, recognized
 from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
@@ -17,6 +17,7 @@ from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weig
 from gradmedic.theory.regroup import TangledError
 from gradmedic.theory.signal import Signal, own
 from gradmedic.theory.streams import streams_seen
+from gradmedic.theory.unruled import handed_on
 
 
 @dataclass(frozen=True)
@@ -95,37 +96,9 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
             raise NoRuleError(f"no rule for {step.op}")
         return rule(step, inputs)
     except (NoRuleError, TangledError, TheoryError, ArithmeticError, RuntimeError) as reason:
-        flow.unknown[i] = str(reason)  # RuntimeError: torch's, of shapes that a rule did not expect
-        return _unknown(step, inputs)
-
-
-def _unknown(step: Step, inputs: Sequence[Value]) -> Passage:
-    """What has no rule hands on the size of its first operand that is a signal, and the gradient's likewise."""
-    at = next((i for i, v in enumerate(inputs) if isinstance(v, Signal) and v.shape == step.shape), None)
-    at = next((i for i, v in enumerate(inputs) if isinstance(v, Signal)), None) if at is None else at
-    if at is None:
-        return Passage(tuple(None for _ in step.shapes), lambda grads: [None] * len(inputs))
-    x = inputs[at]
-    assert isinstance(x, Signal)
-    if x.shape == step.shape:
-        return Passage(
-            (x, *(None for _ in step.shapes[1:])),
-            lambda grads: [grads[0] if i == at else None for i in range(len(inputs))],
-        )
-    outputs = tuple(_alike(shape, x.square) for shape in step.shapes)
-
-    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
-        total = sum(_norm_square(grad) for grad in grads if isinstance(grad, Signal))
-        start = replace(x, k=own(x), m=torch.zeros_like(x.k), mean=torch.zeros_like(x.k))
-        return [_times(start, total / (x.count * x.instances)) if i == at else None for i in range(len(inputs))]
-
-    return Passage(outputs, back)
-
-
-def _alike(shape: tuple[int, ...], square: float) -> Signal:
-    """Independent entries of one size."""
-    blank = drawn(shape, *guessed(len(shape)))
-    return replace(blank, k=blank.k * square)
+        measured = "; measured instead" if step.gauge is not None and any(step.gauge.gains) else ""
+        flow.unknown[i] = f"{reason}{measured}"  # RuntimeError: torch's, of shapes that a rule did not expect
+        return handed_on(step, inputs)
 
 
 def _seed(flow: Flow) -> None:
@@ -170,7 +143,7 @@ def _sent_back(flow: Flow, i: int, arrived: Sequence[Grad]) -> Sequence[Grad]:
     except RuntimeError as reason:
         flow.unknown[i] = str(reason)
     inputs = [None if edge is None else flow.values[edge[0]][edge[1]] for edge in step.inputs]
-    flow.passages[i] = _unknown(step, inputs)
+    flow.passages[i] = handed_on(step, inputs)
     return flow.passages[i].back(arrived)
 
 

@@ -32,6 +32,29 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Gauge:
+    """What was measured of one operation, for each operand: the mean square of the result relative to that of the
+    operand, and the squared norm that comes back to it relative to that of the gradient that arrives."""
+
+    gains: tuple[float | None, ...]
+    returned: tuple[float | None, ...]
+
+    def gain(self, slot: int) -> float:
+        """That of the result; one where it is not known."""
+        found = self.gains[slot] if slot < len(self.gains) else None
+        return 1.0 if found is None else found
+
+    def share(self, slot: int) -> float:
+        """That of the gradient; one where it is not known."""
+        found = self.returned[slot] if slot < len(self.returned) else None
+        return 1.0 if found is None else found
+
+    def knows(self, slot: int) -> bool:
+        """Whether the gradient of an operand was measured."""
+        return slot < len(self.returned) and self.returned[slot] is not None
+
+
+@dataclass(frozen=True)
 class Step:
     """One operation.
 
@@ -51,6 +74,8 @@ class Step:
     vertex: int = -1
     vertices: tuple[int, ...] = ()
     """Where outputs are vertices of their own, these."""
+    gauge: Gauge | None = None
+    """What was measured of it, in case that there is no rule."""
 
     @property
     def shape(self) -> tuple[int, ...]:

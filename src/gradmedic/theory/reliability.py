@@ -25,8 +25,12 @@ LARGEST = 700.0
 def reasons(flow: Flow, spread: Spread) -> Iterator[Message]:
     """Each reason not to rely on a prediction; none if all is well."""
     if flow.unknown:
-        names = ", ".join(sorted({flow.plan.steps[i].op for i in flow.unknown}))
-        yield Message("There is no rule for {names}; sizes beyond are guesses.", {"names": names})
+        steps = [flow.plan.steps[i] for i in flow.unknown]
+        names = ", ".join(sorted({step.op for step in steps}))
+        if all(step.gauge is not None and any(step.gauge.gains) for step in steps):
+            yield Message("There is no rule for {names}; measured with one initialization instead.", {"names": names})
+        else:
+            yield Message("There is no rule for {names}; sizes beyond are guesses.", {"names": names})
     if spread.widest > WIDEST:
         factor = f"{math.exp(min(spread.widest / 2, LARGEST)):.3g}"
         yield Message(

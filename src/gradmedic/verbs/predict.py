@@ -32,16 +32,18 @@ def predict(
     `examine`; without one, the gradient starts with norm one, spread evenly over the output. With
     `recommend` the prediction for the recommended initialization comes along.
 
-    One forward pass, no backward pass; the model, gradients, buffers, and random states are
+    One forward pass, no backward pass, and a second one where operations have to be measured that theory
+    has no rule for; the model, gradients, buffers, and random states are
     afterwards what they were. Raises `ProbeError` if the model cannot be run on the batch, and
     `TheoryError` if nobody knows the initialization.
     """
     with undisturbed(model), torch.enable_grad():
         model.train()
         seen = _surveyed(model, batch, loss)
-    if init is None and any(parameter.is_meta for parameter in model.parameters()):
-        init = "default"
-    return foretold(seen, init, recommend).named(type(model).__name__, _name(loss))
+        if init is None and any(parameter.is_meta for parameter in model.parameters()):
+            init = "default"
+        found = foretold(seen, init, recommend)
+    return found.named(type(model).__name__, _name(loss))
 
 
 def _surveyed(model: nn.Module, batch: Any, loss: Loss | None) -> Survey:
