@@ -5,6 +5,7 @@ seen as modules are. Sizes are root mean squares, not standard deviations: const
 these, and dividing by it blew weights up.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, sqrt
@@ -56,6 +57,10 @@ class _Trimmer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kept = self._directions if isinstance(wish.weight, Normed) else self._wishes
             kept[_storage(wish.weight.parts[-1][1])] = wish
         self._done: set[tuple[int, int, int]] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return "torch._dynamo" in sys.modules  # torch would load its compiler, which takes two seconds
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
