@@ -7,7 +7,7 @@ larger than the weights. An operation outside of its domain strikes out of the b
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log10
+from math import hypot, inf, isfinite, log10
 from statistics import median
 
 from gradmedic.layers import paces
@@ -111,3 +111,19 @@ def _pace(recording: Recording, capture: Capture) -> Iterator[float]:
     """The step of the median weight matrix over its size; what started near zero is left out."""
     if found := paces(recording, capture):
         yield median(found.values())
+
+
+def sizes_by_step(recording: Recording, stream: int) -> list[tuple[int, float]]:
+    """(step, norm of the whole gradient), of captures and of the passes between them where it was taken."""
+    read = {
+        capture.step: hypot(*(row.get("grad_norm", row.get("grad_rms", 0.0)) for row in capture.parameters.values()))
+        for capture in recording.captures_of(stream)
+    }
+    taken = {v.step: v.grad_norm for v in recording.vitals if v.stream == stream and v.grad_norm is not None}
+    return sorted((taken | read).items())
+
+
+def left_behind(losses: Sequence[tuple[int, float]]) -> int:
+    """The step from which the loss was never again near its first values."""
+    start = median(abs(loss) for _, loss in losses[:3])
+    return max((step + 1 for step, loss in losses if abs(loss) <= 3 * start), default=0)

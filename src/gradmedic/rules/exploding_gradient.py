@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import hypot
 from statistics import median
 from typing import ClassVar
 
 from gradmedic.depth import forward_growth, longest, shares, slope
 from gradmedic.finding import Cure, Finding, Message, Severity
+from gradmedic.growth import left_behind, sizes_by_step
 from gradmedic.layers import layers, sound, typical_paces
 from gradmedic.outcome import Outcome, climb_by_step, outcome
 from gradmedic.recording import Capture, Recording
@@ -197,7 +197,7 @@ class ExplodingGradient(Rule):
     def _over_steps(self, recording: Recording, stream: int) -> Finding | None:
         if not self._ordinary_paces(recording, stream):
             return None
-        grown, risen = climb_by_step(_sizes(recording, stream)), climb_by_step(recording.losses(stream))
+        grown, risen = climb_by_step(sizes_by_step(recording, stream)), climb_by_step(recording.losses(stream))
         if grown < self.dragged or risen < self.runaway:
             return None
         values = {"grown": f"{10**grown:.3g}", "risen": f"{10**risen:.3g}"}
@@ -210,7 +210,7 @@ class ExplodingGradient(Rule):
         place = max(found, key=lambda layer: layer.grad).site.place if found else Place("loss", "loss")
         first = recording.captures_of(stream)[0]
         told = self._finding(Message(text, values), why, (place,), first, evidence, _bound_cures(), rank=2)
-        return replace(told, since_step=_left(recording.losses(stream)))
+        return replace(told, since_step=left_behind(recording.losses(stream)))
 
     def _ordinary_paces(self, recording: Recording, stream: int) -> bool:
         """True unless the steps themselves are so large that the learning rate explains the growth."""
@@ -231,22 +231,6 @@ class ExplodingGradient(Rule):
         explains = ("non-finite", "learning-rate-too-high", "loss-spike", "saturated-activation", "vanishing-gradient")
         kept: dict[str, float | str] = dict(evidence)
         return Finding(self.name, self.severity, message, why, tuple(places), capture.step, kept, cures, rank, explains)
-
-
-def _sizes(recording: Recording, stream: int) -> list[tuple[int, float]]:
-    """(step, norm of the whole gradient), of captures and of the passes between them where it was taken."""
-    read = {
-        capture.step: hypot(*(row.get("grad_norm", row.get("grad_rms", 0.0)) for row in capture.parameters.values()))
-        for capture in recording.captures_of(stream)
-    }
-    taken = {v.step: v.grad_norm for v in recording.vitals if v.stream == stream and v.grad_norm is not None}
-    return sorted((taken | read).items())
-
-
-def _left(losses: Sequence[tuple[int, float]]) -> int:
-    """The step from which the loss was never again near its first values."""
-    start = median(abs(loss) for _, loss in losses[:3])
-    return max((step + 1 for step, loss in losses if abs(loss) <= 3 * start), default=0)
 
 
 def _booked(capture: Capture) -> Message:
