@@ -35,6 +35,8 @@ class Death:
     share: float
     since: Capture
     from_start: bool
+    final: float = 1.0
+    """The share at the last look."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ class DeadRelu(Rule):
         start = alive[-1] + 1 if alive else 0
         if len(seen) - start < self.captures:
             return None
-        return Death(site, min(silent[start:]), seen[start], start == 0)
+        return Death(site, min(silent[start:]), seen[start], start == 0, silent[-1])
 
     def _mute(self, recording: Recording, site: Site) -> Death | None:
         """A layer that gets nothing but zeros: a ReLU in front of it that was written by hand is dead."""
@@ -199,6 +201,7 @@ class DeadRelu(Rule):
         born = "{share} of the units of {site} are dead from the start: they are zero for every sample"
         killed = "{share} of the units of {site} died before step {step}: they are zero for every sample"
         why, cures, evidence = self._cause(recording, worst)
+        nothing_left = max(death.final for death in dead) >= self.whole
         return Finding(
             self.name,
             severity,
@@ -209,7 +212,7 @@ class DeadRelu(Rule):
             {"dead": round(worst.share, 4), "layers": len(dead), **evidence},
             cures,
             rank=1 if worst.from_start else 2,
-            explains=(*CONSEQUENCES, *(("learning-rate-too-high",) if worst.share >= self.whole else ())),
+            explains=(*CONSEQUENCES, *(("learning-rate-too-high",) if nothing_left else ())),
         )
 
     def _cause(self, recording: Recording, death: Death) -> tuple[Message, tuple[Cure, ...], dict[str, float]]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from gradmedic.beginning import as_good_as_critical, detour, heavy, idle, stays_zero
 from gradmedic.depth import forward_growth
 from gradmedic.finding import Cure, Finding, Message, Severity
-from gradmedic.layers import APPLIES, Layer, layers
+from gradmedic.layers import Layer, layers
 from gradmedic.outcome import Outcome, outcome
 from gradmedic.recording import Capture, Recording
 from gradmedic.rules import Rule
@@ -150,12 +150,10 @@ class PoorInitialization(Rule):
                 recording, capture, large, len(found)
             ):
                 yield self._large(recording, large, capture, result)
-            elif (
-                (far := detour(recording, stream))
-                and (far[0] >= self.beyond and far[1] >= self.wasted)
-                and not as_good_as_critical(recording, capture)
-            ):
-                yield self._far_off(recording, capture, *far)
+            elif found and found[-1].gain >= self.large and not as_good_as_critical(recording, capture):
+                far = detour(recording, stream)
+                if far and far[0] >= self.beyond and far[1] >= self.wasted:
+                    yield self._far_off(capture, found[-1], *far)
 
     def _alike(self, recording: Recording, held: Parameter) -> bool:
         """True where units stay alike while they are being trained."""
@@ -177,7 +175,9 @@ class PoorInitialization(Rule):
         far, growth = detour(recording, capture.stream), forward_growth(recording, capture)
         absurd = far is not None and far[0] >= self.beyond
         many = len(heavy) >= 2 and 2 * len(heavy) >= count
-        return absurd or (many and growth is not None and growth[0] >= self.grown)
+        if growth is None:
+            return absurd
+        return (absurd and growth[0] > 0) or (many and growth[0] >= self.grown)
 
     def _zero(self, recording: Recording, zeros: list[Parameter]) -> Finding:
         text = "{parameter} starts at zero and gets a gradient of exactly zero: it can never move"
@@ -232,13 +232,12 @@ class PoorInitialization(Rule):
         )
         return told if result is Outcome.FAILED else told.at_most(Severity.WARNING)
 
-    def _far_off(self, recording: Recording, capture: Capture, times: float, share: float) -> Finding:
-        last = max((site for site in recording.in_order(capture.stream) if site.kind in APPLIES), key=lambda s: s.order)
-        values = {"times": f"{times:.2g}", "share": f"{share:.0%}", "site": last.name}
+    def _far_off(self, capture: Capture, last: Layer, times: float, share: float) -> Finding:
+        values = {"times": f"{times:.2g}", "share": f"{share:.0%}", "site": last.site.name}
         told = self._finding(
             Message("The first loss is {times} times that of a guess: {site} starts far too large", values),
             Message("It took {share} of the run to unlearn that, before anything could be learned.", values),
-            (last.place,),
+            (last.site.place,),
             {"loss_over_guess": times, "share_of_run": share},
             Cure(Message("Start the output layer small"), "nn.init.normal_(output.weight, std=0.02)"),
             since=capture.step,
