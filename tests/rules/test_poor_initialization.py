@@ -74,9 +74,9 @@ def test_gains_of_a_norm_that_stay_zero_cut_the_network() -> None:
     assert not list(PoorInitialization().check(sketch([], [moving], losses=STUCK)))
 
 
-def classifier(losses: list[float]) -> Recording:
+def classifier(losses: list[float], size: float = 1.0) -> Recording:
     ends = [site("log", "log_softmax", tail=True, shape=(32, 10)), site("nll", "nll_loss", tail=True)]
-    head = parameter("head.weight", {"weight_rms": 0.1, "grad_rms": 0.1}, shape=(10, 64))
+    head = parameter("head.weight", {"weight_rms": size, "grad_rms": 0.1}, shape=(10, 64))
     return sketch([site("head", "linear", parameter="head.weight", fan_in=64), *ends], [head], losses=losses)
 
 
@@ -84,6 +84,10 @@ def test_a_long_way_back_to_the_loss_of_a_guess_is_told_although_it_learns() -> 
     (finding,) = PoorInitialization().check(classifier([100.0 * 0.93**step for step in range(60)]))
     assert finding.places[0].name == "head"
     assert float(finding.evidence["share_of_run"]) > 0.6
+
+
+def test_an_output_layer_of_ordinary_weights_is_not_to_blame() -> None:
+    assert not list(PoorInitialization().check(classifier([100.0 * 0.93**step for step in range(60)], size=0.1)))
 
 
 def test_a_short_way_back_is_not() -> None:

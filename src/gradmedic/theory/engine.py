@@ -7,7 +7,6 @@ from functools import cached_property
 
 import torch
 
-from gradmedic.errors import TheoryError
 from gradmedic.theory.combining import of_sum
 from gradmedic.theory.entrance import entering
 from gradmedic.theory.fusion import fused
@@ -95,9 +94,9 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
         if rule is None:
             raise NoRuleError(f"no rule for {step.op}")
         return rule(step, inputs)
-    except (NoRuleError, TangledError, TheoryError, ArithmeticError, RuntimeError) as reason:
+    except (NoRuleError, TangledError, ArithmeticError, ValueError, RuntimeError) as reason:
         measured = "; measured instead" if step.gauge is not None and any(step.gauge.gains) else ""
-        flow.unknown[i] = f"{reason}{measured}"  # RuntimeError: torch's, of shapes that a rule did not expect
+        flow.unknown[i] = f"{reason}{measured}"  # the last two: of sizes and shapes that no rule expects
         return handed_on(step, inputs)
 
 
