@@ -18,6 +18,7 @@ from gradmedic.probe.expectation import Expectation
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.recorder import Recorder
+from gradmedic.recording import Event
 from gradmedic.site import Site
 from gradmedic.theory.engine import propagate
 from gradmedic.theory.initial import initialized
@@ -72,9 +73,12 @@ class Forecasts:
     def tell(self, recorder: Recorder) -> None:
         """Record the sites anew, with what is expected of them."""
         with torch.device("cpu"), torch.no_grad():  # whatever the script has made the default
-            for kept in filter(None, self._kept.values()):
-                for site in _expected(kept):
-                    recorder.site(site)
+            for stream, kept in self._kept.items():
+                try:
+                    for site in _expected(kept) if kept is not None else ():
+                        recorder.site(site)
+                except (ArithmeticError, ValueError, RuntimeError) as error:  # sizes that no number can hold
+                    recorder.event(Event("unforeseen", 0, {"stream": stream, "error": repr(error)}))
 
 
 def _expected(kept: _Kept) -> Iterator[Site]:

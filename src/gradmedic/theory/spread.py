@@ -120,7 +120,7 @@ class _Accidents:
         whole = sum(square for square, _ in parts)
         if 0 < whole < math.inf:
             crossed = sum(4 * p * q * _alike(a, b) / a.count for (p, a), (q, b) in combinations(parts, 2))
-            self.variance[at] = self.alone[at] = crossed / whole**2
+            self.variance[at] = self.alone[at] = crossed / whole / whole
             total[at] += 1.0
 
     def _source(self, i: int, x: Signal) -> int:
