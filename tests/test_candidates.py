@@ -5,6 +5,7 @@ from dataclasses import replace
 from gradmedic.candidates import by_diagnosis
 from gradmedic.judge import judge
 from gradmedic.prescription import Prescription
+from gradmedic.rules.non_finite import NonFinite
 from gradmedic.rules.stale_gradients import StaleGradients
 from gradmedic.rules.vanishing_gradient import VanishingGradient
 
@@ -33,6 +34,12 @@ def test_only_what_takes_the_mistake_away_mends() -> None:
     assert not any(one.mends for one in by_diagnosis(SICK))  # no mistake in the program
     found = by_diagnosis(judge(StaleGradients.SICK[0]))
     assert {remedy for one in found if one.mends for remedy in one.remedies} == {"zero-gradients"}
+
+
+def test_what_is_wrong_itself_is_changed_before_something_is_added_to_it() -> None:
+    wrong = replace(judge(NonFinite.SICK[0]).findings[0], evidence={"reason": "log-of-negative"})
+    first = by_diagnosis(replace(SICK, findings=(wrong,)))[0]
+    assert first.remedies == {"change-output"}
 
 
 def test_no_prescription_is_proposed_twice() -> None:

@@ -104,7 +104,7 @@ def _in_turn(findings: Sequence[Finding]) -> Iterator[Finding]:
 def _fitting(remedies: "Mapping[str, type[Remedy]]", finding: Finding) -> "list[type[Remedy]]":
     """The remedies for a finding: first those that are meant for it above all, and of these the mildest."""
     fit = [remedy for remedy in remedies.values() if finding.rule in remedy.cures]
-    return sorted(fit, key=lambda remedy: (remedy.cures.index(finding.rule), _depth(remedy), remedy.name))
+    return sorted(fit, key=lambda remedy: (remedy.distance(finding), _depth(remedy), remedy.name))
 
 
 def _doses(remedy: "type[Remedy]", finding: Finding, report: Report) -> "list[Remedy]":

@@ -46,6 +46,11 @@ class Remedy(ABC):
     """Whether the loss that is given to backward is another function of the predictions than the script's own."""
 
     @classmethod
+    def distance(cls, finding: Finding) -> int:
+        """How far it is from what a finding asks for, by its place in `cures`; the nearest is tried first."""
+        return cls.cures.index(finding.rule)
+
+    @classmethod
     @abstractmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
         """Yield the doses worth a trial for this finding, the likeliest first; none where it cannot help."""

@@ -55,6 +55,11 @@ class ChangeOutput(Remedy):
     """Which operations, such as "5/relu". Empty: what the outermost modules put out."""
 
     @classmethod
+    def distance(cls, finding: Finding) -> int:
+        # What is negative where a logarithm follows is wrong itself; a number added to it only hides that.
+        return -1 if finding.evidence.get("reason") == "log-of-negative" else super().distance(finding)
+
+    @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
         if finding.evidence.get("reason") in ("log-of-negative", "outside-domain"):
             yield cls("positive")
