@@ -7,7 +7,7 @@ nothing; it says nothing where two networks play against each other, or the loss
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from math import isfinite, log, log10
+from math import inf, isfinite, log, log10
 from statistics import median
 
 from gradmedic.progress import Progress, progress
@@ -15,6 +15,11 @@ from gradmedic.recording import Capture, Recording
 
 STEADY = 4.0
 """Times by which the variance of targets differs from batch to batch at the most; more means that they move."""
+
+
+GUESSES, KNOWS = 0.98, 0.95
+"""Shares of the loss of a guess above which a network only guesses, and below which it does more than that:
+of what is mostly noise there is little to be learned."""
 
 
 class Outcome(StrEnum):
@@ -37,7 +42,9 @@ def outcome(recording: Recording, stream: int) -> Outcome:
         return Outcome.FAILED
     if found.last is None or min(loss for _, loss in losses) < 0 or is_contest(recording, stream):
         return Outcome.UNCLEAR
-    if not found.learns or _only_recovered(losses, found) or _only_guesses(recording, stream, found):
+    level = guessing(recording, stream)
+    learns = found.learns or (level is not None and found.last < level and _knows_more(recording, stream))
+    if not learns or _only_recovered(losses, found) or (level is not None and found.last > GUESSES * level):
         return Outcome.FAILED
     return Outcome.SETTLED if found.flat else Outcome.LEARNING
 
@@ -99,7 +106,8 @@ def climb_by_step(series: Sequence[tuple[int, float]]) -> float:
     if len(sizes) < 6:
         return 0.0
     late = [size for step, size in sizes if 2 * step > sizes[-1][0]]
-    return log10(median(late) / median(size for _, size in sizes[:3]))
+    end = median(late) if len(late) > 2 else min(late)  # one of two may be a spike
+    return log10(end / median(size for _, size in sizes[:3]))
 
 
 def _only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
@@ -109,6 +117,13 @@ def _only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
     return start > 1.5 * untrained and found.last is not None and found.last > 0.9 * untrained
 
 
-def _only_guesses(recording: Recording, stream: int, found: Progress) -> bool:
-    level = guessing(recording, stream)
-    return level is not None and found.last is not None and found.last > 0.98 * level
+def _knows_more(recording: Recording, stream: int) -> bool:
+    """True where the loss is below that of a guess *on the same batch*, however little it has fallen."""
+    losses = dict(reversed(recording.losses(stream)))  # of several passes in a step the first
+    late = [
+        losses[capture.step] / row["guess"]
+        for capture in recording.captures_of(stream)
+        for row in capture.sites.values()
+        if row.get("guess") and 4 * capture.step > max(losses) and isfinite(losses.get(capture.step, inf))
+    ]
+    return bool(late) and median(late) < KNOWS

@@ -107,3 +107,24 @@ def test_a_regression_that_only_finds_the_mean_has_failed(watch: Watch) -> None:
 def test_nothing_is_guessed_where_more_than_the_comparison_makes_up_the_loss(watch: Watch) -> None:
     recording = run(watch, 0.0, lambda out, y: F.mse_loss(out, y) + 0.1 * out.abs().mean())
     assert guessing(recording, 0) is None
+
+
+def test_who_learns_the_little_that_there_is_to_learn_has_not_failed(watch: Watch) -> None:
+    torch.manual_seed(0)
+    model, x = nn.Linear(4, 1), torch.randn(2000, 4)
+    y = 0.3 * x[:, :1] + torch.randn(2000, 1)  # a twelfth of the variance is not noise
+
+    def loop() -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+        nn.init.zeros_(model.weight)
+        nn.init.zeros_(model.bias)
+        for _ in range(80):
+            loss = F.mse_loss(model(x), y)
+            optimizer.zero_grad()
+            backward(loss)
+            optimizer.step()
+
+    recording = watch(loop)
+    losses = [loss for _, loss in recording.losses(0)]
+    assert losses[-1] > 0.9 * losses[0]
+    assert outcome(recording, 0) is not Outcome.FAILED
