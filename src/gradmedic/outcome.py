@@ -1,8 +1,9 @@
 """What became of a run, where the loss alone would be too kind or too strict a judge.
 
 `progress` compares the end of the loss with its beginning. That is too kind where the first step
-threw the loss up so that it could fall again, and where a classifier fell to the loss of knowing
-nothing; it says nothing where two networks play against each other, or the loss has no zero.
+threw the loss up so that it could fall again, and where a network fell to the loss of knowing
+nothing; too strict where there is little to be learned. It says nothing where two networks play
+against each other, or the loss has no zero.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,6 @@ from gradmedic.recording import Capture, Recording
 
 STEADY = 4.0
 """Times by which the variance of targets differs from batch to batch at the most; more means that they move."""
-
 
 GUESSES, KNOWS = 0.98, 0.95
 """Shares of the loss of a guess above which a network only guesses, and below which it does more than that:
