@@ -21,7 +21,7 @@ from gradmedic.treatment import Line, Treatment, ending, label
 from gradmedic.trial import Ended
 
 GOLDEN = Path(__file__).parent / "golden"
-SICK, HEALTHY = (judge(cases[0]) for cases in (VanishingGradient.SICK, VanishingGradient.HEALTHY))
+SICK, HEALTHY = judge(VanishingGradient.SICK[0]), judge(VanishingGradient.HEALTHY[1])
 CONTROL = arm(*[falling(2.3, end) for end in (1.8, 1.9, 1.7, 1.8)])
 SWAP = prescribed("swap-activation", to="relu", sites=[f"fc{i}/sigmoid" for i in range(5)])
 CLIP = prescribed("init-he", "clip-grad-norm", max_norm=1.0)

@@ -111,10 +111,12 @@ def climb_by_step(series: Sequence[tuple[int, float]]) -> float:
 
 
 def _only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
-    """True where the loss is no better than before the first step, after which it rose."""
+    """True where the loss is hardly better than before the first step, after which it rose; by decades, or somewhat."""
     values = [loss for _, loss in losses if isfinite(loss)]
     untrained, start = values[0], median(values[1:6])
-    return start > 1.5 * untrained and found.last is not None and found.last > 0.9 * untrained
+    if start <= 1.5 * untrained or found.last is None:
+        return False
+    return found.last > (0.8 if start > 10 * untrained else 0.9) * untrained
 
 
 def _knows_more(recording: Recording, stream: int) -> bool:

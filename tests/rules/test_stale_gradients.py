@@ -3,7 +3,7 @@
 from gradmedic.finding import Severity
 from gradmedic.recording import Event, Optimizer
 from gradmedic.rules.stale_gradients import StaleGradients
-from gradmedic.sketch import sketch
+from gradmedic.sketch import parameter, sketch
 
 FALLING = [2.3 * 0.95**step for step in range(60)]
 STUCK = [2.3] * 60
@@ -39,3 +39,16 @@ def test_weights_that_are_moved_by_hand_have_no_optimizer_to_name() -> None:
     (finding,) = StaleGradients().check(sketch(losses=STUCK, events=[event], optimizers=[]))
     assert "The update by hand made" in str(finding.message)
     assert "p.grad = None" in finding.next[0].code
+
+
+def test_of_several_optimizers_of_one_name_what_it_moves_tells_which() -> None:
+    drawn = [
+        parameter("encoder.fc.weight", {"grad_rms": 0.1}, optimizer=0, shape=(4, 4)),
+        parameter("head.weight", {"grad_rms": 0.1}, optimizer=1, shape=(4, 4)),
+    ]
+    both = [Optimizer(0, "SGD"), Optimizer(1, "SGD")]
+    tallies = Event("tallies", 200, {"steps": 200, "stale_steps": 199})
+    stale = Event("stale-gradients", 1, {"optimizer": 0, "file": "train.py", "line": 31})
+    recording = sketch([], drawn, losses=[2.3] * 20, events=[stale, tallies], optimizers=both)
+    (finding,) = StaleGradients().check(recording)
+    assert (finding.places[0].name, finding.places[0].parameter) == ("SGD(encoder.fc)", "encoder.fc.weight")

@@ -122,4 +122,11 @@ def _place(recording: Recording, event: Event) -> Place:
     if told is None:
         return Place("update", "parameter", None, file, line)
     held = recording.optimizers.get(told) if isinstance(told, int) else None
-    return Place(held.name if held else str(told), "optimizer", None, file, line)
+    if held is None:
+        return Place(str(told), "optimizer", None, file, line)
+    moved = sorted(p.name for p in recording.parameters.values() if p.optimizer == held.id)
+    if len(recording.optimizers) < 2 or not moved:
+        return Place(held.name, "optimizer", None, file, line)
+    # Several may have one name: what it moves tells which.
+    owner = moved[0].rpartition(".")[0] or moved[0]
+    return Place(f"{held.name}({owner}{', …' if len(moved) > 1 else ''})", "optimizer", moved[0], file, line)
