@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gradmedic.errors import PluginError
 from gradmedic.finding import Finding, Severity
-from gradmedic.outcome import Outcome, outcome
+from gradmedic.outcome import Outcome, guessing, outcome
 from gradmedic.progress import FELL, Progress, progress
 from gradmedic.recording import Event, Recording
 from gradmedic.report import Report
@@ -36,12 +36,16 @@ def _failing(recording: Recording, states: Mapping[int, Progress]) -> Iterator[i
     """The streams that failed, where no other one learns."""
     outcomes = {stream: outcome(recording, stream) for stream in states}
     if not {Outcome.LEARNING, Outcome.SETTLED} & {*outcomes.values()}:
-        yield from (stream for stream, found in outcomes.items() if found is Outcome.FAILED and _shows(states[stream]))
+        for stream, found in outcomes.items():
+            if found is Outcome.FAILED and _shows(states[stream], guessing(recording, stream) is not None):
+                yield stream
 
 
-def _shows(state: Progress) -> bool:
-    """True unless the noise of a loss might hide that it fell."""
-    return state.state != "stuck" or (state.fell < FELL and state.noise < FELL * abs(state.first or 0.0))
+def _shows(state: Progress, guess_known: bool) -> bool:
+    """True where it is plain to see: unless noise might hide a fall of the loss, or the first batch was an easy one."""
+    if state.state == "stuck":
+        return state.fell < FELL and state.noise < FELL * abs(state.first or 0.0)
+    return state.state == "worse" or guess_known
 
 
 def made(rule: type[Rule], settings: Settings) -> Rule:
