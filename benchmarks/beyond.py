@@ -3,12 +3,13 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 import zoo
+from real import Case
 from torch import Tensor, nn
 
 from gradmedic.probe.expectation import ranged
@@ -21,11 +22,9 @@ from gradmedic.theory.spread import Spread, spread
 NOTHING = 1e-10
 """A squared gradient norm, relative to the largest one, that is but rounding."""
 
-Case = tuple[Callable[[], nn.Module], Tensor, Tensor]
-
 
 def cases() -> Iterator[tuple[str, Case]]:
-    """Each network with a batch; those of `transformers` where that is installed."""
+    """Each network of the zoo with a batch."""
     generator = torch.Generator().manual_seed(1)
     pictures, labels = torch.randn(16, 3, 64, 64, generator=generator), torch.randint(10, (16,), generator=generator)
     tokens, words = torch.randint(500, (4, 64), generator=generator), torch.randint(500, (256,), generator=generator)
@@ -36,52 +35,13 @@ def cases() -> Iterator[tuple[str, Case]]:
     yield "U-Net", (zoo.UNet, pictures[:8, :, :32, :32], maps)
     yield "ViT", (zoo.ViT, pictures, labels)
     yield "GPT-2", (zoo.GPT, tokens, words)
-    yield from _of_transformers(tokens, words, pictures, labels)
 
 
-def _of_transformers(tokens: Tensor, words: Tensor, pictures: Tensor, labels: Tensor) -> Iterator[tuple[str, Case]]:
-    try:
-        import transformers
-    except ImportError:
-        return
-    small = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256}
-    for name in ("Llama", "GPTNeoX", "Qwen2"):
-        config = getattr(transformers, f"{name}Config")(vocab_size=500, **small)
-        if hasattr(transformers, f"{name}ForCausalLM"):
-            yield (
-                f"{name} (transformers)",
-                (partial(_Wrapped, getattr(transformers, f"{name}ForCausalLM"), config), tokens, words),
-            )
-    config = transformers.BertConfig(vocab_size=500, **small)
-    yield "BERT (transformers)", (partial(_Wrapped, transformers.BertForMaskedLM, config), tokens, words)
-    config = transformers.GPT2Config(vocab_size=500, n_embd=128, n_layer=4, n_head=4)
-    yield "GPT-2 (transformers)", (partial(_Wrapped, transformers.GPT2LMHeadModel, config), tokens, words)
-    config = transformers.ViTConfig(image_size=64, patch_size=8, num_labels=10, **small)
-    yield "ViT (transformers)", (partial(_Wrapped, transformers.ViTForImageClassification, config), pictures, labels)
-    config = transformers.ConvNextConfig(num_labels=10, hidden_sizes=[32, 64, 128, 256], depths=[2, 2, 4, 2])
-    yield (
-        "ConvNeXt (transformers)",
-        (partial(_Wrapped, transformers.ConvNextForImageClassification, config), pictures, labels),
-    )
-
-
-class _Wrapped(nn.Module):
-    """A model of `transformers` that gives its logits, a row for each target."""
-
-    def __init__(self, kind: Callable[..., nn.Module], config: object) -> None:
-        super().__init__()
-        self.model = kind(config)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.model(x).logits
-        return out.flatten(0, -2)
-
-
-def beyond(inits: int) -> None:
+def beyond(networks: Iterable[tuple[str, Case]], inits: int) -> None:
     """Compare all of them, and print a line for each."""
-    head = f"{'network':26} {'decades of gradient rms off: layers':>36} {'weights':>24}  inside  seconds (forward)"
+    head = f"{'network':36} {'decades of gradient rms off: layers':>36} {'weights':>24}  inside  seconds (forward)"
     print(f"\n{head}")
-    for name, case in cases():
+    for name, case in networks:
         print(_line(name, case, inits), flush=True)
 
 
@@ -110,7 +70,7 @@ def _line(name: str, case: Case, inits: int) -> str:
     inside = f"{statistics.mean(share for _, share in layers):.2f}" + ("" if reliable else " (not relied on)")
     unknown = sorted({flow.plan.steps[i].op for i in flow.unknown})
     rest = f"  no rule: {', '.join(unknown)}" if unknown else ""
-    return f"{name:26} {_summed(layers):>36} {_summed(weights):>24}  {inside}  {seconds:.2f} ({forward:.2f}){rest}"
+    return f"{name:36} {_summed(layers):>36} {_summed(weights):>24}  {inside}  {seconds:.2f} ({forward:.2f}){rest}"
 
 
 def _measure(loss: Tensor, sums: dict[tuple[int, bool], list[float]]) -> None:

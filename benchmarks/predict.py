@@ -3,6 +3,7 @@
     python benchmarks/predict.py                  # the reference networks of data/profiles.json.gz, then others
     python benchmarks/predict.py --only mlp/w256  # those whose name begins so
     python benchmarks/predict.py --beyond         # only ResNet, ViT, GPT-2, DenseNet, U-Net: measured here
+    python benchmarks/predict.py --real           # only those of timm and transformers, where these are installed
     python benchmarks/predict.py --profiles FILE  # measurements of your own in the same form
 
 Errors are of the mean square over initializations, |predicted / measured - 1|, of z (layer outputs), g
@@ -24,8 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import real
 import torch
-from beyond import beyond
+from beyond import beyond, cases
 from reference_nets import build
 from torch import Tensor
 
@@ -59,14 +61,18 @@ def main() -> None:
     parser.add_argument("--profiles", type=Path, default=PROFILES)
     parser.add_argument("--only", default="", metavar="PREFIX")
     parser.add_argument("--beyond", action="store_true")
+    parser.add_argument("--real", action="store_true")
     parser.add_argument("--inits", type=int, default=10, help="initializations of each network beyond the profiles")
     parser.add_argument("--each", action="store_true", help="a line for each network too")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.real:
+        beyond(real.cases(options.only), options.inits)
+        return
     if not options.beyond:
         families(options.profiles, options.only, options.each)
     if options.beyond or not options.only:
-        beyond(options.inits)
+        beyond(cases(), options.inits)
 
 
 def families(path: Path, only: str, each: bool) -> None:

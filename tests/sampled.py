@@ -88,4 +88,7 @@ def _note(sums: dict[tuple[int, int], list[float]], i: int, grads: Sequence[Tens
 def _off(flow: Flow, edge: tuple[int, int], sums: dict[tuple[int, int], list[float]], key: tuple[int, int]) -> float:
     squares = sums[key]
     measured = sum(squares) / len(squares)
-    return (flow.arrivals[edge].log_square - math.log(measured)) / math.log(100)
+    log = flow.arrivals[edge].log_square if edge in flow.arrivals else -math.inf
+    if not measured:
+        return 0.0 if log == -math.inf else math.inf
+    return (log - math.log(measured)) / math.log(100)

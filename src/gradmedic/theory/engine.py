@@ -15,6 +15,7 @@ from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
 from gradmedic.theory.regroup import TangledError
 from gradmedic.theory.signal import Signal, own
+from gradmedic.theory.silent import silences_seen
 from gradmedic.theory.streams import streams_seen
 from gradmedic.theory.unruled import handed_on
 
@@ -63,7 +64,7 @@ class Flow:
 
 def propagate(plan: Plan) -> Flow:
     """Send signals through all steps, and gradients back to all values and parameters."""
-    flow = Flow(streams_seen(norms_seen(maxima_seen(masks_seen(fused(recognized(plan)))))))
+    flow = Flow(streams_seen(silences_seen(norms_seen(maxima_seen(masks_seen(fused(recognized(plan))))))))
     with torch.no_grad():
         for i, step in enumerate(flow.plan.steps):
             passage = _passage(flow, i, step)

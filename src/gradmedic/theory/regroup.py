@@ -36,6 +36,8 @@ def viewed(x: Signal, shape: Sequence[int]) -> Changed:
 
 def refined(a: Signal, here: int, b: Signal, there: int) -> tuple[Changed, Changed]:
     """Two signals of which one dimension is the same, with factors of the same sizes in it."""
+    if a.dims[here] and b.dims[there] and a.shape[here] != b.shape[there]:
+        raise TangledError(f"{a.shape[here]} entries beside {b.shape[there]}")
     backs_a, backs_b = list[Pullback](), list[Pullback]()
     start_a, start_b = a.dims, b.dims
     a = _fit(a, here, [atom.size for atom in b.dims[there]], backs_a)

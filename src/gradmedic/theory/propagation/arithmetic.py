@@ -26,7 +26,7 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
         at = 0 if inputs[1] is None else 1
         return scaled(inputs[at], 1.0 if at == 0 else sign * factor, len(inputs), at)
     passage = combined(inputs, lambda pair: pair.sum(sign * abs(factor)), Pair.reduced)
-    passage = replace(passage, back=_tilting(passage, inputs))
+    passage = replace(_beside_nothing(step, passage, inputs), back=_tilting(passage, inputs))
     sizes = [value.square if isinstance(value, Signal) else 0.0 for value in inputs]
     return replace(passage, elastic=tuple(size / max(signal(passage.outputs[0]).square, 1e-300) for size in sizes))
 
@@ -36,7 +36,8 @@ def _in_stream(step: Step, inputs: Sequence[Value]) -> Passage:
     slot, before, after = (step.attributes[name] for name in ("stream", "before", "after"))
     plain = {name: value for name, value in step.attributes.items() if name != "stream"}
     passage = add(replace(step, inputs=step.inputs[:2], attributes=plain), inputs[:2])
-    focus = persistence(signal(inputs[2]), before, signal(passage.outputs[0]), after)
+    out, silent = signal(passage.outputs[0]), "silent" in step.attributes
+    focus = persistence(signal(inputs[2]), before, out, after, silent=silent)
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         found = list(passage.back(grads))
@@ -46,6 +47,18 @@ def _in_stream(step: Step, inputs: Sequence[Value]) -> Passage:
         return [*found, None]
 
     return replace(passage, back=back)
+
+
+def _beside_nothing(step: Step, passage: Passage, inputs: Sequence[Value]) -> Passage:
+    """What a silent branch is added to stays what it is, units and all (`silent`)."""
+    loud, out = inputs[step.attributes.get("silent", 0)], signal(passage.outputs[0])
+    if (
+        "silent" not in step.attributes
+        or not isinstance(loud, Signal)
+        or (loud.dims, loud.axes) != (out.dims, out.axes)
+    ):
+        return passage
+    return replace(passage, outputs=(loud,))
 
 
 def _tilting(passage: Passage, inputs: Sequence[Value]) -> Back:

@@ -13,8 +13,8 @@ from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came
 from gradmedic.theory.propagation.contraction import contracted
 from gradmedic.theory.propagation.dropout import dropout
 from gradmedic.theory.regroup import merged
-from gradmedic.theory.roles import Pullback, chained, coarsely, parted
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, parted
+from gradmedic.theory.signal import UNITS, Atom, Signal
 from gradmedic.theory.softmaxes import overlap
 
 
@@ -141,12 +141,33 @@ def _mask(step: Step) -> float:
     return float((mask < -1e4).double().mean()) if mask is not None and not mask.is_meta else 0.0
 
 
+def _for_all_heads(x: Signal, q: Signal) -> Changed:
+    """Keys or values that groups of heads share (Ainslie+ 2023), once for each head: of two units some are copies."""
+    dim, heads = len(x.dims) - 3, q.shape[-3] if len(q.dims) > 2 else 1
+    if dim < 0 or x.shape[dim] == heads:
+        return x, lambda grad: grad
+    copies = heads // x.shape[dim]
+    if heads % x.shape[dim] or any(not atom.is_units for atom in (*x.dims[dim], *q.dims[-3])):
+        raise NoRuleError("keys for other heads than those of the queries")
+    units = tuple(n * copies for n in x.units)
+    same = torch.tensor([(copies - 1) / max(n - 1, 1) for n in units], dtype=torch.float64)
+    same = same.reshape(-1, *[1] * len(x.axes))
+    dims = (*x.dims[:dim], (Atom(heads, UNITS),), *x.dims[dim + 1 :])
+    out = replace(x, dims=dims, units=units, m=same * x.k + (1 - same) * x.m)
+
+    def back(grad: Signal) -> Signal:
+        # The gradients of all copies add up.
+        k = copies * (grad.k + (copies - 1) * grad.m)
+        return replace(grad, dims=x.dims, units=x.units, k=k, m=copies**2 * grad.m)
+
+    return out, back
+
+
 @rule("sdpa")
 def sdpa(step: Step, inputs: Sequence[Value]) -> Passage:
     """softmax(scale q k^T) v as its three operations (THEORY: scores, weights, means of values)."""
-    q, k, v = (signal(value) for value in inputs[:3])
-    if step.attributes.get("enable_gqa"):
-        raise NoRuleError("keys shared by groups of heads")
+    q = signal(inputs[0])
+    (k, one_k), (v, one_v) = (_for_all_heads(signal(value), q) for value in inputs[1:3])
     scale = step.attributes.get("scale")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
     turned = replace(k, dims=(*k.dims[:-2], k.dims[-1], k.dims[-2]))
@@ -161,7 +182,7 @@ def sdpa(step: Step, inputs: Sequence[Value]) -> Passage:
         to_weights, to_v = mixed.back(grads[:1])
         to_q, to_k = scores.back(weights.back(held.back([to_weights])))
         to_k = replace(came(to_k), dims=k.dims)
-        return [came(to_q).scaled(scale), to_k, to_v, *(None for _ in inputs[3:])]
+        return [came(to_q).scaled(scale), one_k(to_k), one_v(came(to_v)), *(None for _ in inputs[3:])]
 
     outputs = (mixed.outputs[0], *(None for _ in step.shapes[1:]))
     return Passage(outputs, back, elastic=(0.0, 0.0, 1.0))

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from gradmedic.theory.bending import bent, near, spread, tilt, typical, varies
 from gradmedic.theory.moments import moments
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
-from gradmedic.theory.signal import Signal, own
+from gradmedic.theory.signal import Signal
+from gradmedic.theory.silent import Steepness, chained
 from gradmedic.theory.written import Line, Written
 
 
@@ -17,17 +19,38 @@ from gradmedic.theory.written import Line, Written
 def activation(step: Step, inputs: Sequence[Value]) -> Passage:
     """A = T_phi(K) and G = G' o T_phi'(K) (Poole+ 2016, Schoenholz+ 2017, Daniely+ 2016): the dual kernels of phi."""
     x, phi = signal(inputs[0]), step.attributes["phi"]
-    out, slope = bent(x, phi)
+    out, slope = _behind(step, inputs) or bent(x, phi)
 
     def back(grad: Signal) -> Sequence[Grad]:
-        # Where a maximum has picked from the result the operand is not as it is on average: of two instances both.
-        focus = torch.where(own(x) > 0, grad.focus, grad.focus**2)
+        focus = grad.focus ** _times_picked(slope)
         k, m = grad.k * slope.k * focus, grad.m * slope.m * grad.focus**2
         leans = grad.k * tilt(x, phi) * focus if step.attributes.get("normalized") else None
         return [replace(grad, k=k, m=m, kurtosis=grad.kurtosis * slope.kurtosis, focus=1.0, tilt=leans)]
 
     at = typical(x, phi)
     return one(out, back, elastic=(at.s,), bends=((0, 0, at.k),))
+
+
+def _behind(step: Step, inputs: Sequence[Value]) -> tuple[Signal, Signal] | None:
+    """Value and slope behind other activations with nothing between, of what goes into the first one (`silent`)."""
+    x, source, chain = signal(inputs[0]), inputs[-1], step.attributes.get("behind")
+    if not chain or not isinstance(source, Signal) or (source.dims, source.axes) != (x.dims, x.axes):
+        return None
+    out, _ = bent(source, chained((*chain, step.attributes["phi"])))
+    slope, _ = bent(source, Steepness(chain, step.attributes["phi"]))
+    return out, slope
+
+
+def _times_picked(slope: Signal) -> Tensor:
+    """How many times it counts that a maximum, or an activation behind, has picked where the function is steep.
+
+    Of an instance with itself once, of two that are independent twice: both were picked. Between, as much as the
+    kernel of the slopes tells: two ReLUs that are both picked are both active, whatever their correlation.
+    """
+    same = (slope.diagonal(slope.k).clamp(min=1e-300)).reshape(-1, *[1] * len(slope.axes))
+    kept = (slope.k / same).clamp(1e-6, 1)
+    apart = (slope.mean**2 / same).clamp(1e-6, 1 - 1e-6)
+    return 1 + (kept.log() / apart.log()).clamp(0, 1)
 
 
 @rule("fused")

@@ -35,9 +35,10 @@ def max_pool(step: Step, inputs: Sequence[Value]) -> Passage:
     tops = [_top(gaussian, p, sizes, step.attributes.get("phi")) for p in range(len(x.units))]
     walks = [(x.dims[i - rank][0].axis, sizes[i], step.shape[i - rank]) for i in range(rank) if x.dims[i - rank]]
     whole = x
-    for position, _, after in walks:
-        whole = _coarser(whole, position, after)
+    for position, window, after in walks:
+        whole = _coarser(whole, position, after, window)
     whole = _risen(whole, tops)
+    whole = replace(whole, k=_overlapping(whole.k, whole, gaussian, sizes, step))
     out = whole
     for position, _, after in sorted(walks, reverse=True):
         out = dropped(out, position) if after == 1 else out
@@ -64,13 +65,14 @@ class _Top:
 
     mean: float
     square: float
+    skew: float
     fourth: float
     focus: float
 
 
 def _top(x: Signal, part: int, sizes: Sequence[int], phi: Activation | None) -> _Top:
     mean = float(x.diagonal(x.mean)[part])
-    root = _root(_covariance(x, part, sizes) - mean**2)
+    root = _root(_covariance(x, part, _window_of(sizes)) - mean**2)
     z = mean + _draws(len(root)) @ root.T
     both = torch.stack([z.max(1).values, z[:, 0]])
     squares = torch.ones(2, dtype=torch.float64)
@@ -81,20 +83,55 @@ def _top(x: Signal, part: int, sizes: Sequence[int], phi: Activation | None) -> 
             (slope,) = torch.autograd.grad(value.sum(), both)
         both, squares = value.detach(), (slope**2).mean(1)
     first, second, fourth = (float((both[0] ** n).mean()) for n in (1, 2, 4))
-    return _Top(first, second, fourth, float(squares[0] / squares[1].clamp(min=1e-300)))
+    skew = float(((both[0] - first) ** 3).mean()) / max(second - first**2, 1e-300) ** 1.5
+    return _Top(first, second, skew, fourth, float(squares[0] / squares[1].clamp(min=1e-300)))
 
 
-def _covariance(x: Signal, part: int, sizes: Sequence[int]) -> Tensor:
-    """The second moments between the places of a window."""
-    places, rank = list(product(*(range(size) for size in sizes))), len(sizes)
+def _overlapping(k: Tensor, whole: Signal, x: Signal, sizes: Sequence[int], step: Step) -> Tensor:
+    """The kernel with what windows that overlap have in common: often the same value is the largest of both."""
+    rank, k = len(sizes), k.clone()
+    strides = [max(x.shape[i - rank] // step.shape[i - rank], 1) for i in range(rank)]
+    for lag in product(*(range(min((size - 1) // s, 1) + 1) for size, s in zip(sizes, strides, strict=True))):
+        away = [n * s for n, s in zip(lag, strides, strict=True)]
+        for p in range(len(x.units) if any(lag) else 0):
+            found = _both(x, p, sizes, away, step.attributes.get("phi"))
+            for signs in product((1, -1), repeat=rank):
+                k[(p, *_class(whole, [n * sign for n, sign in zip(lag, signs, strict=True)]))] = found
+    return k
+
+
+def _both(x: Signal, part: int, sizes: Sequence[int], away: Sequence[int], phi: Activation | None) -> float:
+    """The second moment of the largest of two windows that lie so far from each other."""
+    here = _window_of(sizes)
+    there = [tuple(at + n for at, n in zip(place, away, strict=True)) for place in here]
+    places = sorted({*here, *there})
+    mean = float(x.diagonal(x.mean)[part])
+    root = _root(_covariance(x, part, places) - mean**2)
+    z = mean + _draws(len(root)) @ root.T
+    tops = torch.stack([z[:, [places.index(place) for place in window]].max(1).values for window in (here, there)])
+    first, second = tops if phi is None else phi.f(tops)
+    return float((first * second).mean())
+
+
+def _class(x: Signal, lag: Sequence[int]) -> list[int]:
+    """The class of pairs of one sample that lie so far from each other."""
+    index = [axis.radius for axis in x.axes]
+    for i, n in enumerate(lag):
+        for atom in x.dims[len(x.dims) - len(lag) + i]:
+            axis = x.axes[atom.axis]
+            index[atom.axis] = axis.radius + n if abs(n) <= axis.radius else axis.classes - 1
+    return index
+
+
+def _window_of(sizes: Sequence[int]) -> list[tuple[int, ...]]:
+    return list(product(*(range(size) for size in sizes)))
+
+
+def _covariance(x: Signal, part: int, places: Sequence[Sequence[int]]) -> Tensor:
+    """The second moments between some places."""
 
     def moment(first: Sequence[int], second: Sequence[int]) -> float:
-        index = [axis.radius for axis in x.axes]
-        for i in range(rank):
-            for atom in x.dims[len(x.dims) - rank + i]:
-                axis, lag = x.axes[atom.axis], second[i] - first[i]
-                index[atom.axis] = axis.radius + lag if abs(lag) <= axis.radius else axis.classes - 1
-        return float(x.k[(part, *index)])
+        return float(x.k[(part, *_class(x, [b - a for a, b in zip(first, second, strict=True)]))])
 
     return torch.tensor([[moment(first, second) for second in places] for first in places], dtype=torch.float64)
 
@@ -111,13 +148,14 @@ def _draws(size: int) -> Tensor:
     return torch.cat([half, -half])
 
 
-def _coarser(x: Signal, position: int, size: int) -> Signal:
-    """The pairs of entries that stand for pairs of windows."""
+def _coarser(x: Signal, position: int, size: int, window: int) -> Signal:
+    """The pairs of entries that stand for pairs of windows; windows that overlap are told from others."""
     axis, dim = x.axes[position], position + 1
     stride = max(axis.size // size, 1)
-    radius = min(axis.radius // stride, size - 1)
+    radius = min(max(axis.radius // stride, min((window - 1) // stride, 1)), size - 1)
     lags = torch.arange(-radius, radius + 1) * stride
-    index = torch.cat([lags + axis.radius, torch.tensor([axis.classes - 1])])
+    index = torch.where(lags.abs() <= axis.radius, lags + axis.radius, axis.classes - 1)
+    index = torch.cat([index, torch.tensor([axis.classes - 1])])
     k, m, mean = (t.index_select(dim, index) for t in (x.k, x.m, x.mean))
     return with_axis(replace(x, k=k, m=m, mean=mean), position, Axis(size, radius))
 
@@ -125,14 +163,15 @@ def _coarser(x: Signal, position: int, size: int) -> Signal:
 def _risen(x: Signal, tops: Sequence[_Top]) -> Signal:
     """With the moments of the largest; two windows go together as much as two entries do."""
     wide = (-1, *[1] * (x.k.dim() - 1))
-    mean, square, fourth = (
-        torch.tensor([getattr(top, name) for top in tops], dtype=torch.float64) for name in ("mean", "square", "fourth")
+    mean, square, skew, fourth = (
+        torch.tensor([getattr(top, name) for top in tops], dtype=torch.float64)
+        for name in ("mean", "square", "skew", "fourth")
     )
     variance = (x.squares.reshape(wide) - x.mean**2).clamp(min=1e-300)
     middle, spread = mean.reshape(wide) ** 2, (square - mean**2).reshape(wide)
     k, m = (middle + spread * ((t - x.mean * x.second(x.mean)) / variance).clamp(-1, 1) for t in (x.k, x.m))
     kurtosis = torch.stack([fourth / square.clamp(min=1e-150) ** 2, torch.ones_like(fourth)], 1)
-    return replace(x, k=k, m=m, mean=mean.reshape(wide).expand_as(k), kurtosis=kurtosis)
+    return replace(x, k=k, m=m, mean=mean.reshape(wide).expand_as(k), kurtosis=kurtosis, skew=skew)
 
 
 def _finer(grad: Signal, position: int, axis: Axis, window: int) -> Signal:
