@@ -279,6 +279,23 @@ def test_units_that_are_dead_for_all_samples_stop_nothing() -> None:
     assert {weight.name for weight in found.weights if weight.grad and weight.grad.middle > 0} == {"6.bias"}
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_that_looks_back_only_is_a_reason_for_doubt(causal: bool) -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.out = nn.Linear(32, 96), nn.Linear(32, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            q, k, v = self.into(x).unflatten(-1, (3, 4, 8)).permute(2, 0, 3, 1, 4)
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
+            out: Tensor = self.out(mixed)
+            return out
+
+    told = [reason.text for reason in gm.predict(Attention(), torch.randn(4, 6, 32)).reasons]
+    assert any("looks back only" in text for text in told) is causal
+
+
 def test_a_batch_that_does_not_fit_is_refused_in_one_sentence() -> None:
     with pytest.raises(GradmedicError, match="Sequential cannot be run on such a batch: "):
         gm.predict(mlp(2, nn.Tanh), (16, 63))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from gradmedic.finding import Message
 from gradmedic.theory.engine import Flow
+from gradmedic.theory.plan import Step
 from gradmedic.theory.signal import Signal
 from gradmedic.theory.spread import Spread
 
@@ -43,6 +44,10 @@ def reasons(flow: Flow, spread: Spread) -> Iterator[Message]:
             " hangs on these weights' largest eigenvalues, by a factor of {factor} from one initialization to another.",
             {"factor": f"{math.exp(spread.repeated / 2):.0f}"},
         )
+    if any(map(_looks_back, flow.plan.steps)):
+        yield Message(
+            "Attention looks back only: first tokens get more of the gradient than last ones; sizes are means of all."
+        )
     if spread.steepest > STEEPEST:
         yield Message(
             "Signals are unstable: where one layer's is somewhat small, those after it get smaller still.", {}
@@ -51,3 +56,10 @@ def reasons(flow: Flow, spread: Spread) -> Iterator[Message]:
         yield Message("The state of a ReLU recurrence explodes or dies by its matrix's largest eigenvalue.", {})
     if any(isinstance(v, Signal) and not math.isfinite(v.square) for values in flow.values for v in values):
         yield Message("Signals overflow.", {})
+
+
+def _looks_back(step: Step) -> bool:
+    """True for attention in which tokens see only those before them."""
+    if step.op == "sdpa":
+        return bool(step.attributes.get("is_causal"))
+    return step.op == "softmax" and bool(step.attributes.get("hidden"))
