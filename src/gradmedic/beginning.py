@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from statistics import median
 
-from gradmedic.depth import foreseen
+from gradmedic.depth import foreseen, longest
 from gradmedic.layers import Layer
 from gradmedic.outcome import Outcome, guessing, outcome
 from gradmedic.recording import Capture, Recording
@@ -50,7 +50,7 @@ def as_good_as_critical(recording: Recording, capture: Capture) -> bool:
 
     A sum over neighbors, or over many residual branches, grows whatever the weights are.
     """
-    ledger = max(capture.ledgers, key=lambda one: len(one.entries), default=None)
+    ledger = longest(capture)
     told = foreseen(recording, ledger) if ledger is not None else None
     return told is not None and abs(told[0] - told[1]) < 1
 

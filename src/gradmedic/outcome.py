@@ -95,13 +95,11 @@ def before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:
     yield from (capture for capture in recording.captures_of(stream) if not ends or capture.step < min(ends))
 
 
-def climb(series: Sequence[float]) -> float:
-    """Decades from the typical size of the first three values to that of the second half."""
-    return climb_by_step(list(enumerate(series)))
-
-
 def climb_by_step(series: Sequence[tuple[int, float]]) -> float:
-    """The same for (step, value) pairs that may lie far apart, the second half by steps."""
+    """Decades from the typical size of the first three values to that of the second half, by steps.
+
+    The (step, value) pairs may lie far apart.
+    """
     sizes = [(step, abs(value)) for step, value in series if isfinite(value) and value != 0]
     if len(sizes) < 6:
         return 0.0

@@ -5,7 +5,6 @@ seen as modules are. Sizes are root mean squares, not standard deviations: const
 these, and dividing by it blew weights up.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, sqrt
@@ -13,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradmedic.init.weights import Normed, Weight
+from gradmedic.probe.dispatch import Dispatched
 from gradmedic.probe.feed import Feed
 from gradmedic.probe.undisturbed import undisturbed
 
@@ -46,7 +45,7 @@ def trim(model: nn.Module, feed: Feed, wishes: Mapping[str, Wish]) -> dict[str, 
     return trimmer.factors
 
 
-class _Trimmer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Trimmer(Dispatched):
     def __init__(self, model: nn.Module, wishes: Mapping[str, Wish]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.factors: dict[str, float] = {}
@@ -57,10 +56,6 @@ class _Trimmer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kept = self._directions if isinstance(wish.weight, Normed) else self._wishes
             kept[_storage(wish.weight.parts[-1][1])] = wish
         self._done: set[tuple[int, int, int]] = set()
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return "torch._dynamo" in sys.modules  # torch would load its compiler, which takes two seconds
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -1,14 +1,13 @@
 """What a forward pass adds, multiplies and masks with, where autograd keeps no trace of it."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from gradmedic.probe.dispatch import Dispatched
 from gradmedic.probe.intervals import current_number
 from gradmedic.theory.laws import Law, measured
 from gradmedic.theory.plan import Constant
@@ -34,16 +33,12 @@ LOW = -1e4
 """What is below counts as a mask: softmax makes nothing of it."""
 
 
-class Constants(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Constants(Dispatched):
     """Notes the operands without a gradient, by the sequence number of the node that autograd makes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.noted: dict[int, dict[int, Constant]] = {}
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return "torch._dynamo" in sys.modules  # torch would load its compiler, which takes two seconds
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))

@@ -1,13 +1,13 @@
 """Measure single operations: for those that theory has no rule for."""
 
-import sys
 from collections.abc import Collection
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes
 
+from gradmedic.probe.dispatch import Dispatched
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.intervals import current_number
 from gradmedic.probe.layout import CHECKPOINT, Layout
@@ -17,7 +17,7 @@ DRAWS = 8
 """Random gradients that are sent back through one operation: one that sums, say, makes little of most of them."""
 
 
-class Sizes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Sizes(Dispatched):
     """Notes the mean square of what each operation returns, by the sequence number of its node.
 
     An operation of the user's own is not heard of: what it returns is noted where something is done with it.
@@ -26,10 +26,6 @@ class Sizes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.noted: dict[int, tuple[tuple[int, ...], float]] = {}
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return "torch._dynamo" in sys.modules  # torch would load its compiler, which takes two seconds
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if torch.is_grad_enabled():

@@ -91,12 +91,15 @@ def _range(meter: Meter, i: int, what: str, tensor: Tensor) -> None:
 def _target(meter: Meter, i: int, vertex: Vertex, attribute: str) -> None:
     target = vertex.tensor(attribute)
     if isinstance(target, Tensor) and target.numel():
-        low, high = torch.aminmax(target.detach())
-        meter.put((i, "target_min"), low)
-        meter.put((i, "target_max"), high)
-        ignorant = guess(vertex, target)
-        if ignorant is not None:
-            meter.put((i, "guess"), ignorant)
+        _put_target(meter, i, target.detach(), guess(vertex, target))
+
+
+def _put_target(meter: Meter, i: int, target: Tensor, ignorant: Tensor | None) -> None:
+    low, high = torch.aminmax(target)
+    meter.put((i, "target_min"), low)
+    meter.put((i, "target_max"), high)
+    if ignorant is not None:
+        meter.put((i, "guess"), ignorant)
 
 
 def _implied_target(meter: Meter, layout: Layout, i: int, error: Tensor) -> None:
@@ -110,12 +113,8 @@ def _implied_target(meter: Meter, layout: Layout, i: int, error: Tensor) -> None
         output = source.tensor(source.operation.result) if source.operation.result else None
         if isinstance(output, Tensor) and output.shape == error.shape:
             target = output - error if edges[0] is not None else output + error
-            low, high = torch.aminmax(target.detach())
-            meter.put((j, "target_min"), low)
-            meter.put((j, "target_max"), high)
-            ignorant = of_squares(output, target.detach())
-            if ignorant is not None and getattr(layout.vertices[i].node, "_saved_exponent", None) == 2:
-                meter.put((j, "guess"), ignorant)
+            squared = getattr(layout.vertices[i].node, "_saved_exponent", None) == 2
+            _put_target(meter, j, target.detach(), of_squares(output, target.detach()) if squared else None)
 
 
 def _units(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, result: Any, operand: Any) -> None:

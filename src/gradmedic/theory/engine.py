@@ -89,16 +89,26 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
         return Passage((Weight(step.law, step.shape),), lambda grads: ())
     if step.op == DATA:
         return Passage((entering(flow.plan, i),), lambda grads: ())
-    inputs = [None if edge is None else flow.values[edge[0]][edge[1]] for edge in step.inputs]
+    inputs = _inputs(flow, step)
     rule = rule_of(step.op)
     try:
         if rule is None:
             raise NoRuleError(f"no rule for {step.op}")
         return rule(step, inputs)
     except (NoRuleError, TangledError, ArithmeticError, ValueError, RuntimeError) as reason:
-        measured = "; measured instead" if step.gauge is not None and any(step.gauge.gains) else ""
-        flow.unknown[i] = f"{reason}{measured}"  # the last two: of sizes and shapes that no rule expects
-        return handed_on(step, inputs)
+        return _unruled(flow, i, str(reason))  # the last two: of sizes and shapes that no rule expects
+
+
+def _inputs(flow: Flow, step: Step) -> list[Value]:
+    return [None if edge is None else flow.values[edge[0]][edge[1]] for edge in step.inputs]
+
+
+def _unruled(flow: Flow, i: int, reason: str) -> Passage:
+    """Note that a step has no rule, and why; its sizes are handed on, or were measured."""
+    step = flow.plan.steps[i]
+    measured = "; measured instead" if step.gauge is not None and any(step.gauge.gains) else ""
+    flow.unknown[i] = f"{reason}{measured}"
+    return handed_on(step, _inputs(flow, step))
 
 
 def _seed(flow: Flow) -> None:
@@ -134,16 +144,14 @@ def _return(flow: Flow, i: int) -> None:
 
 def _sent_back(flow: Flow, i: int, arrived: Sequence[Grad]) -> Sequence[Grad]:
     """What a step sends back; what has no mean square, as the slope of a logarithm near zero, has no rule."""
-    step = flow.plan.steps[i]
     try:
         grads = flow.passages[i].back(arrived)
         if all(math.isfinite(_square(grad)) for grad in grads) or not all(map(math.isfinite, map(_square, arrived))):
             return grads
-        flow.unknown[i] = f"{step.op} has no slope of finite mean square here"
-    except RuntimeError as reason:
-        flow.unknown[i] = str(reason)
-    inputs = [None if edge is None else flow.values[edge[0]][edge[1]] for edge in step.inputs]
-    flow.passages[i] = handed_on(step, inputs)
+        reason = f"{flow.plan.steps[i].op} has no slope of finite mean square here"
+    except RuntimeError as error:
+        reason = str(error)
+    flow.passages[i] = _unruled(flow, i, reason)
     return flow.passages[i].back(arrived)
 
 

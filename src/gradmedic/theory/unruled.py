@@ -23,8 +23,8 @@ def handed_on(step: Step, inputs: Sequence[Value]) -> Passage:
     assert isinstance(x, Signal)
     gain = gauge.gain(at)
     same = x.shape == step.shape
-    first = _times(x, gain) if same else alike(step.shape, gain * x.square)
-    rest = (None if same else alike(shape, gain * x.square) for shape in step.shapes[1:])
+    first = _times(x, gain) if same else _alike(step.shape, gain * x.square)
+    rest = (None if same else _alike(shape, gain * x.square) for shape in step.shapes[1:])
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         came = [grad for grad in grads if isinstance(grad, Signal)]
@@ -60,7 +60,7 @@ def _times(x: Signal, factor: float) -> Signal:
     return replace(x, k=x.k * factor, m=x.m * factor, mean=x.mean * factor**0.5, tilt=tilt)
 
 
-def alike(shape: tuple[int, ...], square: float) -> Signal:
+def _alike(shape: tuple[int, ...], square: float) -> Signal:
     """Independent entries of one size."""
     blank = drawn(shape, *guessed(len(shape)))
     return replace(blank, k=blank.k * square)
