@@ -117,7 +117,10 @@ def standings(entrants: Iterable[Entrant], scale: Scale) -> tuple[Standing, ...]
 
 
 def _beats(one: Entrant, other: Entrant, scale: Scale) -> bool:
-    return isfinite(one.arm.level(scale)) and effect(one.arm, other.arm, scale).proved
+    """True if it is proved to be better; what broke in one of its runs is behind all that held."""
+    if not isfinite(one.arm.level(scale)):
+        return False
+    return not isfinite(other.arm.level(scale)) or effect(one.arm, other.arm, scale).proved
 
 
 def _level(arm: Arm, scale: Scale) -> tuple[float, float, float]:
