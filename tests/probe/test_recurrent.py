@@ -303,7 +303,10 @@ def test_reparametrized_weights_are_those_of_the_call(tap: RecurrentTap) -> None
 def test_autocast_is_replayed_in_single_precision(tap: RecurrentTap) -> None:
     rnn, x = nn.LSTM(F, H), torch.randn(T, B, F)
     with torch.autocast("cpu", torch.bfloat16):
-        out, _ = rnn(x)
+        try:
+            out, _ = rnn(x)
+        except RuntimeError as error:
+            pytest.skip(f"this processor has no LSTM in bfloat16: {error}")
         out.float().pow(2).sum().backward()
         low = only(tap)
     rnn(x)[0].pow(2).sum().backward()

@@ -34,6 +34,7 @@ WRAPPED = [
     (torch.amp.GradScaler, "scale"),
     (torch.amp.GradScaler, "step"),
     (torch, "compile"),
+    (Tensor, "backward"),
 ]
 
 

@@ -19,6 +19,7 @@ from gradmedic.probe.quiet import Quiet
 from gradmedic.probe.reader import Reader
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat, weakly
+from gradmedic.probe.shortcut import asker
 from gradmedic.probe.updates import Hands
 from gradmedic.probe.vitals import Vitals
 from gradmedic.probe.watcher import Watcher
@@ -50,7 +51,7 @@ class Probe:
         self._listening = self._reader.listening
         self._started: tuple[int, float] | None = None
         self._seat = Seat(self)
-        self._quiet = Quiet(self._seat, self._vitals, self._schedule, self._people, self.failed, self._open)
+        self._quiet = Quiet(self._seat, self._vitals, self._schedule, self._people, self.failed)
         self._never_quiet = settings.every is not None or settings.steps is not None
         self._news = False
 
@@ -86,15 +87,9 @@ class Probe:
 
     def close(self) -> None:
         """Get up, and hand in what is unfinished."""
-        for last in (
-            self._seat.rise,
-            self.flush,
-            self._listening.end,
-            self._close_window,
-            self._hand_in,
-            self._vitals.finish,
-            self._listening.forget,
-        ):
+        vitals, listening = self._vitals, self._listening
+        lasts = (self._seat.rise, self.flush, listening.end, self._close_window, self._hand_in, vitals.finish)
+        for last in (*lasts, listening.forget):
             self._lastly(last)
 
     @fenced("close")
@@ -106,6 +101,7 @@ class Probe:
         """Work out what theory expected of the first passes: it may take a second."""
         self._reader.forecasts.tell(self._recorder)
 
+    @fenced("vitals")
     def flush(self) -> None:
         """Hand over what the fast lane has kept back."""
         self._quiet.close()
@@ -130,6 +126,7 @@ class Probe:
     @fenced("backward")
     def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
         self._hand_in()
+        frame = asker(frame)
         stream = self._people.stream(frame)
         self._schedule.meet(stream)
         self._settle(stream, tensors)

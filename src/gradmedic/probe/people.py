@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from gradmedic.probe.graph import walk
 from gradmedic.probe.intervals import user_frame
 from gradmedic.probe.names import Names
+from gradmedic.probe.shortcut import place
 from gradmedic.probe.updates import Canary
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Optimizer as OptimizerFacts
@@ -44,6 +45,11 @@ class Held:
             if self.steps >= TRUSTED and not self.canary.sang:
                 self.canary = None
 
+    def rate(self) -> Any:
+        """The learning rate of its first group, as it stands now."""
+        optimizer = self.optimizer()
+        return None if optimizer is None else optimizer.param_groups[0].get("lr")
+
     def parameters(self) -> Iterator[Tensor]:
         """All tensors that it moves."""
         optimizer = self.optimizer()
@@ -59,7 +65,7 @@ class People:
         self._recorder = recorder
         self._names = names
         self._streams: dict[tuple[int, int], int] = {}
-        self._calls: dict[tuple[int, int], int] = {}
+        self._calls: dict[int, int] = {}
         self.optimizers: dict[int, Held] = {}
         self._met = 0
         self._ids: dict[int, tuple[Any, int]] = {}
@@ -67,8 +73,8 @@ class People:
         self._numbered = 0
         self._known: dict[int, Parameter] = {}
 
-    def calls(self, streams: set[int]) -> dict[tuple[int, int], int]:
-        """Where the script itself calls backward, for some streams: (code, instruction) -> stream."""
+    def calls(self, streams: set[int]) -> dict[int, int]:
+        """The places where the script itself calls backward, for some streams."""
         return {call: stream for call, stream in self._calls.items() if stream in streams}
 
     @property
@@ -78,7 +84,7 @@ class People:
 
     def stream(self, frame: FrameType) -> int:
         """The stream of a backward call, told apart by the line of the caller."""
-        call = (id(frame.f_code), frame.f_lasti)
+        call = place(frame)
         known = self._calls.get(call)
         if known is not None:
             return known

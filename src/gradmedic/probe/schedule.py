@@ -13,7 +13,7 @@ GRACE = 0.1
 """Seconds that the captures at steps 4, 8, 16, ... may overdraw: a run of a second would else be
 over before the budget has paid for a look at how it went on."""
 
-STEP = 1.0e-5
+STEP = 5.0e-6
 """Seconds that a step costs which is not read whole, about what was measured on one core."""
 
 SPREAD = 0.04
@@ -50,12 +50,16 @@ class Schedule:
 
     def wants(self, step: int) -> bool:
         """True if the step that begins now is to be read whole."""
-        self._steps_paid(step)
-        chosen = self._chooses(step)
-        if chosen:
-            self._last = step
-            self._asked = False
-        return chosen
+        if not self.ready(step):
+            return False
+        if self._every is None and self._fresh:
+            self._fresh -= 1
+        elif self._every is None and self._answers(step):
+            self._extra -= 1
+            self._next_extra = step + 2 ** (EXTRA - self._extra)
+        self._last = step
+        self._asked = False
+        return True
 
     def idle(self, step: int, now: float) -> bool:
         """True if nothing can be wanted yet, by the schedule's clock: the cheap question of an ordinary step."""
@@ -67,21 +71,22 @@ class Schedule:
         self.spent += max(0, step - self._step) * STEP
         self._step = step
 
-    def _chooses(self, step: int) -> bool:
+    def ready(self, step: int) -> bool:
+        """What `wants` would say, with no consequences."""
+        self._steps_paid(step)
         if self._every is not None:
             return step % self._every == 0
-        if step < EARLY or self._fresh > 0:
-            self._fresh = max(0, self._fresh - 1)
-            return True
-        if self._asked and self._extra > 0 and step >= self._next_extra:
-            self._extra -= 1
-            self._next_extra = step + 2 ** (EXTRA - self._extra)
+        if step < EARLY or self._fresh or self._answers(step):
             return True
         due = self.spent - self._early + self._cost - self._budget * self.elapsed
         self._poor_until = self._clock() + due / self._budget if self._budget > 0 else float("inf")
         if step & (step - 1) == 0:
             return due <= GRACE
         return due <= 0 and step - self._last >= max(1.0, SPREAD * step)
+
+    def _answers(self, step: int) -> bool:
+        """True if something strange asks for this step, and has not asked too often."""
+        return self._asked and self._extra > 0 and step >= self._next_extra
 
     def meet(self, stream: int) -> None:
         """A place that calls backward for the first time: its early steps are read as well."""

@@ -7,7 +7,6 @@ original does, with the same arguments, whatever happens on our side of it.
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from time import perf_counter
 from typing import Any
 from weakref import WeakMethod
 
@@ -17,7 +16,8 @@ from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
 
-from gradmedic.probe.watcher import Lane, Watcher
+from gradmedic.probe.shortcut import Lane, advancing, shortcut
+from gradmedic.probe.watcher import Watcher
 from gradmedic.unheard import is_unheard
 
 in_transform: Callable[[], object | None] = torch._C._functorch.peek_interpreter_stack
@@ -28,10 +28,11 @@ class Seat:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._before: Any = None
-        self._lane: Lane | None = None
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
-        self._handles: list[Any] = []
+        self._hooks: dict[str, Any] = {}
+        self._method: Any = Tensor.backward
+        self._shortcut: Any = None
+        self._lane: Lane | None = None
         self._gone = False
         self._stepped: object = None
 
@@ -56,33 +57,53 @@ class Seat:
         self._wrap(torch.amp.GradScaler, "scale", self._scale)
         self._wrap(torch.amp.GradScaler, "step", self._scaler_step)
         self._wrap(torch, "compile", self._compile)
-        self._handles = [hooks.register_optimizer_step_post_hook(self._after_step)]
         self.wake()
 
     def wake(self) -> None:
-        """Hear of every step before it is made; harmless where that is so already."""
-        self._lane = None
-        if self._before is None and not self._gone:
-            self._before = hooks.register_optimizer_step_pre_hook(self._before_step)
+        """Hear of every step before and after it is made; harmless where that is so already.
 
-    def doze(self, lane: Lane | None = None) -> None:
-        """Hear of no step before it is made, of all that sits in torch what costs most; ask a `lane` first."""
+        Not from within a hook behind a step while steps are counted: torch walks through them at that moment.
+        """
+        if self._shortcut is not None and Tensor.backward is self._shortcut:
+            Tensor.backward = self._method  # type: ignore[method-assign]
+        self._shortcut = self._lane = None
+        self._drop("steps")
+        if not self._gone and "before" not in self._hooks:
+            self._hooks["before"] = hooks.register_optimizer_step_pre_hook(self._before_step)
+        if not self._gone and "after" not in self._hooks:
+            self._hooks["after"] = hooks.register_optimizer_step_post_hook(self._after_step)
+
+    def doze(self, lane: Lane) -> bool:
+        """Have ordinary passes noted in a `lane`; False where somebody else has wrapped the same functions since."""
+        _, _, original, ours = self._wrapped[0]
+        if torch.autograd.backward is not ours or Tensor.backward is not self._method:
+            return False
         self._lane = lane
-        if self._before is not None:
-            self._before.remove()
-            self._before = None
+        self._shortcut = shortcut(lane, self._method, original)
+        Tensor.backward = self._shortcut  # type: ignore[method-assign]
+        self._drop("before")
+        return True
+
+    def count(self, lane: Lane, optimizer: Optimizer) -> None:
+        """Hear of no step at all, but have those of one optimizer counted; not from within a hook, as with `wake`."""
+        self._hooks["steps"] = optimizer.register_step_post_hook(advancing(lane.steps))
+        self._drop("after")
 
     def rise(self) -> None:
         """Put every original back, unless somebody has wrapped it again since."""
-        self.doze()
-        for handle in self._handles:
-            handle.remove()
+        self._gone = True
+        self.wake()
+        self._drop(*self._hooks)
         for owner, name, original, ours in reversed(self._wrapped):
             if getattr(owner, name) is ours:
                 setattr(owner, name, original)
-        self._handles.clear()
         self._wrapped.clear()
-        self._gone = True
+
+    def _drop(self, *names: str) -> None:
+        for name in names:
+            handle = self._hooks.pop(name, None)
+            if handle is not None:
+                handle.remove()
 
     def _wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)
@@ -95,30 +116,10 @@ class Seat:
         return self._gone or is_unheard() or in_transform() is not None
 
     def _backward(self, original: Any) -> Any:
-        tensor_backward = Tensor.backward.__code__
-
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            lane, plain = self._lane, False
-            if lane is not None:
-                # Written out here: each call between two small steps costs as much as all of this.
-                try:
-                    caller: Any = sys._getframe(1)
-                    if caller.f_code is tensor_backward:
-                        caller = caller.f_back
-                    known = lane.calls.get((id(caller.f_code), caller.f_lasti))
-                    if known is not None and type(tensors) is Tensor and tensors.is_cpu:
-                        loss = tensors.item()
-                        if -known[1] < loss < known[1]:  # NaN is on neither side
-                            lane.passes.append((lane.step, known[0], perf_counter(), loss))
-                            plain = True
-                except Exception as error:
-                    lane.failed("backward", error)
-            if plain or self._away():
+            if self._away():
                 return original(tensors, *args, **kwargs)
-            frame = sys._getframe(1)
-            if frame.f_code is tensor_backward and frame.f_back is not None:
-                frame = frame.f_back
-            look = self._watcher.begin(tensors, kwargs.get("inputs"), frame)
+            look = self._watcher.begin(tensors, kwargs.get("inputs"), sys._getframe(1))
             try:
                 return original(tensors, *args, **kwargs)
             finally:
@@ -217,19 +218,7 @@ class Seat:
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._stepped = optimizer
-        lane = self._lane
-        if lane is None:
-            if not self._gone:
-                self._watcher.after_step(optimizer)
-        elif optimizer is lane.only():
-            lane.step += 1
-            try:
-                lane.rates.append((len(lane.passes), optimizer.param_groups[0].get("lr")))
-                if not lane.step & lane.mask:
-                    lane.look_around(optimizer)
-            except Exception as error:
-                lane.failed("step", error)
-        elif not lane.stepped(optimizer):
+        if not (self._gone or (self._lane is not None and self._lane.stepped(optimizer))):
             self._watcher.after_step(optimizer)
 
 

@@ -1,6 +1,6 @@
-"""What the seat in torch reports to: a watcher, and while all is ordinary a lane."""
+"""What the seat in torch reports to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, Protocol
 
@@ -37,29 +37,3 @@ class Watcher(Protocol):
 
     def compiled(self) -> None:
         """The script has called torch.compile."""
-
-
-class Lane(Protocol):
-    """Where ordinary steps are noted, as long as all of them are."""
-
-    calls: dict[tuple[int, int], tuple[int, float]]
-    """(code, instruction) of a call of backward -> its stream, and the size from which a loss is strange."""
-    passes: list[tuple[int, int, float, float]]
-    """Step, stream, time and loss."""
-    rates: list[tuple[int, Any]]
-    """How many passes had been noted when a step was made, and its learning rate."""
-    only: Callable[[], Any]
-    """The optimizer, if there is only one."""
-    step: int
-    mask: int
-    """A step that has none of these bits is one to look around at."""
-
-    @property
-    def failed(self) -> Callable[[str, BaseException], None]:
-        """Whom to tell of a failure."""
-
-    def look_around(self, optimizer: Optimizer) -> None:
-        """See whether anything is due."""
-
-    def stepped(self, optimizer: Optimizer) -> bool | None:
-        """Take note of a step of one among several optimizers; False if the watcher has to hear of it."""

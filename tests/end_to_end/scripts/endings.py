@@ -106,6 +106,20 @@ def bare():
     raise Odd("neither Exception nor SystemExit")
 
 
+def crash_in_a_late_backward_pass():
+    import torch
+
+    weight = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.01)
+    for step in range(300):
+        optimizer.zero_grad()
+        loss = weight.square().sum()
+        if step == 250:
+            loss.register_hook(lambda grad: crash())
+        loss.backward()
+        optimizer.step()
+
+
 ENDINGS = {
     "falls-off": lambda: None,
     "exit-0": lambda: sys.exit(0),
@@ -119,6 +133,7 @@ ENDINGS = {
     "interrupt": lambda: signal.raise_signal(signal.SIGINT),
     "raise-interrupt": lambda: exec("raise KeyboardInterrupt"),
     "crash": crash,
+    "crash-in-a-late-backward-pass": crash_in_a_late_backward_pass,
     "chained": chained,
     "during": during,
     "grouped": grouped,
