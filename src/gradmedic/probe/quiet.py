@@ -102,7 +102,7 @@ class Quiet:
         if not self._used:
             self._used = True
             self._count()
-        elif self.rate is None:
+        else:
             self._note_rate()
         self._catch_up()
         piled = len(self.passes) >= PILE
@@ -122,7 +122,7 @@ class Quiet:
 
     def _note_rate(self) -> None:
         """A rate that is still the same was so all along; one that has changed is noted from now on at every pass."""
-        if self._counted is not None:
+        if self._counted is not None and self.rate is None:
             before, self._lr = self._lr, self._counted.rate()
             self._varies = before != self._lr
             self._rates.append((len(self.passes), None if self._varies else before))
@@ -139,8 +139,7 @@ class Quiet:
         """Leave the lane, and hand over what was taken."""
         if self.open:
             self._catch_up()
-            if self.rate is None:
-                self._note_rate()
+            self._note_rate()
         self.open = False
         self._seat.wake()
         self._hand_over(perf_counter())

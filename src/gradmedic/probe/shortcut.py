@@ -5,10 +5,9 @@ ours that runs there has to be fetched again and costs ten times what it costs i
 is none beside the one that torch would have run itself.
 """
 
-import functools
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, wraps
 from itertools import repeat
 from operator import length_hint
 from time import perf_counter
@@ -81,7 +80,7 @@ def shortcut(lane: Lane, method: Any, backward: Callable[..., None]) -> Callable
     """A `Tensor.backward` that notes ordinary passes in a lane and calls `backward`; others are torch's `method`'s."""
     known_at, passes, steps, getframe = lane.calls.get, lane.passes, lane.steps, sys._getframe
 
-    @functools.wraps(method)
+    @wraps(method)
     def shortened(
         self: Tensor, gradient: Any = None, retain_graph: Any = None, create_graph: Any = False, inputs: Any = None
     ) -> None:
