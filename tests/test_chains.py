@@ -1,5 +1,7 @@
 """What is kept of a long run, and what is not."""
 
+from itertools import accumulate
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +38,26 @@ def test_twice_as_long_ago_half_of_them_stand(count: int, head: int, segment: in
 @given(st.integers(0, 5_000))
 def test_their_number_grows_with_the_logarithm(count: int) -> None:
     assert len(kept(count)) <= LIMITS.head + 2 * LIMITS.segment * count.bit_length()
+
+
+@given(
+    st.lists(st.integers(0, 300)), st.integers(0, 20), st.integers(1, 20), st.floats(0.5, 30) | st.just(float("inf"))
+)
+def test_a_pile_goes_where_its_records_would_have_gone(
+    piles: list[int], head: int, segment: int, weight: float
+) -> None:
+    limits = Limits(head, segment, weight)
+    piled, single = (
+        Chains[list[int]](limits, lambda _: [], lambda _: None),
+        Chains[list[int]](limits, lambda _: [], lambda _: None),
+    )
+    for begun, count in zip(accumulate(piles, initial=0), piles, strict=False):
+        records = range(begun, begun + count)
+        for place, which in piled.places(count):
+            place.extend(records[which])
+        for record in records:
+            single.place().append(record)
+    assert list(piled.segments()) == list(single.segments())
 
 
 def test_nothing_is_dropped_but_the_oldest_segment_of_a_chain() -> None:

@@ -12,6 +12,7 @@ opens and drops it. Both therefore keep the very same records.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Generic, TypeVar
 
 from gradmedic.recording import Capture
@@ -64,6 +65,13 @@ class Chain(Generic[S]):
         self.opened = 0
         self.segments: list[S] = []
 
+    def take(self, records: range) -> slice:
+        """As many records of weight 1 as there is room for."""
+        count = max(0, min(len(records), self.room, ceil(min(self.spare, self.room))))
+        self.room -= count
+        self.spare -= count
+        return slice(records.start, records.start + count * records.step, records.step)
+
 
 class Chains(Generic[S]):
     """Tells for each record in turn the segment that it belongs to, and drops old segments."""
@@ -89,6 +97,22 @@ class Chains(Generic[S]):
         chain.room -= 1
         chain.spare -= weight
         return chain.segments[-1]
+
+    def places(self, count: int) -> list[tuple[S, slice]]:
+        """The segments for the next `count` records of weight 1, each with those of the records that go there."""
+        begun, self._count = self._count, self._count + count
+        head = self._head.take(range(count))
+        places = [(self._head.segments[-1], head)]
+        for number, chain in enumerate(self._chains):
+            first, step = (1 << number, 2 << number) if number < LAST else (0, 1 << LAST)
+            own = range(head.stop + (first - begun - head.stop) % step, count, step)
+            while own:
+                if chain.room <= 0 or chain.spare <= 0:
+                    self._advance(number, chain)
+                taken = chain.take(own)
+                places.append((chain.segments[-1], taken))
+                own = range(taken.stop, count, step)
+        return places
 
     def segments(self) -> Iterator[S]:
         """The segments that are kept, in no order."""

@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,8 @@ EVERY = 0.5
 """Seconds from one writing to the next."""
 PATIENCE = 10.0
 """Seconds that `close` waits for a disk that does not answer."""
+CROWD = 8192
+"""Vitals that are written without waiting for the time."""
 WAITING = 2**20
 """Numbers in captures that may wait for the disk, 64 MB of them; further captures are left out."""
 
@@ -81,8 +84,13 @@ class Journal:
 
     def vital(self, vital: Vital) -> None:
         """Note the vital of a backward pass."""
-        self._vitals.append(vital)
-        if len(self._vitals) == 8192:
+        self.vitals((vital,))
+
+    def vitals(self, pile: Sequence[Vital]) -> None:
+        """Note the vitals of many backward passes."""
+        before = len(self._vitals)
+        self._vitals.extend(pile)
+        if before < CROWD <= len(self._vitals):
             self._hurry()
 
     def capture(self, capture: Capture) -> None:

@@ -1,7 +1,7 @@
 """Collect what is seen in a run, in bounded memory; the journal, if there is one, gets it too."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -71,6 +71,17 @@ class Recorder:
         self._seen_vitals += 1
         if self._journal:
             self._journal.vital(vital)
+
+    def vitals(self, pile: Sequence[Vital]) -> None:
+        """Note the vitals of many backward passes."""
+        for stream in {vital.stream for vital in pile}:
+            history = self._vitals.get(stream) or _open(self._vitals, stream, chains.VITALS)
+            own = [(seen, vital) for seen, vital in enumerate(pile, self._seen_vitals) if vital.stream == stream]
+            for place, which in history.places(len(own)):
+                place += own[which]
+        self._seen_vitals += len(pile)
+        if self._journal:
+            self._journal.vitals(pile)
 
     def capture(self, capture: Capture) -> None:
         """Note a backward pass that was read whole; of a long run only some are kept."""

@@ -1,6 +1,8 @@
 """The fast lane records what the slow one would."""
 
+import pickle
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat
 from gradmedic.probe.vitals import Vitals
 from gradmedic.recorder import Recorder
-from gradmedic.recording import Recording
+from gradmedic.recording import Recording, Vital
 from gradmedic.settings import Settings
 
 
@@ -90,14 +92,106 @@ def test_gradient_norms_are_taken_now_and_then() -> None:
     assert any(norm is not None and norm >= 0 for norm in norms)
 
 
+class Described(torch.optim.SGD):
+    """Says more at the end of a step than torch does."""
+
+    told = 0
+
+    def _optimizer_step_code(self) -> None:
+        self.told += 1
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, Described])
+def test_an_optimizer_is_left_as_it_was(kind: type[torch.optim.SGD]) -> None:
+    model = nn.Linear(4, 1)
+    optimizer = kind(model.parameters(), lr=0.1)
+    own, counted = set(vars(optimizer)), 0
+    recorder = Recorder({})
+    with Probe(recorder, Settings(budget=0.0)):
+        for _ in range(300):
+            optimizer.zero_grad()
+            model(torch.randn(8, 4)).square().mean().backward()
+            optimizer.step()
+            counted += "_optimizer_step_code" in vars(optimizer)
+            assert pickle.loads(pickle.dumps(optimizer)).param_groups[0]["lr"] == 0.1
+    assert (counted > 200) == (kind is torch.optim.SGD)
+    assert set(vars(optimizer)) == own | ({"told"} if kind is Described else set())
+    assert recorder.recording().tallies["steps"] == 300
+    assert kind is torch.optim.SGD or optimizer.told == 300  # type: ignore[attr-defined]
+
+
+def test_a_profiler_finds_every_step_as_it_is() -> None:
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = Recorder({})
+    counted, profiler = [], torch.autograd.profiler.profile()
+    with Probe(recorder, Settings(budget=0.0)):
+        for step in range(400):
+            if step == 150:
+                profiler.__enter__()  # type: ignore[no-untyped-call]
+            optimizer.zero_grad()
+            model(torch.randn(8, 4)).square().mean().backward()
+            optimizer.step()
+            counted.append("_optimizer_step_code" in vars(optimizer))
+            if step == 300:
+                profiler.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+    assert any(counted[:150])
+    assert not any(counted[150 + STRIDE : 300])
+    assert any(counted[300:])
+    assert [vital.step for vital in recorder.recording().vitals] == list(range(400))
+
+
+def test_a_second_place_that_calls_backward_every_other_step_is_met() -> None:
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    recorder = Recorder({})
+    with Probe(recorder, Settings(budget=0.0)):
+        for step in range(600):
+            optimizer.zero_grad()
+            loss = model(torch.randn(8, 4)).square().mean()
+            if step > 300 and step % 2:
+                loss.backward()
+            else:
+                loss.backward()
+            optimizer.step()
+    vitals = recorder.recording().vitals
+    assert [vital.step for vital in vitals] == list(range(600))
+    late = [vital.stream for vital in vitals[300 + STRIDE :]]
+    assert late[0::2] != late[1::2]
+    assert len(set(late[0::2])) == len(set(late[1::2])) == 1
+
+
+def test_where_a_step_is_left_out_the_count_is_right_again_at_the_next_look() -> None:
+    fast, slow = (skipping(every) for every in (None, 1))
+    assert slow[-1].step == fast[-1].step == 399 - len(range(200, 400, 10))
+    assert [vital.loss for vital in fast] == [vital.loss for vital in slow]
+    ahead = [mine.step - theirs.step for mine, theirs in zip(fast, slow, strict=True)]
+    assert all(0 <= steps <= STRIDE // 10 for steps in ahead)
+    assert ahead.count(0) > 200
+
+
+def skipping(every: int | None) -> Sequence[Vital]:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    recorder = Recorder({})
+    with Probe(recorder, Settings(budget=0.0, every=every)):
+        for step in range(400):
+            optimizer.zero_grad()
+            model(torch.randn(8, 4)).square().mean().backward()
+            if step <= 200 or step % 10 != 1:
+                optimizer.step()
+    return recorder.recording().vitals
+
+
 def test_times_only_grow() -> None:
     times = [vital.time for vital in watched(300, every=None).vitals]
     assert times == sorted(times)
 
 
 PARTS = [
-    *((Quiet, name) for name in ("allow", "stays", "_count", "_note_rate")),
-    *((Quiet, name) for name in ("_catch_up", "close", "_hand_over")),
+    *((Quiet, name) for name in ("allow", "notes", "_stays", "_count", "_note_rate")),
+    *((Quiet, name) for name in ("_unfold", "_look_ahead", "_catch_up", "close", "_hand_over")),
     *((Vitals, name) for name in ("absorb", "limits", "settle")),
     *((Schedule, name) for name in ("idle", "ready")),
     (Seat, "doze"),

@@ -73,10 +73,11 @@ class Probe:
         self.close()
 
     def install(self, watcher: Watcher | None = None) -> None:
-        """Sit down in torch, or have a `watcher` sit there that passes on what it hears."""
+        """Sit down in torch, once more after `close`, or have a `watcher` sit there that passes on what it hears."""
         self._seat.take(watcher)
         os.register_at_fork(after_in_child=weakly(self._leave))
-        self._open()
+        if self._vitals.step == 0:
+            self._open()
 
     def introduce(self, model: nn.Module | None, optimizer: Optimizer | None) -> None:
         """Meet a model and an optimizer before they are seen at work."""

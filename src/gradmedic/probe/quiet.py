@@ -1,29 +1,42 @@
 """The fast lane: steps in which nothing is read and nothing is unusual.
 
-The `shortcut` notes plain numbers of ordinary passes in a list that lies here, and only now and
-then something looks around. Whatever is due or strange leaves the lane for a step.
+The `shortcut` asks here at every pass, or, where one optimizer makes one step after each pass of
+one place in the script, leaves nothing but losses here and asks now and then. Whatever is due or
+strange leaves the lane for a step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from math import inf
 from operator import length_hint
 from time import perf_counter
+from types import FrameType
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from gradmedic.probe.failures import Failures, fenced
 from gradmedic.probe.people import Held, People
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat
-from gradmedic.probe.shortcut import PILE, advancing, countdown, made
+from gradmedic.probe.shortcut import Counting, countdown, made, place, profiled
 from gradmedic.probe.vitals import Vitals
 
 LONGEST = 0.25
 """Seconds after which they are handed over in any case: a killed run must not lose more than a second."""
 
-STRIDE = 32
-"""Short steps between two looks around; a power of two, so that no step at which the schedule insists is missed."""
+PILE = 256
+"""Passes that are handed over together, at the next look."""
+
+MOST = 4 * PILE
+"""Passes that are looked at between two steps, as if one had been made."""
+
+STRIDE = 64
+"""Short steps in which the lane looks around twice."""
+
+ODD = 29
+"""The second time within a stride: what happens at every other step, or every fourth, is met at one of the two."""
 
 SHORT = LONGEST / STRIDE
 """Seconds of a step from which each is looked at."""
@@ -38,22 +51,25 @@ class Quiet:
     def __init__(self, seat: Seat, vitals: Vitals, schedule: Schedule, people: People, failed: Failures) -> None:
         self.open = False
         self.failed = failed
-        self.calls: dict[int, tuple[int, float]] = {}
-        self.passes: list[tuple[int, int, float, float, Any]] = []
+        self.losses: list[float] = []
+        self.room = 0
+        self.limit = inf
         self.steps = countdown(0)
-        self.mask = 0
-        self.rate: Callable[[], Any] | None = None
         self._seat = seat
         self._vitals = vitals
         self._schedule = schedule
         self._people = people
-        self._counted: Held | None = None
+        self._calls: dict[int, tuple[int, float]] = {}
         self._streams: dict[int, int] = {}
+        self._passes: list[tuple[int, int, float, float, Any]] = []
+        self._counted: Held | None = None
+        self._rate: Callable[[], Any] | None = None
+        self._rates: list[tuple[int, Any]] = []
         self._lr: Any = None
         self._varies = False
-        self._rates: list[tuple[int, Any]] = []
         self._flushed = perf_counter()
-        self._last: tuple[int, float] = (0, self._flushed)
+        self._last = _Look(0, self._flushed)
+        self._next = 0
         self._used = True
         self._futile = 0
 
@@ -65,20 +81,19 @@ class Quiet:
     def allow(self, calls: dict[int, int]) -> None:
         """Open for the passes of these call sites, by their place, which are streams."""
         self._futile = 0 if self._used else self._futile + 1
-        if not calls or self._futile >= FUTILE:
+        if not calls or self._futile >= FUTILE or profiled():
             return
         self._streams = calls
         self._know_limits()
         step = self._vitals.step
         self.steps = countdown(step)
-        self.rate, self._counted, self.mask, self._used = None, None, 0, False
-        self._last = (step, perf_counter())
+        self._rate, self._counted, self._used = None, None, False
+        self._last, self._next = _Look(step, perf_counter()), step
         self.open = self._seat.doze(self)
 
     def _know_limits(self) -> None:
         limits = self._vitals.limits()
-        self.calls.clear()
-        self.calls.update((call, (stream, limits.get(stream, inf))) for call, stream in self._streams.items())
+        self._calls = {call: (stream, limits.get(stream, inf)) for call, stream in self._streams.items()}
 
     @fenced("step")
     def stepped(self, optimizer: Optimizer) -> bool:
@@ -88,45 +103,78 @@ class Quiet:
             self.close()
             return False
         held.steps += 1
-        self._rates.append((len(self.passes), held.rate()))
+        self._rates.append((len(self._passes), held.rate()))
         if held.steps > self.step:
-            advancing(self.steps)(optimizer, (), {})
+            next(self.steps)
         return True
 
-    def stays(self) -> bool:
+    def notes(self, loss: Tensor, frame: FrameType) -> bool:
+        """Note a pass that begins, and look around where that is due; False if it is to be heard of by others."""
+        stream, limit = self._calls.get(place(frame), (None, 0.0))
+        if stream is None or not loss.is_cpu:
+            return False
+        step, now, value = self.step, perf_counter(), loss.item()
+        self._unfold(step, now, stream)
+        looking = step >= self._next or len(self._passes) >= MOST
+        if not -limit < value < limit or (looking and not self._stays(step, now)):
+            return False
+        self._passes.append((step, stream, now, value, self._rate and self._rate()))
+        self._last.passes += 1
+        return True
+
+    def _unfold(self, step: int, now: float, stream: int) -> None:
+        """Losses that stand alone are of the passes since the last one that was noted whole, a step apart."""
+        count = len(self.losses)
+        if count:
+            begun, then = self._last.step, self._last.time
+            steps = [min(begun + k, step) for k in range(1, count + 1)]
+            times = [then + (now - then) * k / (count + 1) for k in range(1, count + 1)]
+            self._passes += zip(steps, repeat(stream), times, self.losses, repeat(None))
+            self._last.passes += count
+            self.losses.clear()
+
+    def _stays(self, step: int, now: float) -> bool:
         """Hand over what was taken, if it is time; False if the pass that begins, or the step after it, is due."""
-        now, step = perf_counter(), self.step
-        since, then = self._last
-        self.mask = STRIDE - 1 if now - then < SHORT * (step - since) else 0
-        self._last = (step, now)
+        last, self._last = self._last, _Look(step, now)
         if not self._used:
             self._used = True
             self._count()
         else:
             self._note_rate()
         self._catch_up()
-        piled = len(self.passes) >= PILE
-        if piled or now - self._flushed > LONGEST:
+        nobody_steps = len(self._passes) >= MOST and step == last.step
+        if len(self._passes) >= PILE or now - self._flushed > LONGEST:
             self._hand_over(now)
+        self._look_ahead(last)
         idle = self._schedule.idle(step + 1, now) or not self._schedule.ready(step + 1)
-        return idle and now < self._vitals.norm_due and not (piled and step == since)  # nobody known makes steps
+        self._schedule.paid(perf_counter() - now)
+        return idle and now < self._vitals.norm_due and not nobody_steps and not profiled()
+
+    def _look_ahead(self, last: "_Look") -> None:
+        """When to look next, and whether it is enough to note losses until then."""
+        step, since = self._last.step, self._last.step - last.step
+        short = self._last.time - last.time < SHORT * since
+        self._next = step + (_gap(step) if short else 1)
+        alone = self._counted is not None and self._rate is None and len(self._calls) == 1
+        self.room = self._next - step - 1 if alone and last.passes == since else 0
+        self.limit = min(limit for _, limit in self._calls.values())
 
     def _count(self) -> None:
         """Where one optimizer makes all steps they need not be heard of."""
         at_work = [held for held in self._people.optimizers.values() if held.optimizer() is not None]
-        if len(at_work) == 1 and at_work[0].steps == self.step:
+        if len(at_work) == 1 and at_work[0].steps == self.step and Counting.can(at_work[0].optimizer()):
             self._counted = at_work[0]
             self._lr = at_work[0].rate()
-            self.rate = at_work[0].rate if self._varies else None
+            self._rate = at_work[0].rate if self._varies else None
             self._seat.count(self, at_work[0].optimizer())
 
     def _note_rate(self) -> None:
         """A rate that is still the same was so all along; one that has changed is noted from now on at every pass."""
-        if self._counted is not None and self.rate is None:
+        if self._counted is not None and self._rate is None:
             before, self._lr = self._lr, self._counted.rate()
             self._varies = before != self._lr
-            self._rates.append((len(self.passes), None if self._varies else before))
-            self.rate = self._counted.rate if self._varies else None
+            self._rates.append((len(self._passes), None if self._varies else before))
+            self._rate = self._counted.rate if self._varies else None
 
     def _catch_up(self) -> None:
         """Let the others know how many steps have been made."""
@@ -137,25 +185,45 @@ class Quiet:
     @fenced("vitals")
     def close(self) -> None:
         """Leave the lane, and hand over what was taken."""
+        now = perf_counter()
         if self.open:
+            self._unfold(self.step, now, next(iter(self._streams.values())))
             self._catch_up()
             self._note_rate()
-        self.open = False
+        self.open, self.room = False, 0
         self._seat.wake()
-        self._hand_over(perf_counter())
+        self._hand_over(now)
 
     def _hand_over(self, now: float) -> None:
-        rows: list[list[Any]] = [[made(left), *taken, None] for left, *taken in self.passes]
-        begun = 0
-        for count, lr in self._rates:
-            for row in rows[begun:count]:
-                row[4] = lr if row[4] is None else row[4]
-            begun = count
-        if self.rate is not None and len(rows) > 1 and all(row[4] == rows[0][4] for row in rows):
-            self.rate, self._lr, self._varies = None, rows[0][4], False
-        self.passes.clear()
-        self._rates.clear()
         self._flushed = now
-        if rows:
-            self._vitals.absorb(rows)
+        if self._passes:
+            steps, streams, times, losses, asked = zip(*self._passes, strict=True)
+            lrs = self._rates_of(asked)
+            self._passes.clear()
+            self._vitals.absorb(steps, streams, times, losses, lrs)
             self._know_limits()
+        self._rates.clear()
+
+    def _rates_of(self, asked: Sequence[Any]) -> list[Any]:
+        """The learning rate of each pass: what it was when asked for, or else what has been seen to hold so long."""
+        lrs: list[Any] = []
+        for count, lr in self._rates:
+            lrs += [lr if rate is None else rate for rate in asked[len(lrs) : count]]
+        lrs += asked[len(lrs) :]
+        if self._rate is not None and len(lrs) > 1 and all(lr == lrs[0] for lr in lrs):
+            self._rate, self._lr, self._varies = None, lrs[0], False
+        return lrs
+
+
+class _Look:
+    """When the lane has looked around, and how many passes it has noted since."""
+
+    def __init__(self, step: int, time: float) -> None:
+        self.step, self.time, self.passes = step, time, 0
+
+
+def _gap(step: int) -> int:
+    """Steps until the lane is to look again: in time for every power of two, at which the schedule insists."""
+    ahead = step + 1
+    next_power = (1 << ahead.bit_length()) - ahead
+    return min(next_power, STRIDE - ahead % STRIDE, (ODD - ahead) % STRIDE or STRIDE)

@@ -13,8 +13,11 @@ GRACE = 0.1
 """Seconds that the captures at steps 4, 8, 16, ... may overdraw: a run of a second would else be
 over before the budget has paid for a look at how it went on."""
 
-STEP = 5.0e-6
-"""Seconds that a step costs which is not read whole, about what was measured on one core."""
+STEP = 1.0e-5
+"""Seconds that a step costs which is not read whole, as measured on a slow core; a fast one takes less."""
+
+LEAST = 0.25
+"""Share of the budget that is left to captures where steps are so short that not reading them takes the rest."""
 
 SPREAD = 0.04
 """Least gap between captures as a share of the steps so far, so that they spread over the run."""
@@ -40,13 +43,18 @@ class Schedule:
         self._step = 0
         self._early = 0.0
         self._poor_until = 0.0
-        self.spent = 0.0
+        self._read = 0.0
         self._cost = 0.0
 
     @property
     def elapsed(self) -> float:
         """Seconds since the run began."""
         return self._clock() - self._began
+
+    @property
+    def spent(self) -> float:
+        """Seconds that were taken: what was booked, and as much as steps cost that are not read."""
+        return self._read + self._step * STEP
 
     def wants(self, step: int) -> bool:
         """True if the step that begins now is to be read whole."""
@@ -66,19 +74,19 @@ class Schedule:
         soon = step - self._last < max(1.0, SPREAD * step)
         return step & (step - 1) != 0 and (soon or now < self._poor_until) and not self._asked and not self._fresh
 
-    def _steps_paid(self, step: int) -> None:
-        """Steps that are not read whole take their share of the budget too."""
-        self.spent += max(0, step - self._step) * STEP
-        self._step = step
+    def _allowed(self) -> float:
+        """Seconds that the budget leaves for reading: steps that are not read take their share of it too."""
+        whole = self._budget * self.elapsed
+        return max(whole - self._step * STEP, LEAST * whole)
 
     def ready(self, step: int) -> bool:
         """What `wants` would say, with no consequences."""
-        self._steps_paid(step)
+        self._step = max(self._step, step)
         if self._every is not None:
             return step % self._every == 0
         if step < EARLY or self._fresh or self._answers(step):
             return True
-        due = self.spent - self._early + self._cost - self._budget * self.elapsed
+        due = self._read - self._early + self._cost - self._allowed()
         self._poor_until = self._clock() + due / self._budget if self._budget > 0 else float("inf")
         if step & (step - 1) == 0:
             return due <= GRACE
@@ -100,7 +108,7 @@ class Schedule:
 
     def paid(self, seconds: float, captured: bool = False) -> None:
         """Book the time that was taken; a capture's own cost is what the next one is expected to take."""
-        self.spent += seconds
+        self._read += seconds
         if self._step < EARLY:
             self._early += seconds  # the price of looking at all; what follows is to stay in the budget
         if captured:

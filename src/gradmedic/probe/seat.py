@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
 
-from gradmedic.probe.shortcut import Lane, advancing, shortcut
+from gradmedic.probe.shortcut import Counting, Lane, shortcut
 from gradmedic.probe.watcher import Watcher
 from gradmedic.unheard import is_unheard
 
@@ -86,7 +86,7 @@ class Seat:
 
     def count(self, lane: Lane, optimizer: Optimizer) -> None:
         """Hear of no step at all, but have those of one optimizer counted; not from within a hook, as with `wake`."""
-        self._hooks["steps"] = optimizer.register_step_post_hook(advancing(lane.steps))
+        self._hooks["steps"] = Counting(optimizer, lane.steps)
         self._drop("after")
 
     def rise(self) -> None:

@@ -1,19 +1,19 @@
-"""What an ordinary step runs of gradmedic's: one function in place of `Tensor.backward`, and counters in C.
+"""What an ordinary step runs of gradmedic's: one function in place of `Tensor.backward`, and a counter in C.
 
 Between two steps of a small network the processor's caches are full of torch; every function of
 ours that runs there has to be fetched again and costs ten times what it costs in a loop. So there
-is none beside the one that torch would have run itself.
+is none beside the one that torch would have run itself, and that one looks at nothing but the loss.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial, wraps
 from itertools import repeat
-from operator import length_hint
-from time import perf_counter
 from types import FrameType, FunctionType, SimpleNamespace, TracebackType
 from typing import Any, Protocol
+from weakref import ref
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.overrides import has_torch_function_unary
@@ -22,35 +22,34 @@ METHOD = Tensor.backward.__code__
 """What a script calls, which calls `torch.autograd.backward`."""
 
 FAR = 1 << 40
-"""Steps that a countdown can count: a multiple of every stride, and more than are ever made."""
+"""Steps that a countdown can count, more than are ever made."""
 
-PILE = 256
-"""Passes that are handed over together."""
+STEPPED = "_optimizer_step_code"
+"""A function that does nothing: torch calls it at the end of every step, so that profilers find it."""
 
-LOOKS = 3
-"""Times that a hook looks at its countdown: once for each of its three arguments."""
+
+profiled: Callable[[], bool] = torch._C._autograd._profiler_enabled
+"""True while torch's profiler runs, which is to find in a step what it always finds there."""
 
 
 class Lane(Protocol):
     """Where ordinary passes are noted, as long as all of them are."""
 
-    calls: dict[int, tuple[int, float]]
-    """The `place` of a call of backward -> its stream, and the size from which a loss is strange."""
-    passes: list[tuple[int, int, float, float, Any]]
-    """What the countdown shows, stream, time, loss, and the learning rate where it is asked for."""
+    losses: list[float]
+    """Those of passes of which nothing else has to be known."""
+    room: int
+    """Losses that may stand there; at the next pass the lane itself looks around."""
+    limit: float
+    """The size from which a loss is strange."""
     steps: Iterator[int]
     """Counts down the steps that have been made."""
-    mask: int
-    """A countdown that shows none of these bits asks for a look around."""
-    rate: Callable[[], Any] | None
-    """Asked at every pass for the learning rate, while that changes."""
 
     @property
     def failed(self) -> Callable[[str, BaseException], None]:
         """Whom to tell of a failure."""
 
-    def stays(self) -> bool:
-        """See whether anything is due; False if this pass is to be heard of by others."""
+    def notes(self, loss: Tensor, frame: FrameType) -> bool:
+        """Look around, and note the pass that begins; False if it is to be heard of by others."""
 
     def stepped(self, optimizer: Optimizer) -> bool | None:
         """Take note of a step, as long as steps are not counted; False if others have to hear of it."""
@@ -58,17 +57,31 @@ class Lane(Protocol):
 
 def countdown(made: int) -> Iterator[int]:
     """Counts optimizer steps, after so many have been `made`, in a form that C can advance and read."""
-    return repeat(0, LOOKS * (FAR - made - 1))
+    return repeat(0, FAR - made)
 
 
 def made(left: int) -> int:
     """How many steps have been made where a countdown shows so many left."""
-    return FAR - 1 - left // LOOKS
+    return FAR - left
 
 
-def advancing(steps: Iterator[int]) -> Callable[..., Any]:
-    """A hook for behind an optimizer's step that advances a countdown, and in which no line of Python runs."""
-    return partial(min, key=partial(next, steps))
+class Counting:
+    """Has the steps of an optimizer counted, without a line of Python, until it is removed."""
+
+    def __init__(self, optimizer: Optimizer, steps: Iterator[int]) -> None:
+        self._optimizer = ref(optimizer)
+        self._advance = vars(optimizer)[STEPPED] = partial(next, steps, None)
+
+    @staticmethod
+    def can(optimizer: Optimizer) -> bool:
+        """True where torch calls a function that does nothing."""
+        return getattr(type(optimizer), STEPPED, None) is vars(Optimizer).get(STEPPED, optimizer)
+
+    def remove(self) -> None:
+        """Let torch's own function be called again."""
+        optimizer = self._optimizer()
+        if optimizer is not None and vars(optimizer).get(STEPPED) is self._advance:
+            del vars(optimizer)[STEPPED]
 
 
 def place(frame: FrameType) -> int:
@@ -78,7 +91,7 @@ def place(frame: FrameType) -> int:
 
 def shortcut(lane: Lane, method: Any, backward: Callable[..., None]) -> Callable[..., None]:
     """A `Tensor.backward` that notes ordinary passes in a lane and calls `backward`; others are torch's `method`'s."""
-    known_at, passes, steps, getframe = lane.calls.get, lane.passes, lane.steps, sys._getframe
+    losses, getframe = lane.losses, sys._getframe
 
     @wraps(method)
     def shortened(
@@ -86,14 +99,15 @@ def shortcut(lane: Lane, method: Any, backward: Callable[..., None]) -> Callable
     ) -> None:
         ordinary = False
         try:
-            caller = getframe(1)
-            known = known_at(id(caller.f_code) + caller.f_lasti)  # `place`, written out
-            if known is not None and type(self) is Tensor and self.is_cpu and not has_torch_function_unary(self):
-                left, loss = length_hint(steps), self.item()
-                soon = left & lane.mask and len(passes) < PILE
-                if -known[1] < loss < known[1] and (soon or lane.stays()):  # NaN is on neither side
-                    passes.append((left, known[0], perf_counter(), loss, lane.rate and lane.rate()))
+            if type(self) is not Tensor or has_torch_function_unary(self):
+                pass
+            elif len(losses) < lane.room:
+                loss, limit = self.item(), lane.limit
+                if -limit < loss < limit:  # NaN is on neither side
+                    losses.append(loss)
                     ordinary = True
+            else:
+                ordinary = lane.notes(self, getframe(1))
         except Exception as error:
             lane.failed("backward", error)
         if not ordinary:

@@ -1,6 +1,7 @@
 """What is taken of every step: losses, the global gradient norm, the learning rate."""
 
 from collections.abc import Sequence
+from itertools import repeat
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -19,6 +20,9 @@ from gradmedic.recording import Event, Vital
 
 SHARE = 0.001
 """Share of a step's time that measuring the gradient norm may take on average."""
+
+LEAVING = 3.0e-4
+"""Seconds that it costs to leave the fast lane for the step whose gradient is measured, on a slow core."""
 
 STRANGE = 4.0
 """A loss this many times its own running mean asks for a capture."""
@@ -163,7 +167,7 @@ class Vitals:
         began = perf_counter()
         size = global_norm(optimizer, scale)
         cost = perf_counter() - began
-        self.norm_due = began + cost / SHARE
+        self.norm_due = began + (cost + LEAVING) / SHARE
         self._schedule.paid(cost)
         return size
 
@@ -197,13 +201,21 @@ class Vitals:
         """The size of a loss, by stream, from which it is strange."""
         return {stream: STRANGE * mean for stream, mean in self._means.items() if mean > 0}
 
-    def absorb(self, pile: list[list[Any]]) -> None:
-        """Take over rows of step, stream, time, loss, learning rate and gradient norm."""
-        for step, stream, time, loss, lr, size in pile:
+    def absorb(
+        self,
+        steps: Sequence[int],
+        streams: Sequence[int],
+        times: Sequence[float],
+        losses: Sequence[float],
+        lrs: Sequence[Any],
+    ) -> None:
+        """Take over passes that nobody has looked at, column by column."""
+        for stream, loss in zip(streams, losses, strict=True):
             self._notice(stream, loss)
-            norm = None if size is None else float(size)
-            rate = float(lr) if isinstance(lr, Tensor) else lr
-            self._recorder.vital(Vital(step, stream, time - self._began, loss, norm, None, rate))
+        since = [time - self._began for time in times]
+        rates = [float(lr) if isinstance(lr, Tensor) else lr for lr in lrs]
+        pile = list(map(Vital, steps, streams, since, losses, repeat(None), repeat(None), rates))
+        self._recorder.vitals(pile)
         self.tallies["backwards"] += len(pile)
         self._since_tally += len(pile)
         if self._since_tally >= TALLY:
@@ -229,8 +241,7 @@ class Vitals:
             self._fetch(waiting)
         vitals = [row.vital() for row in self._done]
         self.tallies["skipped_steps"] += len({vital.step for vital in vitals if vital.skipped})
-        for vital in vitals:
-            self._recorder.vital(vital)
+        self._recorder.vitals(vitals)
         self._since_tally += len(vitals)
         self._done.clear()
         if self._since_tally >= TALLY:
