@@ -115,6 +115,7 @@ class Quiet:
             return False
         step, now, value = self.step, perf_counter(), loss.item()
         self._unfold(step, now, stream)
+        self.room = 0
         looking = step >= self._next or len(self._passes) >= MOST
         if not -limit < value < limit or (looking and not self._stays(step, now)):
             return False
