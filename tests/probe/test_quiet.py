@@ -16,6 +16,7 @@ from gradmedic.probe.people import Held, People
 from gradmedic.probe.quiet import STRIDE, Quiet
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat
+from gradmedic.probe.shortcut import Counting
 from gradmedic.probe.vitals import Vitals
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Recording, Vital
@@ -99,6 +100,13 @@ class Described(torch.optim.SGD):
 
     def _optimizer_step_code(self) -> None:
         self.told += 1
+
+
+def test_where_somebody_else_has_put_a_function_it_is_called() -> None:
+    optimizer = torch.optim.SGD(nn.Linear(4, 1).parameters(), lr=0.1)
+    assert Counting.can(optimizer)
+    vars(optimizer)["_optimizer_step_code"] = int
+    assert not Counting.can(optimizer)
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, Described])

@@ -6,6 +6,7 @@ strange leaves the lane for a step.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from math import inf
 from operator import length_hint
@@ -216,11 +217,13 @@ class Quiet:
         return lrs
 
 
+@dataclass(slots=True)
 class _Look:
     """When the lane has looked around, and how many passes it has noted since."""
 
-    def __init__(self, step: int, time: float) -> None:
-        self.step, self.time, self.passes = step, time, 0
+    step: int
+    time: float
+    passes: int = 0
 
 
 def _gap(step: int) -> int:

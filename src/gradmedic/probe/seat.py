@@ -62,7 +62,7 @@ class Seat:
     def wake(self) -> None:
         """Hear of every step before and after it is made; harmless where that is so already.
 
-        Not from within a hook behind a step while steps are counted: torch walks through them at that moment.
+        Not from within a hook behind a step while steps are counted: torch walks through all hooks at that moment.
         """
         if self._shortcut is not None and Tensor.backward is self._shortcut:
             Tensor.backward = self._method  # type: ignore[method-assign]

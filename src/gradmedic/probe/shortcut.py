@@ -74,8 +74,9 @@ class Counting:
 
     @staticmethod
     def can(optimizer: Optimizer) -> bool:
-        """True where torch calls a function that does nothing."""
-        return getattr(type(optimizer), STEPPED, None) is vars(Optimizer).get(STEPPED, optimizer)
+        """True where torch calls a function that does nothing, and nobody else has put one in its place."""
+        idle = vars(Optimizer).get(STEPPED)
+        return idle is not None and getattr(type(optimizer), STEPPED) is idle and STEPPED not in vars(optimizer)
 
     def remove(self) -> None:
         """Let torch's own function be called again."""
