@@ -169,6 +169,22 @@ def test_a_second_place_that_calls_backward_every_other_step_is_met() -> None:
     assert len(set(late[0::2])) == len(set(late[1::2])) == 1
 
 
+def test_another_optimizer_that_takes_over_at_the_same_place_is_met_soon() -> None:
+    model = nn.Linear(4, 1)
+    recorder = Recorder({})
+    with Probe(recorder, Settings(budget=0.0)):
+        for parameters in ([model.weight], [model.bias]):
+            optimizer = torch.optim.SGD(parameters, lr=0.01)
+            for _ in range(200):
+                model.zero_grad()
+                model(torch.randn(8, 4)).square().mean().backward()
+                optimizer.step()
+    recording = recorder.recording()
+    assert len(recording.optimizers) == 2
+    assert recording.tallies["backwards"] == 400
+    assert 400 - STRIDE <= recording.tallies["steps"] <= 400
+
+
 def test_where_a_step_is_left_out_the_count_is_right_again_at_the_next_look() -> None:
     fast, slow = (skipping(every) for every in (None, 1))
     assert slow[-1].step == fast[-1].step == 399 - len(range(200, 400, 10))

@@ -23,6 +23,16 @@ def judged(recording: Recording) -> Finding:
     return finding
 
 
+@pytest.mark.parametrize(("later", "severity"), [(None, Severity.CRITICAL), (0.1, Severity.NOTE)])
+def test_weights_that_are_not_finite_any_more_are_lost_though_no_loss_tells(
+    later: float | None, severity: Severity
+) -> None:
+    weights = [0.1, 0.1, 0.1, later]
+    drawn_weight = parameter("fc.weight", {"grad_bad": [0.0, 0.0, 1.0, 1.0], "weight_rms": weights})
+    drawn = sketch([], [drawn_weight], losses=[2.3] * 4, events=[born(2)])
+    assert judged(drawn).severity is severity
+
+
 def test_an_operation_that_strikes_out_of_the_blue_is_the_cause() -> None:
     finding = judged(sketch(losses=[*CALM, nan], events=[born(operand_min=0.0)]))
     assert finding.rank == 0

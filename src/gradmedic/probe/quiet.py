@@ -115,9 +115,8 @@ class Quiet:
         if stream is None or not loss.is_cpu:
             return False
         step, now, value = self.step, perf_counter(), loss.item()
+        looking = bool(self.losses) or step >= self._next or len(self._passes) >= MOST
         self._unfold(step, now, stream)
-        self.room = 0
-        looking = step >= self._next or len(self._passes) >= MOST
         if not -limit < value < limit or (looking and not self._stays(step, now)):
             return False
         self._passes.append((step, stream, now, value, self._rate and self._rate()))
@@ -144,13 +143,14 @@ class Quiet:
         else:
             self._note_rate()
         self._catch_up()
-        nobody_steps = len(self._passes) >= MOST and step == last.step
+        # Passes without the steps that were to follow them: somebody makes them who is not known, or nobody.
+        unheard = last.passes > max(1, step - last.step) and (self.room > 0 or step == last.step)
         if len(self._passes) >= PILE or now - self._flushed > LONGEST:
             self._hand_over(now)
         self._look_ahead(last)
         idle = self._schedule.idle(step + 1, now) or not self._schedule.ready(step + 1)
         self._schedule.paid(perf_counter() - now)
-        return idle and now < self._vitals.norm_due and not nobody_steps and not profiled()
+        return idle and now < self._vitals.norm_due and not unheard and not profiled()
 
     def _look_ahead(self, last: "_Look") -> None:
         """When to look next, and whether it is enough to note losses until then."""

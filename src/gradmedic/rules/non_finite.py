@@ -113,9 +113,20 @@ class NonFinite(Rule):
     def _severity(self, recording: Recording, event: Event) -> Severity:
         after = [vital for vital in recording.vitals if vital.step >= event.step]
         bad = [not (isfinite(v.loss or 0.0) and isfinite(v.grad_norm or 0.0)) for v in after]
-        if not after or event.data.get("phase") == "parameter" or any(bad[-3:]):
+        lost = any(bad[-3:]) or _ruined(recording, event.step)
+        if not after or event.data.get("phase") == "parameter" or lost:
             return self.severity
         return Severity.WARNING if sum(bad) >= self.lasting * len(bad) and sum(bad) > 1 else Severity.NOTE
+
+
+def _ruined(recording: Recording, since: int) -> bool:
+    """True where the last capture found weights that are not finite any more: such a size is not recorded."""
+    *before, last = [capture.parameters for capture in recording.captures] or [{}]
+    known = {p for rows in before for p, row in rows.items() if "weight_rms" in row}
+    late = bool(recording.captures) and recording.captures[-1].step > since
+    return late and any(
+        row.get("grad_bad", 0.0) > 0 and "weight_rms" not in row for p, row in last.items() if p in known
+    )
 
 
 def _skipped(recording: Recording, event: Event) -> bool:
