@@ -75,3 +75,31 @@ def test_a_compiled_model_keeps_its_parameters_and_is_said_to_be_compiled(change
 @pytest.mark.parametrize("change", [scripted, traced])
 def test_torch_script_is_measured_and_not_changed(change: Callable[..., Any]) -> None:
     assert_parameters_are_measured(watched(change))
+
+
+def compiled_steps(count: int) -> tuple[list[Tensor], dict[str, int]]:
+    torch.manual_seed(0)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    net = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+    step = torch.compile(lambda: optimizer.step(), backend="eager")
+    for _ in range(count):
+        optimizer.zero_grad()
+        net(torch.randn(6, 4)).square().mean().backward()
+        step()
+    return [parameter.detach() for parameter in net.parameters()], dict(torch._dynamo.utils.counters["stats"])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_compiler_does_not_follow_us_into_a_compiled_step() -> None:
+    expected, plain = compiled_steps(60)
+    with Probe(recorder := Recorder({}), Settings()):
+        weights, stats = compiled_steps(60)
+    assert all(map(torch.equal, weights, expected))
+    assert stats == plain
+    assert stats["unique_graphs"] > 0
+    recording = recorder.recording()
+    assert recording.tallies["backwards"] == 60
+    assert recording.tallies["steps"] == 59  # the last is known by the pass that follows
+    assert not recording.events_of("failure")

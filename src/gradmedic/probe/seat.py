@@ -12,6 +12,7 @@ from weakref import WeakMethod
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
@@ -192,7 +193,7 @@ class Seat:
         return compile
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-        if self._gone:
+        if is_compiling() or self._gone:
             return None
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
@@ -217,6 +218,8 @@ class Seat:
         return args, {**kwargs, "closure": watched}
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if is_compiling():  # the compiler is not to follow us: its step is met as one made by hand
+            return
         self._stepped = optimizer
         if not (self._gone or (self._lane is not None and self._lane.stepped(optimizer))):
             self._watcher.after_step(optimizer)
