@@ -99,3 +99,18 @@ def test_time_passes_on_the_clock() -> None:
     run = Run(0.5, 0.0)
     schedule = run.of(10)
     assert schedule.elapsed == pytest.approx(5.0)
+
+
+def test_what_the_first_captures_overdrew_does_not_blind_the_rest_of_a_run() -> None:
+    run = Run(step_time=3e-3, cost=2e-2)
+    schedule = run.of(8)
+    schedule.paid(1.0)  # a slow moment
+    run.captured.clear()
+    for step in range(8, 3000):
+        if schedule.wants(step):
+            run.captured.append(step)
+            run.now += run.cost
+            schedule.paid(run.cost, captured=True)
+        run.now += run.step_time
+    assert {1024, 2048} <= set(run.captured)
+    assert len(run.captured) <= 4

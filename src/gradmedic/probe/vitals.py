@@ -18,7 +18,7 @@ from gradmedic.probe.schedule import Schedule
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event, Vital
 
-SHARE = 0.001
+SHARE = 0.002
 """Share of a step's time that measuring the gradient norm may take on average."""
 
 LEAVING = 3.0e-4
