@@ -117,7 +117,7 @@ class Quiet:
         step, now, value = self.step, perf_counter(), loss.item()
         looking = bool(self.losses) or step >= self._next or len(self._passes) >= MOST
         self._unfold(step, now, stream)
-        if not -limit < value < limit or (looking and not self._stays(step, now)):
+        if not -limit < value < limit or (looking and not self._stays(stream, step, now)):
             return False
         self._passes.append((step, stream, now, value, self._rate and self._rate()))
         self._last.passes += 1
@@ -134,7 +134,7 @@ class Quiet:
             self._last.passes += count
             self.losses.clear()
 
-    def _stays(self, step: int, now: float) -> bool:
+    def _stays(self, stream: int, step: int, now: float) -> bool:
         """Hand over what was taken, if it is time; False if the pass that begins, or the step after it, is due."""
         last, self._last = self._last, _Look(step, now)
         if not self._used:
@@ -150,7 +150,7 @@ class Quiet:
         self._look_ahead(last)
         idle = self._schedule.idle(step + 1, now) or not self._schedule.ready(step + 1)
         self._schedule.paid(perf_counter() - now)
-        return idle and now < self._vitals.norm_due and not unheard and not profiled()
+        return idle and now < self._vitals.norm_due(stream) and not unheard and not profiled()
 
     def _look_ahead(self, last: "_Look") -> None:
         """When to look next, and whether it is enough to note losses until then."""

@@ -52,7 +52,8 @@ class Vitals:
         self._scaled: dict[int, tuple[Any, Tensor, Any]] = {}
         self._means: dict[int, float] = {}
         self.clips = Clips()
-        self.norm_due = self._value_due = 0.0
+        self._norm_due: dict[int, float] = {}
+        self._value_due = 0.0
         self._stale_told = False
         counted = ("backwards", "captures", "stale_steps", "skipped_steps", "nonfinite_losses")
         self.tallies = dict.fromkeys(counted, 0)
@@ -158,16 +159,21 @@ class Vitals:
             self._note_clipping(self.clips.total([p for group in optimizer.param_groups for p in group["params"]]))
             return
         row = self._rows[-1]
-        if row.norms or (perf_counter() >= self.norm_due and not self._over):
-            size = self.norm(optimizer, scale)
+        if row.norms or (perf_counter() >= self.norm_due(row.stream) and not self._over):
+            size = self.norm(row.stream, optimizer, scale)
             row.norms += [] if size is None else [size]
 
-    def norm(self, optimizer: Optimizer, scale: Any = None) -> Tensor | None:
-        """The L2 norm of an optimizer's gradients; the next one is due when the time for it has been earned."""
+    def norm_due(self, stream: int) -> float:
+        """When the gradient of a stream is to be measured again."""
+        return self._norm_due.get(stream, 0.0)
+
+    def norm(self, stream: int, optimizer: Optimizer, scale: Any = None) -> Tensor | None:
+        """The L2 norm of an optimizer's gradients; the stream's next is due when its time has been earned."""
         began = perf_counter()
         size = global_norm(optimizer, scale)
         cost = perf_counter() - began
-        self.norm_due = began + (cost + LEAVING) / SHARE
+        self._norm_due[stream] = 0.0
+        self._norm_due[stream] = began + (cost + LEAVING) * len(self._norm_due) / SHARE
         self._schedule.paid(cost)
         return size
 
