@@ -45,7 +45,7 @@ class Schedule:
         self._poor_until = 0.0
         self._read = 0.0
         self._cost = 0.0
-        self._paid_out = 0.0
+        self._allowed_then = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -68,7 +68,7 @@ class Schedule:
             self._next_extra = step + 2 ** (EXTRA - self._extra)
         self._last = step
         self._asked = False
-        self._paid_out = self._allowed()
+        self._allowed_then = self._allowed()
         return True
 
     def idle(self, step: int, now: float) -> bool:
@@ -92,9 +92,8 @@ class Schedule:
         due = self._read - self._early + self._cost - allowed
         self._poor_until = self._clock() + due / self._budget if self._budget > 0 else float("inf")
         if step & (step - 1) == 0:
-            return (
-                due <= GRACE or self._cost <= allowed - self._paid_out
-            )  # earned since the last one, whatever was owed
+            earned = allowed - self._allowed_then  # since the last capture, whatever was owed before
+            return due <= GRACE or self._cost <= earned
         return due <= 0 and step - self._last >= max(1.0, SPREAD * step)
 
     def _answers(self, step: int) -> bool:

@@ -172,8 +172,8 @@ class Vitals:
         began = perf_counter()
         size = global_norm(optimizer, scale)
         cost = perf_counter() - began
-        self._norm_due[stream] = 0.0
-        self._norm_due[stream] = began + (cost + LEAVING) * len(self._norm_due) / SHARE
+        streams = len({*self._norm_due, stream})
+        self._norm_due[stream] = began + (cost + LEAVING) * streams / SHARE
         self._schedule.paid(cost)
         return size
 
@@ -247,7 +247,8 @@ class Vitals:
             self._fetch(waiting)
         vitals = [row.vital() for row in self._done]
         self.tallies["skipped_steps"] += len({vital.step for vital in vitals if vital.skipped})
-        self._recorder.vitals(vitals)
+        for vital in vitals:  # one or a few: a pile costs more to deal out
+            self._recorder.vital(vital)
         self._since_tally += len(vitals)
         self._done.clear()
         if self._since_tally >= TALLY:
