@@ -6,6 +6,7 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from gradmedic.finding import Finding, Message, Severity
+from gradmedic.interruption import let_through
 from gradmedic.prescription import Prescription
 from gradmedic.report import Report
 from gradmedic.rules import all_rules
@@ -110,7 +111,8 @@ def _fitting(remedies: "Mapping[str, type[Remedy]]", finding: Finding) -> "list[
 def _doses(remedy: "type[Remedy]", finding: Finding, report: Report) -> "list[Remedy]":
     try:
         return [*remedy.doses(finding, report.recording)]
-    except Exception:  # a remedy that cannot tell its dose is no candidate
+    except Exception as error:  # a remedy that cannot tell its dose is no candidate
+        let_through(error)
         return []
 
 

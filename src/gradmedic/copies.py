@@ -17,6 +17,7 @@ from gradmedic.attempt import series_of
 from gradmedic.batches import endless, loss_of
 from gradmedic.checkup import Checkup
 from gradmedic.errors import ProbeError
+from gradmedic.interruption import let_through
 from gradmedic.patient import Patient
 from gradmedic.probe import Probe
 from gradmedic.recorder import Recorder
@@ -61,6 +62,7 @@ class Copies(Runner):
                 try:
                     run.train(*self._copied(trial.seed_shift), endless(self._data), self._loss_fn)
                 except Exception as error:
+                    let_through(error)
                     if trial.is_control:
                         raise
                     run.broke(error)
@@ -74,6 +76,7 @@ class Copies(Runner):
         try:
             model, optimizer = deepcopy((self._model, made))
         except Exception as error:
+            let_through(error)
             raise ProbeError(f"the model cannot be copied ({error}): give a function that makes it") from error
         if seed:
             shuffle(model)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gradmedic.errors import PluginError
 from gradmedic.finding import Finding, Severity
+from gradmedic.interruption import let_through
 from gradmedic.outcome import Outcome, guessing, outcome
 from gradmedic.progress import FELL, Progress, progress
 from gradmedic.recording import Event, Recording
@@ -24,6 +25,7 @@ def judge(recording: Recording, settings: Settings | None = None) -> Report:
         try:
             found += made(rule, settings).check(recording)
         except Exception as error:  # a rule that fails is left out, and said to be
+            let_through(error)
             step = recording.vitals[-1].step if recording.vitals else 0
             failures.append(Event("failure", step, {"part": f"rule {name}", "error": f"{error!r}"}))
     if failures:
@@ -53,6 +55,7 @@ def made(rule: type[Rule], settings: Settings) -> Rule:
     try:
         return rule(**dict(settings.rules.get(rule.name, {})))
     except TypeError as error:
+        let_through(error)
         raise PluginError(f"The rule {rule.name} does not take these settings: {error}") from None
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gradmedic import __version__, delivery
 from gradmedic.arrival import after_import
 from gradmedic.errors import LaunchError
+from gradmedic.interruption import let_through
 from gradmedic.lookout import Limited, Lookout, Stopped, Ticker
 from gradmedic.prescription import Prescription
 from gradmedic.recorder import Recorder
@@ -149,6 +150,7 @@ class Session:
         try:
             yield
         except Exception as error:
+            let_through(error)
             told = f"{type(error).__name__}: {error}"
             self.recorder.event(Event("failure", 0, {"part": task, "error": told}))
             print(f"gradmedic could not {task} ({told})", file=self.stream)
@@ -206,5 +208,6 @@ def flush(stream: Any) -> None:
     """Flush a stream that the script may have closed, or taken away, or piped into `head`."""
     try:
         stream.flush()
-    except (AttributeError, OSError, ValueError):
+    except (AttributeError, OSError, ValueError) as error:
+        let_through(error)
         return

@@ -21,6 +21,7 @@ from torch.nn import functional
 from gradmedic.activations.panels import Function
 from gradmedic.activations.shape import Dies, dies, find_kinks
 from gradmedic.errors import ActivationError
+from gradmedic.interruption import let_through
 from gradmedic.plugins import discover
 
 INERT = {"inplace", "num_parameters", "input"}
@@ -260,6 +261,7 @@ def _custom(function: Any) -> Custom:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             y, again, part = custom.f(x), custom.f(x), custom.f(x[:2])
     except Exception as error:
+        let_through(error)
         raise ActivationError(f"{label} cannot be applied to a tensor of float64: {error}") from error
     if not y.isfinite().all():
         raise ActivationError(f"{label} is not finite everywhere")

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.feed import Feed
 
 SIDES = {1: (64, 1024, 16000), 2: (32, 28, 64, 96, 224), 3: (16, 32)}
@@ -25,7 +26,8 @@ def _declared(model: nn.Module) -> Iterator[Feed]:
     for name in ("example_input_array", "dummy_inputs"):
         try:
             given = getattr(model, name, None)
-        except Exception:
+        except Exception as error:
+            let_through(error)
             continue
         if isinstance(given, Tensor):
             yield Feed((given,))

@@ -13,6 +13,7 @@ from gradmedic.finding import Message
 from gradmedic.init.guesses import guesses
 from gradmedic.init.recurrent import steps_counted
 from gradmedic.init.structure import by_structure
+from gradmedic.interruption import let_through
 from gradmedic.probe.feed import Feed, candidates, feed_of, filled
 from gradmedic.probe.survey import survey
 from gradmedic.probe.undisturbed import undisturbed
@@ -68,7 +69,8 @@ def _on_shapes(model: nn.Module, feed: Feed, told: Message) -> Reading | None:
             fed = candidate.mapped(lambda x: x.to("meta")) if copied is bare else filled(model, candidate)
             try:
                 return _read(copied(model), fed, told, None)
-            except Exception:
+            except Exception as error:
+                let_through(error)
                 continue
     return None
 

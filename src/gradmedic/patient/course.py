@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from gradmedic.errors import GradmedicError
+from gradmedic.interruption import let_through
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +47,7 @@ class Course:
         try:
             self._stack.enter_context(give())
         except Exception as error:
+            let_through(error)
             self.break_off(error)
 
     def guarded(self, act: Callable[P, R]) -> Callable[P, R | None]:
@@ -57,6 +59,7 @@ class Course:
             try:
                 result = act(*args, **kwargs)
             except Exception as error:
+                let_through(error)
                 self.break_off(error)
                 return None
             self.acted += result is not False
@@ -76,6 +79,7 @@ class Course:
             try:
                 result = make(made)
             except TROUBLE as error:
+                let_through(error)
                 if self._tell is None:
                     raise
                 trouble: Exception = error

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.failures import Failures
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.meter import Meter
@@ -95,6 +96,7 @@ class Pass:
             try:
                 self._read_arrival(i, grads)
             except Exception as error:
+                let_through(error)
                 self._failed("capture", error)
 
         return arrival
@@ -123,6 +125,7 @@ class Pass:
                 if self._needs_slope(i):
                     self._read_slope(i, inputs[0], outputs[0])
             except Exception as error:
+                let_through(error)
                 self._failed("capture", error)
 
         return departure

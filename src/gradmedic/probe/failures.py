@@ -1,12 +1,12 @@
 """Our own failures: warned of once, recorded, and never the script's concern."""
 
-import contextlib
 import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from gradmedic.errors import GradmedicWarning
+from gradmedic.interruption import let_through
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 
@@ -36,8 +36,10 @@ class Failures:
         count = self._counts[part] = self._counts.get(part, 0) + 1
         if count > 1:
             return
-        with contextlib.suppress(Exception):  # it may be the recorder that fails
+        try:
             self._recorder.event(Event("failure", self._clock.step, {"part": part, "error": repr(error)}))
+        except Exception as second:  # it may be the recorder that fails
+            let_through(second)
         text = f"gradmedic could not read {part}: {error!r}. Training goes on; the report will lack it."
         with warnings.catch_warnings():  # a script that turns warnings into errors must not stop
             warnings.simplefilter("default")
@@ -56,6 +58,7 @@ def fenced(part: str) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[C
             try:
                 return method(self, *args, **kwargs)
             except Exception as error:
+                let_through(error)
                 self.failed(part, error)
                 return None
 

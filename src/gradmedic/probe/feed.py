@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gradmedic.errors import ProbeError, SettingsError
+from gradmedic.interruption import let_through
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def model_of(target: str, found: object) -> nn.Module:
         try:
             found = found()
         except TypeError as error:
+            let_through(error)
             raise ProbeError(f"{target} cannot be called without arguments: {error}") from error
     if not isinstance(found, nn.Module):
         raise ProbeError(f"{target} is no model, and makes none: it is of type {type(found).__name__}")

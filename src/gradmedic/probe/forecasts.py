@@ -12,6 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from gradmedic.interruption import let_through
 from gradmedic.prediction import Operation
 from gradmedic.probe.blueprint import Blueprint
 from gradmedic.probe.expectation import Expectation
@@ -78,6 +79,7 @@ class Forecasts:
                     for site in _expected(kept) if kept is not None else ():
                         recorder.site(site)
                 except (ArithmeticError, ValueError, RuntimeError) as error:  # sizes that no number can hold
+                    let_through(error)
                     recorder.event(Event("unforeseen", 0, {"stream": stream, "error": repr(error)}))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
+from gradmedic.interruption import let_through
 from gradmedic.prediction import Operation, Prediction
 from gradmedic.probe.blueprint import Blueprint
 from gradmedic.probe.constants import Constants
@@ -106,6 +107,7 @@ class Foretelling:
             told = replace(told, loss=_loss(sites), operations=tuple(_with_sizes(told, layout, sites, sizes)))
             self.found[stream] = told
         except Exception as error:
+            let_through(error)
             self.failure = error
         constants.noted.clear()
         sizes.noted.clear()

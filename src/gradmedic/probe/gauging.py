@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.dispatch import Dispatched
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.intervals import current_number
@@ -96,7 +97,8 @@ def _returned(vertex: Vertex) -> tuple[float | None, ...]:
             found = run(*grads)
             arrived += sum(map(_square, grads))
             sent.append([_square(grad) for grad in (found if isinstance(found, tuple | list) else (found,))])
-    except Exception:  # a function of the user's own, which may ask for what is there only in a pass
+    except Exception as error:  # a function of the user's own, which may ask for what is there only in a pass
+        let_through(error)
         return ()
     return tuple(sum(squares) / max(arrived, 1e-300) or None for squares in zip(*sent, strict=True))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.intervals import OURS, Line
 from gradmedic.probe.operations import Operation, operation
 
@@ -57,7 +58,8 @@ class Vertex:
             return None  # unpacking runs checkpointing's recomputation a second time, which raises
         try:
             return getattr(self.node, f"_saved_{attribute}")
-        except RuntimeError:  # modified in place, or freed
+        except RuntimeError as error:  # modified in place, or freed
+            let_through(error)
             return None
 
 

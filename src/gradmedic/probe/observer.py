@@ -6,6 +6,7 @@ from time import perf_counter
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -110,11 +111,12 @@ class Probe:
     def _leave(self) -> None:
         self._seat.rise()
         self._listening.end()
-        self._reader.looking = None
+        self._reader.drop()
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
-        self._depth += 1
+        # What a signal handler of the script's has raised may have kept `end` from counting.
+        self._depth = 1 if torch._C._current_graph_task_id() < 0 else self._depth + 1
         if self._quiet.open:
             self.flush()
         # Checkpointing recomputes inside of another pass.
@@ -126,9 +128,9 @@ class Probe:
 
     @fenced("backward")
     def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
+        self._reader.drop()
         self._hand_in()
-        frame = asker(frame)
-        stream = self._people.stream(frame)
+        stream = self._people.stream(frame := asker(frame))
         self._schedule.meet(stream)
         self._settle(stream, tensors)
         loss = self._vitals.loss(stream, tensors)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.assemble import Sheet
 from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures
@@ -104,6 +105,7 @@ class Reader:
             elif self._vitals.step < EARLY:
                 self.forecasts.keep(layout, sites, stream)
         except Exception as error:
+            let_through(error)
             self._failed("forecast", error)
 
     def nest(self, tensors: Any) -> Pass | None:
@@ -119,6 +121,12 @@ class Reader:
         inner.arm()
         look.inner.append(inner)
         return inner
+
+    def drop(self) -> None:
+        """Forget a pass whose end was never heard of."""
+        look, self.looking = self.looking, None
+        for passed in (look.passed, *look.inner) if look is not None else ():
+            passed.disarm()
 
     def finish(self, look: Look, grads: Any) -> Draft:
         """Take the hooks away and make a draft of what they have read."""

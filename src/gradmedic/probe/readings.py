@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch._C import _disabled_torch_dispatch_impl
 
+from gradmedic.interruption import let_through
+
 LARGE = 1 << 20
 PIECE = 1 << 18
 RUN = 64
@@ -35,7 +37,8 @@ def grad_reading(t: Tensor, zeros: bool = False) -> list[Tensor] | None:
         numbers = wide(entries)
         norm = torch.linalg.vector_norm(numbers)
         return [norm, wide(torch.count_nonzero(numbers))] if zeros else [norm]
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return None
 
 
@@ -55,7 +58,8 @@ def value_reading(t: Tensor, exact: bool = False) -> list[Tensor] | None:
         numbers = wide(entries)
         low, high = torch.aminmax(numbers)
         return [torch.linalg.vector_norm(numbers), numbers.sum(), low, high, wide(torch.count_nonzero(numbers))]
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return None
 
 
@@ -64,7 +68,8 @@ def bad_count(t: Tensor) -> Tensor | None:
     try:
         entries = readable(t)
         return None if entries is None else wide(torch.count_nonzero(~torch.isfinite(entries)))
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return None
 
 
@@ -79,7 +84,8 @@ def unit_activity(t: Tensor, dim: int) -> Tensor | None:
             return entries.ne(0)
         # Four times faster than `any`, and nothing the size of the tensor is allocated.
         return torch.amax(entries, others).ne(0) | torch.amin(entries, others).ne(0)
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return None
 
 
@@ -127,7 +133,8 @@ def wide(t: Tensor) -> Tensor:
     """The same numbers in float64, where the device knows it."""
     try:
         return t.double()
-    except TypeError:  # Apple's GPUs know no float64
+    except TypeError as error:  # Apple's GPUs know no float64
+        let_through(error)
         return t.float()
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 from torch.utils.hooks import RemovableHandle
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.calls import Call, call_of, descends, length, passage, tensors, weights_of
 from gradmedic.probe.replay import replay
 
@@ -85,6 +86,7 @@ class RecurrentTap:
             try:
                 readings.append(_read(chain))
             except Exception as error:
+                let_through(error)
                 self._note(f"time steps of {type(chain[0].module).__name__} were not read: {error}")
         return readings
 
@@ -111,6 +113,7 @@ class RecurrentTap:
             if _recorded():
                 self._watch(module, args, kwargs, output)  # type: ignore[arg-type]
         except Exception as error:
+            let_through(error)
             self._note(f"a call of {type(module).__name__} was not watched: {error}")
 
     def _watch(self, module: nn.RNNBase, args: Any, kwargs: Any, output: Any) -> None:
@@ -157,6 +160,7 @@ class RecurrentTap:
                 call.task, call.grads = task, {}
             call.grads[key] = call.rows.steps(grad) if key == "out" else call.rows.states(grad)
         except Exception as error:
+            let_through(error)
             self._note(f"a gradient of {type(call.module).__name__} was not read: {error}")
 
     def _note(self, text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.operations import operands
@@ -55,7 +56,8 @@ class Revival:
         inputs = self.inputs(i, deep - 1)
         try:
             return _again(vertex, inputs)
-        except RuntimeError:  # shapes of constants that have been guessed wrong
+        except RuntimeError as error:  # shapes of constants that have been guessed wrong
+            let_through(error)
             return None
 
     def saved(self, i: int) -> Tensor | None:

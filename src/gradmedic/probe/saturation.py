@@ -11,6 +11,7 @@ from math import log, sqrt
 import torch
 from torch import Tensor
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.readings import evenly, readable, wide
 
 LEAST = 0.05
@@ -36,7 +37,8 @@ def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Tensor | No
             return _share(largest > (ONE_HOT if op == "softmax" else log(ONE_HOT)))
         flat = flat_entries(op, evenly(entries), options)
         return None if flat is None else _share(flat)
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return None
 
 

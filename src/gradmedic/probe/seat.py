@@ -120,8 +120,9 @@ class Seat:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             if self._away():
                 return original(tensors, *args, **kwargs)
-            look = self._watcher.begin(tensors, kwargs.get("inputs"), sys._getframe(1))
+            look = None
             try:
+                look = self._watcher.begin(tensors, kwargs.get("inputs"), sys._getframe(1))
                 return original(tensors, *args, **kwargs)
             finally:
                 self._watcher.end(look)
@@ -135,9 +136,9 @@ class Seat:
             inputs = inputs if isinstance(inputs, Tensor) else tuple(inputs)  # a generator can be used once
             if not self._watcher.trains(outputs, _listed(inputs), bool(kwargs.get("create_graph"))):
                 return original(outputs, inputs, *args, **kwargs)
-            look = self._watcher.begin(outputs, inputs, sys._getframe(1))
-            found = None
+            look = found = None
             try:
+                look = self._watcher.begin(outputs, inputs, sys._getframe(1))
                 found = original(outputs, inputs, *args, **kwargs)
                 return found
             finally:

@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.overrides import has_torch_function_unary
 
+from gradmedic.interruption import let_through
+
 METHOD = Tensor.backward.__code__
 """What a script calls, which calls `torch.autograd.backward`."""
 
@@ -110,6 +112,7 @@ def shortcut(lane: Lane, method: Any, backward: Callable[..., None]) -> Callable
             else:
                 ordinary = lane.notes(self, getframe(1))
         except Exception as error:
+            let_through(error)
             lane.failed("backward", error)
         if not ordinary:
             method(self, gradient, retain_graph, create_graph, inputs=inputs)

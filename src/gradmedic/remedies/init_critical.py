@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from gradmedic.anatomy import blames_weights, hidden_activations, streams_of, weights_before
 from gradmedic.finding import Finding
 from gradmedic.init import critical_
+from gradmedic.interruption import let_through
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
@@ -121,7 +122,8 @@ def _whole(model: nn.Module, args: tuple[Any, ...]) -> None:
     batch = args if args and all(isinstance(one, Tensor) for one in args) and not is_distributed() else None
     try:
         critical_(model, batch, seed=seed)
-    except Exception:
+    except Exception as error:
+        let_through(error)
         if batch is None:
             raise
         critical_(model, seed=seed)

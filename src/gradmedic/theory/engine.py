@@ -7,6 +7,7 @@ from functools import cached_property
 
 import torch
 
+from gradmedic.interruption import let_through
 from gradmedic.theory.combining import of_sum
 from gradmedic.theory.entrance import entering
 from gradmedic.theory.fusion import fused
@@ -96,6 +97,7 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
             raise NoRuleError(f"no rule for {step.op}")
         return rule(step, inputs)
     except (NoRuleError, TangledError, ArithmeticError, ValueError, RuntimeError) as reason:
+        let_through(reason)
         return _unruled(flow, i, str(reason))  # the last two: of sizes and shapes that no rule expects
 
 
@@ -150,6 +152,7 @@ def _sent_back(flow: Flow, i: int, arrived: Sequence[Grad]) -> Sequence[Grad]:
             return grads
         reason = f"{flow.plan.steps[i].op} has no slope of finite mean square here"
     except RuntimeError as error:
+        let_through(error)
         reason = str(error)
     flow.passages[i] = _unruled(flow, i, reason)
     return flow.passages[i].back(arrived)

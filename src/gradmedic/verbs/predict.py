@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gradmedic.errors import ProbeError
+from gradmedic.interruption import let_through
 from gradmedic.prediction import Prediction
 from gradmedic.probe.feed import Call, calls, feed_of, roots_of
 from gradmedic.probe.foretelling import foretold
@@ -58,6 +59,7 @@ def _surveyed(model: nn.Module, batch: Any, loss: Loss | None) -> Survey:
         except ProbeError:
             raise
         except Exception as error:
+            let_through(error)
             first = first or error
     raise ProbeError(f"{type(model).__name__} cannot be run on such a batch: {_line(first)}") from first
 
