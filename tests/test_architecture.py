@@ -20,7 +20,7 @@ FLOORS = {
     "ground": "errors interruption plugins settings unheard",
     "facts": "site ledger recording finding progress report sketch placing prescription checkup trial prediction",
     "accounts": "scoring pairs units treatment curves comparison agreement budget length results",
-    "store": "chains shelf rows journal recorder merging archive",
+    "store": "background chains shelf rows journal recorder merging archive",
     "judges": "layers outcome depth beginning growth through_time origins misfit wiring norms rates globs anatomy "
     "locale rules judge",
     "voices": "patching renderers explain sinks",

@@ -111,7 +111,8 @@ def test_close_joins_the_thread_and_notes_how_it_ended(tmp_path: Path) -> None:
     recorder.close(exit_code=3)
     recorder.close(exit_code=4)
     recorder.vital(Vital(1, 0, 0.0, 1.0))
-    assert not [thread for thread in threading.enumerate() if thread.name == "gradmedic-journal"]
+    assert recorder.journal
+    assert not recorder.journal._background._alive.locked()
     assert archive.load(tmp_path).run == {"schema": 1, "script": "train.py", "exit_code": 3}
     assert archive.load(tmp_path).losses(0) == [(0, float("inf"))]
 

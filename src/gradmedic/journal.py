@@ -1,4 +1,4 @@
-"""Write a recording to a folder while the run goes on, from a thread of its own.
+"""Write a recording to a folder while the run goes on, in the background.
 
 The calling thread only appends to queues; encoding and writing happen in the background, twice a
 second and at once for an event. What is written is in the hands of the operating system, so that
@@ -9,7 +9,6 @@ stops, with one warning.
 import atexit
 import json
 import os
-import threading
 import time
 import warnings
 from collections import Counter, deque
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gradmedic import chains, rows
+from gradmedic.background import Background
 from gradmedic.errors import GradmedicWarning, RecordingError
 from gradmedic.recording import SCHEMA, Capture, Event, Optimizer, Stream, Vital
 from gradmedic.shelf import History, Table, replace
@@ -49,16 +49,11 @@ class Journal:
         self.seconds = 0.0
         self._run: dict[str, Any] = {"schema": SCHEMA}
         self._pid = os.getpid()
-        # Bounded: a disk that hangs may cost records, but not the machine's memory.
-        self._facts: deque[tuple[str, object]] = deque(maxlen=100_000)
-        self._vitals: deque[Vital] = deque(maxlen=2**18)
-        self._captures: deque[Capture] = deque(maxlen=4096)
         self._waiting = 0
         self._kinds = Counter[str]()
         self._events = 0
-        self._wake = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._keep_writing, name="gradmedic-journal", daemon=True)
+        self._closed = self._told = False
+        self._background = Background(self._write_in_time, EVERY)
         self._start()
 
     def begin(self, run: dict[str, Any]) -> None:
@@ -90,6 +85,7 @@ class Journal:
         """Note the vitals of many backward passes."""
         before = len(self._vitals)
         self._vitals.extend(pile)
+        self._go_on()
         if before < CROWD <= len(self._vitals):
             self._hurry()
 
@@ -99,6 +95,7 @@ class Journal:
             return
         self._captures.append(capture)
         self._waiting += chains.weight(capture)
+        self._go_on()
         if len(self._captures) == 16:
             self._hurry()
 
@@ -115,24 +112,29 @@ class Journal:
         self._closed = True
         atexit.unregister(self.close)
         if self.failure is None:
-            self._wake.set()
-            self._thread.join(PATIENCE)
-            if self._thread.is_alive():
+            if not self._background.stop(PATIENCE):
                 self._fail(TimeoutError("the disk does not answer"))
             elif self._write():
                 self.begin(facts)
+        self._tell()
         self._forget()
+
+    def reopen(self) -> None:
+        """Go on after `close`; harmless where nothing was closed."""
+        if self._closed and self.failure is None and os.getpid() == self._pid:
+            self._closed = False
+            self._listen()
 
     def _start(self) -> None:
         if self.rank == 0 and not _replaceable(self.folder / "run.json"):
             raise RecordingError(f"{self.folder} holds a run.json that is not gradmedic's: choose another folder.")
         try:
             self._open(self.folder / f"rank-{self.rank:05}")
-            self._thread.start()
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             self._fail(error)
+            self._tell()
         else:
-            atexit.register(self.close)
+            self._listen()
             self._write_run()
 
     def _open(self, folder: Path) -> None:
@@ -147,19 +149,25 @@ class Journal:
         # A forked child has a copy of the queues, but no thread that would empty them.
         if os.getpid() == self._pid:
             self._facts.append((table, fact))
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if os.getpid() == self._pid and not self._closed:
+            if self.failure is None:
+                self._background.start()
+            else:
+                self._tell()
 
     def _hurry(self) -> None:
         # In a forked child the lock inside may be held by a thread that is not there.
         if os.getpid() == self._pid:
-            self._wake.set()
+            self._background.hurry()
 
-    def _keep_writing(self) -> None:
-        going = True
-        while going and not self._closed:
-            self._wake.wait(EVERY)
-            self._wake.clear()
-            going = self._write()
-            self.seconds = time.thread_time()
+    def _write_in_time(self) -> bool:
+        before = time.thread_time()
+        going = self._write()
+        self.seconds += time.thread_time() - before
+        return going
 
     def _write(self) -> bool:
         try:
@@ -204,8 +212,21 @@ class Journal:
         self.failure = f"{type(error).__name__}: {error}"
         atexit.unregister(self.close)
         self._forget()
-        with suppress(GradmedicWarning):  # warnings may be errors, but not in a run that we watch
-            warnings.warn(f"gradmedic stops recording to {self.folder}: {error}", GradmedicWarning, stacklevel=2)
+
+    def _tell(self) -> None:
+        # From the script's own thread: who logs warnings asks for the thread, and `threading` would note it.
+        if self.failure is not None and not self._told:
+            self._told = True
+            with suppress(GradmedicWarning):  # warnings may be errors, but not in a run that we watch
+                text = f"gradmedic stops recording to {self.folder}: {self.failure.partition(': ')[2]}"
+                warnings.warn(text, GradmedicWarning, stacklevel=2)
+
+    def _listen(self) -> None:
+        # Bounded: a disk that hangs may cost records, but not the machine's memory.
+        self._facts: deque[tuple[str, object]] = deque(maxlen=100_000)
+        self._vitals: deque[Vital] = deque(maxlen=2**18)
+        self._captures: deque[Capture] = deque(maxlen=4096)
+        atexit.register(self.close)
 
     def _forget(self) -> None:
         self._facts, self._vitals, self._captures = deque(maxlen=0), deque(maxlen=0), deque(maxlen=0)

@@ -99,6 +99,11 @@ class Recorder:
         if self._journal:
             self._journal.event(event)
 
+    def reopen(self) -> None:
+        """Go on after `close`; harmless where nothing was closed."""
+        if self._journal:
+            self._journal.reopen()
+
     def close(self, **facts: Any) -> None:
         """End the recording with facts that are known only now."""
         self._run |= facts

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradmedic import __version__, delivery
 from gradmedic.arrival import after_import
+from gradmedic.background import in_forked_children
 from gradmedic.errors import LaunchError
 from gradmedic.interruption import let_through
 from gradmedic.lookout import Limited, Lookout, Stopped, Ticker
@@ -183,12 +184,6 @@ def facts(settings: Settings, script: str, argv: list[str]) -> dict[str, Any]:
         "began": time(),
         "settings": asdict(settings),
     }
-
-
-def in_forked_children(call: Callable[[], None]) -> None:
-    """Have `call` called first thing in every child that this process forks, where there is fork."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=call)
 
 
 @contextmanager

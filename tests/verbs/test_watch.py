@@ -1,11 +1,14 @@
 """Watching a loop from inside Python."""
 
+import gc
 from pathlib import Path
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules import module as hooks
+from torch.optim import optimizer as optimizers
 
 import gradmedic as gm
 
@@ -94,3 +97,82 @@ def test_a_recording_is_judged_alike_in_memory_and_on_disk(tmp_path: Path) -> No
     again = gm.diagnose(tmp_path / "run")
     assert [f.message for f in again.findings] == [f.message for f in w.report.findings]
     assert again.verdict == w.report.verdict == "sick"
+
+
+def untouched() -> bool:
+    """Whether torch is as it was before anything was watched."""
+    return (
+        torch.autograd.backward.__module__ == "torch.autograd"
+        and "gradmedic" not in torch.autograd.backward.__code__.co_filename
+        and not hooks._global_forward_hooks
+        and not optimizers._global_optimizer_pre_hooks
+        and not optimizers._global_optimizer_post_hooks
+    )
+
+
+@pytest.mark.parametrize("record", [None, "run"])
+def test_a_watch_that_is_entered_again_goes_on(record: str | None, tmp_path: Path) -> None:
+    watch = gm.watch(record=record and tmp_path / record)
+    for epoch in range(1, 4):
+        with watch:
+            train(steps=5)
+        assert untouched()
+        train(steps=2)
+        assert len(watch.report.recording.vitals) == 5 * epoch
+    assert [vital.step for vital in watch.report.recording.vitals] == list(range(15))
+    if record:
+        assert len(gm.diagnose(tmp_path / record).recording.vitals) == 15
+    with gm.watch() as other:
+        train(steps=3)
+    assert len(other.report.recording.vitals) == 3
+    assert untouched()
+
+
+def test_a_watch_that_is_entered_within_itself_ends_with_the_outer_block() -> None:
+    with gm.watch() as watch:
+        train(steps=2)
+        with watch:
+            train(steps=2)
+        train(steps=2)
+    train(steps=2)
+    assert len(watch.report.recording.vitals) == 6
+    assert untouched()
+
+
+def test_of_two_watches_the_inner_one_ends_the_outer_one() -> None:
+    with gm.watch() as outer:
+        train(steps=2)
+        with gm.watch() as inner:
+            train(steps=3)
+        assert untouched()
+        train(steps=4)
+    assert len(outer.report.recording.vitals) == 2
+    assert len(inner.report.recording.vitals) == 3
+    assert untouched()
+
+
+def test_an_exception_that_leaves_a_watch_leaves_nothing_behind() -> None:
+    watch = gm.watch()
+    for kind in (ValueError, KeyboardInterrupt, SystemExit):
+        with pytest.raises(kind), watch:
+            train(steps=2)
+            raise kind
+        assert untouched()
+    assert len(watch.report.recording.vitals) == 6
+
+
+def test_a_watch_that_nobody_holds_any_more_is_ended_by_the_next() -> None:
+    gm.watch().__enter__()
+    gc.collect()
+    train(steps=3)
+    with gm.watch() as second:
+        train(steps=3)
+    assert len(second.report.recording.vitals) == 3
+    assert untouched()
+
+
+def test_a_watch_that_is_never_entered_touches_nothing() -> None:
+    watch = gm.watch()
+    assert watch.report.verdict
+    watch.close()
+    assert untouched()

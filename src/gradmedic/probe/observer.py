@@ -1,7 +1,7 @@
 """The probe: watches a script's training from inside torch and feeds a recorder."""
 
-import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from time import perf_counter
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gradmedic.background import in_forked_children, weakly
 from gradmedic.probe.capture import Look, Pass
 from gradmedic.probe.failures import Failures, fenced
 from gradmedic.probe.foretelling import Foretelling
@@ -19,7 +20,7 @@ from gradmedic.probe.people import People
 from gradmedic.probe.quiet import Quiet
 from gradmedic.probe.reader import Reader
 from gradmedic.probe.schedule import Schedule
-from gradmedic.probe.seat import Seat, weakly
+from gradmedic.probe.seat import Seat
 from gradmedic.probe.shortcut import asker
 from gradmedic.probe.updates import Hands
 from gradmedic.probe.vitals import Vitals
@@ -76,7 +77,7 @@ class Probe:
     def install(self, watcher: Watcher | None = None) -> None:
         """Sit down in torch, once more after `close`, or have a `watcher` sit there that passes on what it hears."""
         self._seat.take(watcher)
-        os.register_at_fork(after_in_child=weakly(self._leave))
+        in_forked_children(weakly(self._leave))
         if self._vitals.step == 0:
             self._open()
 
@@ -89,10 +90,10 @@ class Probe:
 
     def close(self) -> None:
         """Get up, and hand in what is unfinished."""
-        vitals, listening = self._vitals, self._listening
-        lasts = (self._seat.rise, self.flush, listening.end, self._close_window, self._hand_in, vitals.finish)
-        for last in (*lasts, listening.forget):
-            self._lastly(last)
+        lasts = (self._seat.rise, self.flush, self._listening.end, self._close_window, self._hand_in)
+        with ExitStack() as ends:  # goes on to the next whatever a signal handler of the script's raises in one
+            for last in reversed((*lasts, self._vitals.finish, self._listening.forget)):
+                ends.callback(self._lastly, last)
 
     @fenced("close")
     def _lastly(self, last: Callable[[], None]) -> None:
@@ -115,8 +116,7 @@ class Probe:
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
-        # What a signal handler of the script's has raised may have kept `end` from counting.
-        self._depth = 1 if torch._C._current_graph_task_id() < 0 else self._depth + 1
+        self._depth = 1 if torch._C._current_graph_task_id() < 0 else self._depth + 1  # `end` may have been cut off
         if self._quiet.open:
             self.flush()
         # Checkpointing recomputes inside of another pass.

@@ -8,7 +8,6 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakMethod
 
 import torch
 from torch import Tensor
@@ -34,7 +33,7 @@ class Seat:
         self._method: Any = Tensor.backward
         self._shortcut: Any = None
         self._lane: Lane | None = None
-        self._gone = False
+        self._gone = True
         self._stepped: object = None
 
     def take(self, watcher: Watcher | None = None) -> None:
@@ -228,15 +227,3 @@ class Seat:
 
 def _listed(tensors: Any) -> Sequence[Tensor]:
     return (tensors,) if isinstance(tensors, Tensor) else tensors
-
-
-def weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """A callback that does not keep its object alive: at-fork handlers are never unregistered."""
-    weak = WeakMethod(method)
-
-    def call() -> None:
-        alive = weak()
-        if alive is not None:
-            alive()
-
-    return call

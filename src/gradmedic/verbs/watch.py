@@ -32,23 +32,28 @@ class Watch:
         self._probe = Probe(self._recorder, settings)
         self._model = model
         self._optimizer = optimizer
-        self._closed = False
+        self._entered = 0
 
     def __enter__(self) -> Self:
-        while _watching:
-            _watching[-1].close()
-        _watching.append(self)
-        self._probe.install()
-        self._probe.introduce(self._model, self._optimizer)
+        self._entered += 1
+        if self not in _watching:
+            while _watching:
+                _watching[-1].close()
+            _watching.append(self)
+            self._recorder.reopen()
+            self._probe.install()
+            self._probe.introduce(self._model, self._optimizer)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
+        self._entered -= 1
+        if self._entered <= 0:
+            self.close()
 
     def close(self) -> None:
-        """Stop watching; what was seen stays."""
-        if not self._closed:
-            self._closed = True
+        """Stop watching; what was seen stays, and goes on where this watch is entered again."""
+        self._entered = 0
+        if self in _watching:
             _watching.remove(self)
             self._probe.close()
             self._probe.foresee()
@@ -82,7 +87,8 @@ def watch(
     Model and optimizer need not be given: they are found in the first backward pass. Given, they
     name things as in `model.named_parameters()`. `budget` is the share of the run's time that
     watching may take; `every` reads every n-th step whole instead; `record` is a folder to keep
-    the recording in. The report is there while the loop runs and after it.
+    the recording in. The report is there while the loop runs and after it. A watch that is entered
+    again goes on. One watches at a time: entering another one ends the first.
 
     >>> import gradmedic as gm
     >>> with gm.watch() as w:  # doctest: +SKIP
