@@ -113,11 +113,20 @@ def untouched() -> bool:
 @pytest.mark.parametrize("record", [None, "run"])
 def test_a_watch_that_is_entered_again_goes_on(record: str | None, tmp_path: Path) -> None:
     watch = gm.watch(record=record and tmp_path / record)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            optimizer.zero_grad()
+            model(torch.randn(8, 4)).pow(2).mean().backward()
+            optimizer.step()
+
     for epoch in range(1, 4):
         with watch:
-            train(steps=5)
+            steps(5)
         assert untouched()
-        train(steps=2)
+        steps(2)
         assert len(watch.report.recording.vitals) == 5 * epoch
     assert [vital.step for vital in watch.report.recording.vitals] == list(range(15))
     if record:
@@ -154,9 +163,10 @@ def test_of_two_watches_the_inner_one_ends_the_outer_one() -> None:
 def test_an_exception_that_leaves_a_watch_leaves_nothing_behind() -> None:
     watch = gm.watch()
     for kind in (ValueError, KeyboardInterrupt, SystemExit):
-        with pytest.raises(kind), watch:
-            train(steps=2)
-            raise kind
+        with pytest.raises(kind):  # noqa: PT012
+            with watch:
+                train(steps=2)
+                raise kind
         assert untouched()
     assert len(watch.report.recording.vitals) == 6
 
