@@ -160,13 +160,16 @@ def test_of_two_watches_the_inner_one_ends_the_outer_one() -> None:
     assert untouched()
 
 
+def train_and_raise(kind: type[BaseException]) -> None:
+    train(steps=2)
+    raise kind
+
+
 def test_an_exception_that_leaves_a_watch_leaves_nothing_behind() -> None:
     watch = gm.watch()
     for kind in (ValueError, KeyboardInterrupt, SystemExit):
-        with pytest.raises(kind):  # noqa: PT012
-            with watch:
-                train(steps=2)
-                raise kind
+        with pytest.raises(kind), watch:
+            train_and_raise(kind)
         assert untouched()
     assert len(watch.report.recording.vitals) == 6
 
