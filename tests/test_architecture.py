@@ -17,7 +17,7 @@ SOURCE = Path(gradmedic.__file__).parent
 
 # From the ground up. A part may import parts of lower lines, and those left of it in its own.
 FLOORS = {
-    "ground": "errors interruption plugins settings unheard",
+    "ground": "errors interruption plugins settings surroundings unheard",
     "facts": "site ledger recording finding progress report sketch placing prescription checkup trial prediction",
     "accounts": "scoring pairs units treatment curves comparison agreement budget length results",
     "store": "background chains shelf rows journal recorder merging archive",

@@ -5,6 +5,7 @@ from typing import TextIO
 from gradmedic.finding import Finding, Severity
 from gradmedic.report import Report
 from gradmedic.settings import Settings
+from gradmedic.surroundings import terminal
 
 FOUND = 3
 """The exit code for "something as severe as --fail-on or --stop-on was found"."""
@@ -24,7 +25,7 @@ def show(report: Report, settings: Settings, stream: TextIO) -> None:
 
     from gradmedic.renderers.terminal import show as show_screen
 
-    show_screen(report, settings.lang, Console(file=stream))
+    show_screen(report, settings.lang, Console(file=stream, _environ=terminal()))
 
 
 def exit_code(report: Report, settings: Settings) -> int:

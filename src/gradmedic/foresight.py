@@ -9,13 +9,15 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradmedic.arrival import after_import
+from gradmedic.background import in_forked_children
 from gradmedic.errors import LaunchError, ProbeError
 from gradmedic.lookout import Stopped
 from gradmedic.prediction import Operation, Prediction, Weight
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Capture, Recording
-from gradmedic.session import flush, in_forked_children, undisturbed
+from gradmedic.session import flush, undisturbed
 from gradmedic.settings import Settings
+from gradmedic.surroundings import absolute, rank, terminal
 
 if TYPE_CHECKING:
     from gradmedic.probe import Probe
@@ -40,7 +42,7 @@ class Foresight:
     """Watches this process from `open` to `close`, as a session does, for a prediction instead of a report."""
 
     def __init__(self, asked: Asked, script: str, argv: Sequence[str]) -> None:
-        outputs = tuple(os.path.abspath(output) for output in asked.outputs)  # the script may change directory
+        outputs = tuple(absolute(output) for output in asked.outputs)  # the script may change directory
         self.asked = replace(asked, outputs=outputs)
         self.script = script
         self.recorder = Recorder({"script": script, "argv": list(argv)})
@@ -85,7 +87,7 @@ class Foresight:
         with undisturbed(self.path):
             self._stop()
             told = list(self.predictions())
-            if told and int(os.environ.get("RANK", "0")) == 0:
+            if told and rank() == 0:
                 self.deliver(told)
         failure = self.foretelling and self.foretelling.failure
         if not told and failure:
@@ -113,10 +115,10 @@ class Foresight:
             for number, prediction in enumerate(told, 1):
                 write(prediction, output if number == 1 else numbered(output, number), self.asked.lang)
         flush(sys.stdout)
-        if not self.asked.quiet:
+        if not self.asked.quiet and self.stream is not None:
             for number, prediction in enumerate(told):
                 self.stream.write("\n" if number else "")
-                show(prediction, self.asked.lang, Console(file=self.stream))
+                show(prediction, self.asked.lang, Console(file=self.stream, _environ=terminal()))
 
 
 def write(prediction: Prediction, output: str, lang: str) -> None:

@@ -23,6 +23,7 @@ from gradmedic.lookout import Stopped
 from gradmedic.session import Session
 from gradmedic.settings import Settings
 from gradmedic.sigterm import before_sigterm
+from gradmedic.surroundings import folder, say
 
 OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
@@ -83,7 +84,7 @@ def ended_by(error: BaseException | None) -> Ending:
         word = "stopped" if isinstance(error, Stopped) else "finished"
         if error.code is None or isinstance(error.code, int):
             return Ending(word, error.code or 0)
-        print(error.code, file=sys.stderr)
+        say(sys.stderr, error.code)
         return Ending(word, 1)
     peel(error)
     display(error)
@@ -110,7 +111,7 @@ def script_on_stage(target: str, args: Sequence[str]) -> CodeType:
     """Make everything look as after `python target args...`; the compiled script."""
     set_the_scene([target, *args], os.path.dirname(os.path.realpath(target)))
     # Python names a script by its full path, but tidies that up no further than this.
-    file = os.path.join(os.getcwd(), target)
+    file = os.path.join(folder(), target)
     become_main(file=file, loader=SourceFileLoader("__main__", file))
     try:
         with open(file, "rb") as script:
@@ -180,9 +181,9 @@ def display(error: BaseException) -> None:
         sys.excepthook(type(error), error, error.__traceback__)
     except Exception as second:
         peel(second)
-        print("Error in sys.excepthook:", file=sys.stderr)
+        say(sys.stderr, "Error in sys.excepthook:")
         sys.__excepthook__(type(second), second, second.__traceback__)
-        print("\nOriginal exception was:", file=sys.stderr)
+        say(sys.stderr, "\nOriginal exception was:")
         sys.__excepthook__(type(error), error, error.__traceback__)
 
 

@@ -22,6 +22,7 @@ from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 from gradmedic.seeds import shift_seeds
 from gradmedic.settings import Settings
+from gradmedic.surroundings import absolute, folder, rank, ranks, say
 
 if TYPE_CHECKING:
     from gradmedic.patient import Patient
@@ -33,15 +34,15 @@ class Session:
 
     def __init__(self, settings: Settings, script: str, argv: list[str]) -> None:
         # The script may change directory and put another stream in the place of stderr.
-        outputs = tuple(os.path.abspath(output) for output in settings.outputs)
-        prescribed = os.path.abspath(settings.prescription) if settings.prescription else None
+        outputs = tuple(absolute(output) for output in settings.outputs)
+        prescribed = absolute(settings.prescription) if settings.prescription else None
         self.settings = replace(settings, outputs=outputs, prescription=prescribed)
         self.prescription = Prescription.load(settings.prescription) if settings.prescription else None
         self.treatment = ExitStack()
         self.patient: Patient | None = None
         self.stream = sys.stderr
         self.pid = os.getpid()
-        self.rank = int(os.environ.get("RANK", "0"))
+        self.rank = rank()
         self.recorder = recorder_for(settings, self.rank, facts(settings, script, argv))
         self.path = list(sys.path)
         self.probe: Probe | None = None
@@ -54,8 +55,8 @@ class Session:
 
     @property
     def has_screen(self) -> bool:
-        """Of several ranks only the first one speaks."""
-        return self.rank == 0 and not self.settings.quiet
+        """Of several ranks only the first one speaks, and only where there is a stderr."""
+        return self.rank == 0 and not self.settings.quiet and self.stream is not None
 
     def open(self) -> None:
         """Be there when the script imports torch, and be gone in the processes that it forks."""
@@ -92,7 +93,7 @@ class Session:
     def refused(self, remedy: str, reason: str) -> None:
         """Note that a remedy could not be given, or not any longer."""
         self.recorder.event(Event("refused", 0, {"remedy": remedy, "reason": reason}))
-        print(f"gradmedic could not give {remedy}: {reason}", file=self.stream)
+        say(self.stream, f"gradmedic could not give {remedy}: {reason}")
         if self.settings.trial and not self.closed:
             raise Stopped(0)
 
@@ -154,19 +155,19 @@ class Session:
             let_through(error)
             told = f"{type(error).__name__}: {error}"
             self.recorder.event(Event("failure", 0, {"part": task, "error": told}))
-            print(f"gradmedic could not {task} ({told})", file=self.stream)
+            say(self.stream, f"gradmedic could not {task} ({told})")
 
 
-def recorder_for(settings: Settings, rank: int, run: dict[str, Any]) -> Recorder:
+def recorder_for(settings: Settings, number: int, run: dict[str, Any]) -> Recorder:
     """A recorder that keeps a journal where the user asked for one."""
     if settings.record is None:
         return Recorder(run)
     from gradmedic.journal import Journal
 
-    folder = os.path.abspath(settings.record)
+    place = absolute(settings.record)
     try:
-        os.makedirs(folder, exist_ok=True)
-        return Recorder(run, Journal(folder, rank))
+        os.makedirs(place, exist_ok=True)
+        return Recorder(run, Journal(place, number))
     except OSError as error:
         raise LaunchError(f"cannot record into {settings.record}: {error.strerror or error}") from None
 
@@ -178,9 +179,9 @@ def facts(settings: Settings, script: str, argv: list[str]) -> dict[str, Any]:
         "python": python_version(),
         "script": script,
         "argv": argv,
-        "folder": os.getcwd(),
+        "folder": folder(),
         "host": socket.gethostname(),
-        "ranks": int(os.environ.get("WORLD_SIZE", "1")),
+        "ranks": ranks(),
         "began": time(),
         "settings": asdict(settings),
     }

@@ -1,6 +1,5 @@
 """How weights can start, each with its fan-in as the call that uses it tells it."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import sqrt
@@ -11,6 +10,7 @@ from torch import Generator, Tensor, nn
 from gradmedic.activations import activation
 from gradmedic.errors import GradmedicError, RemedyError
 from gradmedic.patient import Patient, Weight
+from gradmedic.surroundings import ranks
 from gradmedic.theory.critical import Critical, critical, on_edge
 
 Draw = Callable[[Weight, Generator], object]
@@ -71,7 +71,7 @@ def started(patient: Patient, names: Sequence[str], draws: Mapping[str, Draw]) -
 
 def is_distributed() -> bool:
     """True where several processes train the same weights."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return ranks() > 1
 
 
 def bias_of(name: str) -> str:

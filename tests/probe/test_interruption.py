@@ -34,7 +34,7 @@ def steps(count: int) -> None:
 
         def closure() -> torch.Tensor:
             optimizer.zero_grad()
-            loss = memory(torch.relu(body(torch.randn(3, 2, 4))))[0].pow(2).mean()
+            loss: torch.Tensor = memory(torch.relu(body(torch.randn(3, 2, 4))))[0].pow(2).mean()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             return loss

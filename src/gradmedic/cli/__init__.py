@@ -16,6 +16,7 @@ from gradmedic.cli.predict import predict
 from gradmedic.cli.run import run
 from gradmedic.cli.treat import treat
 from gradmedic.errors import GradmedicError
+from gradmedic.surroundings import say
 
 MISUSED = 2
 INTERRUPTED = 130
@@ -60,5 +61,5 @@ def sentence(error: click.ClickException) -> str:
 
 def complain(text: str) -> NoReturn:
     """Print one sentence and leave."""
-    print(f"gradmedic: {text}", file=sys.stderr)
+    say(sys.stderr, f"gradmedic: {text}")
     sys.exit(MISUSED)

@@ -3,6 +3,7 @@
 import click
 
 from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.surroundings import terminal
 
 
 @click.command()
@@ -14,4 +15,4 @@ def activations(name: str | None, lang: str | None) -> None:
 
     from gradmedic.manual.screen import show
 
-    show(name, settings_from((), lang=lang).lang, Console())
+    show(name, settings_from((), lang=lang).lang, Console(_environ=terminal()))

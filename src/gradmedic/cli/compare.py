@@ -9,6 +9,7 @@ import click
 from gradmedic.cli.options import LANGUAGE, settings_from
 from gradmedic.cli.ticker import Ticker
 from gradmedic.errors import SettingsError
+from gradmedic.surroundings import terminal
 
 SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
 
@@ -70,7 +71,7 @@ def compare(
     ticker.clear()
     for output, way in ways:
         Path(output).write_text(getattr(found, way)(), encoding="utf-8")
-    show(found, settings.lang, Console())
+    show(found, settings.lang, Console(_environ=terminal()))
     return 130 if found.interrupted else 0
 
 

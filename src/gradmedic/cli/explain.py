@@ -3,6 +3,7 @@
 import click
 
 from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.surroundings import terminal
 
 
 @click.command()
@@ -20,6 +21,6 @@ def explain(name: str | None, lang: str | None) -> None:
         from gradmedic.manual import screen
 
         if screen.knows(name):
-            screen.show(name, chosen, Console())
+            screen.show(name, chosen, Console(_environ=terminal()))
             return
-    show(name, chosen, Console())
+    show(name, chosen, Console(_environ=terminal()))

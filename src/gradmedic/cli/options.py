@@ -1,6 +1,7 @@
 """The options that several commands share, and the settings that come of them."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 from gradmedic.errors import SettingsError
 from gradmedic.finding import Severity
 from gradmedic.settings import Settings, assignments, load, merged, nearest, table_of
+from gradmedic.surroundings import folder
 
 SEVERITY = click.Choice([severity.word for severity in Severity])
 Command = Callable[..., Any]
@@ -35,7 +37,7 @@ def shared_options(command: Command) -> Command:
 def settings_from(assigned: Sequence[str], **flags: Any) -> Settings:
     """The settings of this call, complete and checked, before anything is run."""
     given = {key: value for key, value in flags.items() if value not in (None, ())}
-    settings = merged(load(given, Path.cwd()), assignments(assigned), "--set")
+    settings = merged(load(given, Path(folder() or os.sep)), assignments(assigned), "--set")
     check_outputs(settings)
     check_rules(settings)
     return settings

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.surroundings import terminal
 
 UNSURE = 1
 
@@ -47,8 +48,8 @@ def patch(
     if output is not None:
         found.save(output)
     else:
-        show_diff(found.diff, Console())
-    tell(found, settings.lang, Console(stderr=True))
+        show_diff(found.diff, Console(_environ=terminal()))
+    tell(found, settings.lang, Console(stderr=True, _environ=terminal()))
     if applied and found.holds:
         found.apply()
     return 0 if found.holds else UNSURE

@@ -9,6 +9,7 @@ import click
 
 from gradmedic.cli.options import LANGUAGE, settings_from
 from gradmedic.errors import SettingsError
+from gradmedic.surroundings import terminal
 
 LOSSES = click.Choice(["cross_entropy", "mse", "bce", "sum"])
 SUFFIXES = (".json", ".txt")
@@ -98,5 +99,5 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
     for output in given["outputs"]:
         write(prediction, output, given["lang"])
     if not given["quiet"]:
-        show(prediction, given["lang"], Console(file=sys.stdout))
+        show(prediction, given["lang"], Console(file=sys.stdout, _environ=terminal()))
     return 0

@@ -8,6 +8,7 @@ import click
 
 from gradmedic.cli.options import LANGUAGE, settings_from
 from gradmedic.cli.ticker import Ticker
+from gradmedic.surroundings import terminal
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.
@@ -57,7 +58,7 @@ def treat(
     ticker = Ticker(sys.stderr, lambda search: so_far(search, settings.lang))
     found = verb(target, args, settings=settings, told=ticker.tick, **how)
     ticker.clear()
-    show(found, settings.lang, Console(), how["output"] if found.prescription else None)
+    show(found, settings.lang, Console(_environ=terminal()), how["output"] if found.prescription else None)
     if as_patch and found.prescription is not None and not found.interrupted:
         show_patch(found, target, args, how["as_module"], settings.lang)
     return 130 if found.interrupted else 0
@@ -73,4 +74,4 @@ def show_patch(found: Any, target: str, args: tuple[str, ...], as_module: bool, 
     control = replace(found.control.runs[0], recording=found.before.recording)
     seen = Seen(control, found.chosen.arm.runs)
     written = patch(found.prescription, target, args, as_module=as_module, seen=seen)
-    show(written, found.prescription.code(), lang, Console())
+    show(written, found.prescription.code(), lang, Console(_environ=terminal()))

@@ -13,6 +13,7 @@ from gradmedic.locale import translator
 from gradmedic.recording import Capture, Recording, Stream
 from gradmedic.report import Report
 from gradmedic.site import Kind, Place
+from gradmedic.surroundings import folder
 
 LEAST = 0.05
 """Decades that do not round to zero: what is less is not worth a word."""
@@ -43,8 +44,8 @@ def title(rule: str, lang: str) -> str:
 
 def shown_path(file: str) -> str:
     """The path from where the user stands, if the file is below."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+    path, here = Path(file), folder()
+    return str(path.relative_to(here)) if here and path.is_relative_to(here) else file
 
 
 def name_of(place: Place, lang: str) -> str:
