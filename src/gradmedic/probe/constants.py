@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradmedic.interruption import let_through
 from gradmedic.probe.dispatch import Dispatched
 from gradmedic.probe.intervals import current_number
 from gradmedic.theory.laws import Law, measured
@@ -44,13 +45,19 @@ class Constants(Dispatched):
         out = func(*args, **(kwargs or {}))
         name = func._schema.name.partition("::")[2]
         if name in _NOTED and torch.is_grad_enabled() and any(map(_carries, _operands(name, args))):
-            operands = enumerate(_operands(name, args))
-            found = {slot: constant_of(arg, name, slot) for slot, arg in operands if not _carries(arg)}
-            if name.startswith("masked_fill") and 1 in found:
-                found[1] = replace(found[1], hidden=_covered(args[1]) if found[1].hidden else 0.0)
-            if found:
-                self.noted[current_number() - 1] = found
+            try:
+                self._note(name, args)
+            except Exception as error:  # what cannot be read is unknown, and nothing that stops a forward pass
+                let_through(error)
         return out
+
+    def _note(self, name: str, args: Any) -> None:
+        operands = enumerate(_operands(name, args))
+        found = {slot: constant_of(arg, name, slot) for slot, arg in operands if not _carries(arg)}
+        if name.startswith("masked_fill") and 1 in found:
+            found[1] = replace(found[1], hidden=_covered(args[1]) if found[1].hidden else 0.0)
+        if found:
+            self.noted[current_number() - 1] = found
 
     def of(self, sequence: int) -> Mapping[int, Constant]:
         """The constants of a node, by the position of the operand."""

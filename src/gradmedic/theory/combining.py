@@ -64,7 +64,7 @@ def _skew_of_sum(out: Signal, a: Signal, b: Signal, sign: float) -> Tensor:
         side * x.lopsidedness * (x.squares - x.diagonal(x.mean) ** 2).clamp(min=0) ** 1.5
         for side, x in ((1, a), (sign, b))
     )
-    return third / (out.squares - out.diagonal(out.mean) ** 2).clamp(min=1e-300) ** 1.5
+    return third / (out.squares - out.diagonal(out.mean) ** 2).clamp(min=1e-200) ** 1.5
 
 
 def paired(a: Signal, b: Signal) -> Pair:
@@ -83,7 +83,8 @@ def placed(law: Law, shape: tuple[int, ...], like: Signal) -> Signal:
     """A parameter that meets a signal element by element: its entries are drawn once and for all instances."""
     names, axes, dims = dict[int, int](), list[int](), list[tuple[Atom, ...]]()
     for i, size in enumerate(shape):
-        atoms = like.dims[len(like.dims) - len(shape) + i] if size > 1 else ()
+        at = len(like.dims) - len(shape) + i
+        atoms = () if size == 1 else (like.dims[at] if at >= 0 else ()) or (Atom(size, UNITS),)
         for atom in atoms:
             if not atom.is_units:
                 names[atom.axis] = len(axes)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 
 import torch
 
@@ -12,6 +13,7 @@ from gradmedic.theory.combining import of_sum
 from gradmedic.theory.entrance import entering
 from gradmedic.theory.fusion import fused
 from gradmedic.theory.handmade import masks_seen, maxima_seen, norms_seen, recognized
+from gradmedic.theory.invariants import checked, fitting
 from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
 from gradmedic.theory.regroup import TangledError
@@ -61,11 +63,17 @@ class Flow:
     """By step and operand, what a step sends back."""
     unknown: dict[int, str] = field(default_factory=dict)
     """Steps without a rule, and why."""
+    failures: list[Exception] = field(default_factory=list)
+    """What rules have raised, or made, that no rule should: each is a fault of ours, and its step has no rule."""
+
+
+REWRITES = (recognized, fused, masks_seen, maxima_seen, norms_seen, silences_seen, streams_seen)
+"""What is seen in a plan before anything goes through it, in this order."""
 
 
 def propagate(plan: Plan) -> Flow:
     """Send signals through all steps, and gradients back to all values and parameters."""
-    flow = Flow(streams_seen(silences_seen(norms_seen(maxima_seen(masks_seen(fused(recognized(plan))))))))
+    flow = _rewritten(plan)
     with torch.no_grad():
         for i, step in enumerate(flow.plan.steps):
             passage = _passage(flow, i, step)
@@ -74,6 +82,17 @@ def propagate(plan: Plan) -> Flow:
         _seed(flow)
         for i in reversed(range(len(flow.plan.steps))):
             _return(flow, i)
+    return flow
+
+
+def _rewritten(plan: Plan) -> Flow:
+    flow = Flow(plan)
+    for rewrite in REWRITES:
+        try:
+            flow.plan = rewrite(flow.plan)
+        except Exception as error:
+            let_through(error)
+            flow.failures.append(error)
     return flow
 
 
@@ -88,17 +107,31 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
     if step.op == PARAMETER:
         assert step.law is not None, step.name
         return Passage((Weight(step.law, step.shape),), lambda grads: ())
+    if not all(map(prod, step.shapes)):  # nothing goes through what is empty
+        return Passage(tuple(None for _ in step.shapes), lambda grads: [None] * len(step.inputs))
+    try:
+        return checked(step, _ruled(flow, i, step))
+    except NoRuleError as reason:
+        return _unruled(flow, i, str(reason))
+    except Exception as error:
+        let_through(error)
+        return _unruled(flow, i, _failed(flow, step, error))
+
+
+def _ruled(flow: Flow, i: int, step: Step) -> Passage:
     if step.op == DATA:
         return Passage((entering(flow.plan, i),), lambda grads: ())
-    inputs = _inputs(flow, step)
     rule = rule_of(step.op)
-    try:
-        if rule is None:
-            raise NoRuleError(f"no rule for {step.op}")
-        return rule(step, inputs)
-    except (NoRuleError, TangledError, ArithmeticError, ValueError, RuntimeError) as reason:
-        let_through(reason)
-        return _unruled(flow, i, str(reason))  # the last two: of sizes and shapes that no rule expects
+    if rule is None:
+        raise NoRuleError(f"no rule for {step.op}")
+    return rule(step, _inputs(flow, step))
+
+
+def _failed(flow: Flow, step: Step, error: Exception) -> str:
+    """Why a step has no rule whose rule has failed."""
+    if not isinstance(error, TangledError):
+        flow.failures.append(error)
+    return f"the rule for {step.op} does not fit it: {error}"
 
 
 def _inputs(flow: Flow, step: Step) -> list[Value]:
@@ -146,14 +179,15 @@ def _return(flow: Flow, i: int) -> None:
 
 def _sent_back(flow: Flow, i: int, arrived: Sequence[Grad]) -> Sequence[Grad]:
     """What a step sends back; what has no mean square, as the slope of a logarithm near zero, has no rule."""
+    step, passage = flow.plan.steps[i], flow.passages[i]
     try:
-        grads = flow.passages[i].back(arrived)
+        grads = fitting(_inputs(flow, step), passage.back(arrived))
         if all(math.isfinite(_square(grad)) for grad in grads) or not all(map(math.isfinite, map(_square, arrived))):
             return grads
-        reason = f"{flow.plan.steps[i].op} has no slope of finite mean square here"
-    except RuntimeError as error:
+        reason = f"{step.op} has no slope of finite mean square here"
+    except Exception as error:
         let_through(error)
-        reason = str(error)
+        reason = _failed(flow, step, error)
     flow.passages[i] = _unruled(flow, i, reason)
     return flow.passages[i].back(arrived)
 

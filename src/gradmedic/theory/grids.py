@@ -5,6 +5,7 @@ places of the result have in common what the places at the same distance had. Po
 resamplings are fixed: each is a matrix.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -144,12 +145,11 @@ def resampled(x: Signal, position: int, matrix: Tensor, onto: Axis | None = None
     return with_axis(replace(x, k=k, m=m, mean=mean), position, Axis(size, radius, profile=profile))
 
 
-def restored(grad: Signal, whole: Signal) -> Signal:
+def restored(grad: Signal, whole: Signal, gone: Iterable[int]) -> Signal:
     """A gradient with the axes of one entry again that a result has lost."""
     kernels = [grad.k, grad.m, grad.mean]
-    for position, axis in enumerate(whole.axes):
-        if axis.size == 1:
-            dim = position + 1
-            kernels = [t.unsqueeze(dim).expand(*t.shape[:dim], axis.classes, *t.shape[dim:]) for t in kernels]
+    for position in sorted(gone):
+        dim, classes = position + 1, whole.axes[position].classes
+        kernels = [t.unsqueeze(dim).expand(*t.shape[:dim], classes, *t.shape[dim:]) for t in kernels]
     k, m, mean = kernels
     return replace(grad, axes=whole.axes, dims=whole.dims, k=k, m=m, mean=mean)

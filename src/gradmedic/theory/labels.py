@@ -132,6 +132,17 @@ def framed(a: Labeled, b: Labeled, dims: Sequence[tuple[Labeled, int]]) -> Label
     return Labeled(blank, names, lambda grad: grad)
 
 
+def _apart(m: Tensor, x: Labeled, y: Labeled, onto: Sequence[tuple[int, Axis]]) -> Tensor:
+    """What two different units of a product have in common, where each operand has units that the other one lacks."""
+    mine, yours = (prod(a.units[label] for label in a.units.keys() - b.units) for a, b in ((x, y), (y, x)))
+    if min(mine, yours) == 1:
+        return m
+    others = prod({**x.units, **y.units}.values()) - 1
+    same_x = x.spread(x.signal.k, onto) * y.spread(y.across, onto)
+    same_y = x.spread(x.across, onto) * y.spread(y.signal.k, onto)
+    return m + (yours - 1) / others * (same_x - m) + (mine - 1) / others * (same_y - m)
+
+
 def _parts(a: Labeled, b: Labeled, units: int) -> tuple[int, ...]:
     """The units of each part of a product: as in the operand that has parts, if it keeps its units."""
     for side in (a, b):
@@ -157,6 +168,8 @@ def joined(x: Labeled, y: Labeled, keep: Labeled) -> Signal:
         x.spread(x.signal.mean, onto) * y.spread(y.signal.mean, onto),
         x.signal.kurtosis * y.signal.kurtosis,
     )
+    if n == 1:
+        m = _apart(m, x, y, onto)
     gone = [axis for label, axis in onto if label not in keep.axes]
     for axis in reversed(gone):
         k, m = (axis.size**2 * over(t, t.dim() - 1, pairs(axis)) for t in (k, m))

@@ -35,7 +35,7 @@ class Law:
     @property
     def variance(self) -> float:
         """The mean square of what the mean leaves."""
-        return max(self.square - self.mean**2, 0.0)
+        return max(self.square - self.mean * self.mean, 0.0)
 
     def scaled(self, factor: float) -> "Law":
         """The law of a multiple."""
@@ -48,7 +48,7 @@ def measured(tensor: Tensor, *, certain: bool = False) -> Law:
         return Law(0.0, math.nan)
     values = _some(tensor.detach()).double()
     mean, square = float(values.mean()), float(values.square().mean())
-    spread = max(square - mean**2, 0.0)
+    spread = max(square - mean * mean, 0.0)
     if not certain and tensor.numel() > 1 and abs(mean) < CLEAR * math.sqrt(spread / tensor.numel()):
         return Law(0.0, square, is_orthogonal(values), is_balanced(values))
     return Law(mean, square)

@@ -111,7 +111,7 @@ class Lopsided:
         more, grown = 1e-4, replace(self, mean=self.mean * (1 + 1e-4), deviation=self.deviation * (1 + 1e-4))
         f_grown, d_grown, *_ = grown.functions(_Z)
         q = self.mean**2 + self.deviation**2
-        m2_dq, d2_dq = ((mean(b**2) - mean(a**2)) / (q * 2 * more) for a, b in ((f, f_grown), (d, d_grown)))
+        m2_dq, d2_dq = ((mean(b**2) - mean(a**2)) / max(q * 2 * more, 1e-300) for a, b in ((f, f_grown), (d, d_grown)))
         return Moments(
             q, mean(f), mean(f**2), mean(f**4), mean(d), mean(d**2), mean(d**4), mean(f * f * d * d), m2_dq, d2_dq
         )
@@ -121,7 +121,7 @@ class Lopsided:
         """The skewness of the activation's output."""
         f, *_ = self.functions(_Z)
         f = f - _WEIGHTS @ f
-        return float((_WEIGHTS @ f**3) / (_WEIGHTS @ f**2).clamp(min=1e-300) ** 1.5)
+        return float((_WEIGHTS @ f**3) / (_WEIGHTS @ f**2).clamp(min=1e-200) ** 1.5)
 
 
 @lru_cache(256)

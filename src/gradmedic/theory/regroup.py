@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.axes import Axis, pairs
-from gradmedic.theory.roles import Changed, Pullback, chained, coarsely
+from gradmedic.theory.roles import Changed, Pullback, arranged, chained, coarsely, to_instances
 from gradmedic.theory.signal import UNITS, Atom, Dims, Signal
 
 
@@ -84,31 +84,57 @@ def split(x: Signal, dim: int, at: int, outer: int) -> Changed:
 
 
 def merged(x: Signal, dim: int) -> Changed:
-    """All factors of a dimension as one; they have to be of one kind."""
-    atoms = x.dims[dim]
-    if len({atom.is_units for atom in atoms}) > 1:
-        raise TangledError("units and instances in one dimension")
-    if atoms[0].is_units:
-        return replace(x, dims=(*x.dims[:dim], (Atom(prod(a.size for a in atoms), UNITS),), *x.dims[dim + 1 :])), _same
-    if len(atoms) > 2 or atoms[1].axis != atoms[0].axis + 1:
-        raise TangledError("instances of several kinds in one dimension")
-    position = atoms[0].axis
+    """All factors of a dimension as one: units among instances become instances."""
+    start, backs = x.dims, list[Pullback]()
+    if all(atom.is_units for atom in x.dims[dim]):
+        atoms = (Atom(prod(atom.size for atom in x.dims[dim]), UNITS),) if x.dims[dim] else ()
+        return replace(x, dims=(*x.dims[:dim], atoms, *x.dims[dim + 1 :])), chained([], start)
+    x, back = instances(x, dim)
+    backs.append(back)
+    while len(x.dims[dim]) > 1:
+        x, back = _paired(x, dim)
+        backs.append(back)
+    return x, chained(backs, start)
+
+
+def instances(x: Signal, dim: int) -> Changed:
+    """A dimension without units: they become instances."""
+    start, backs = x.dims, list[Pullback]()
+    for at, atom in enumerate(x.dims[dim]):
+        if atom.is_units:
+            x, back = to_instances(x, dim, at)
+            backs.append(back)
+    return x, chained(backs, start)
+
+
+def _paired(x: Signal, dim: int) -> Changed:
+    """The first two factors of a dimension, which are instances, as one."""
+    start = x.dims
+    outer, inner = (atom.axis for atom in x.dims[dim][:2])
+    x = beside(x, outer, inner)
+    position = x.dims[dim][0].axis
     x, first = coarsely(x, position)
     x, second = coarsely(x, position + 1)
-    axes = x.axes
+    two, after = x.axes, x.dims
     joint = _together(x, position)
-    shifted = tuple(tuple(Atom(a.size, a.axis - (a.axis > position)) for a in d) for d in x.dims)
-    dims = (*shifted[:dim], (Atom(joint.axes[position].size, position),), *shifted[dim + 1 :])
+    shifted = tuple(tuple(Atom(a.size, a.axis - (a.axis > position)) for a in d) for d in after)
+    one = Atom(joint.axes[position].size, position)
+    dims = (*shifted[:dim], (one, *shifted[dim][2:]), *shifted[dim + 1 :])
 
     def back(grad: Signal) -> Signal:
         k, m, mean = (_doubled(t, position + 1) for t in (grad.k, grad.m, grad.mean))
-        return first(second(replace(grad, axes=axes, k=k, m=m, mean=mean)))
+        fine = first(second(replace(grad, axes=two, dims=after, k=k, m=m, mean=mean)))
+        return arranged(fine, start)
 
     return replace(joint, dims=dims), back
 
 
-def _same(grad: Signal) -> Signal:
-    return grad
+def beside(x: Signal, outer: int, inner: int) -> Signal:
+    """The signal with one of its axes next to another, behind it."""
+    order = [axis for axis in range(len(x.axes)) if axis != inner]
+    order.insert(order.index(outer) + 1, inner)
+    place = {axis: at for at, axis in enumerate(order)}
+    return arranged(x, tuple(tuple(a if a.is_units else Atom(a.size, place[a.axis]) for a in dim) for dim in x.dims))
 
 
 def _put(dims: Dims, dim: int, at: int, atoms: tuple[Atom, ...]) -> Dims:

@@ -48,6 +48,21 @@ def _misplaced(dims: Dims, wanted: set[int]) -> tuple[int, int] | None:
     return None
 
 
+def same(grad: Signal) -> Signal:
+    """The way back through a change that is none."""
+    return grad
+
+
+def arranged(x: Signal, like: Dims) -> Signal:
+    """The signal with its axes in the order that they have in other dimensions; those of units do not matter."""
+    atoms = [both for dims in zip(x.dims, like, strict=True) for both in zip(*dims, strict=False)]
+    order = {there.axis: here.axis for here, there in atoms if not here.is_units}
+    kernel = (0, *(order[position] + 1 for position in range(len(x.axes))))
+    k, m, mean = (t.permute(kernel) for t in (x.k, x.m, x.mean))
+    axes = tuple(x.axes[position - 1] for position in kernel[1:])
+    return replace(x, dims=like, axes=axes, k=k, m=m, mean=mean)
+
+
 def to_units(x: Signal, position: int) -> Changed:
     """All entries of an axis become units of their own."""
     axis = x.axes[position]

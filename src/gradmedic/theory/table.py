@@ -60,7 +60,7 @@ class Table:
         """The skewness of the output."""
         f = self._phi.expected.f(math.sqrt(q) * _Z)
         f = f - _WEIGHTS @ f
-        return float((_WEIGHTS @ f**3) / (_WEIGHTS @ f**2).clamp(min=1e-300) ** 1.5)
+        return float((_WEIGHTS @ f**3) / (_WEIGHTS @ f**2).clamp(min=1e-200) ** 1.5)
 
     def squares(self, q: float, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """E[f^2(u) f^2(v)], E[f'^2(u) f'^2(v)] and E[f^2(u) f'^2(v)] at one size, for correlations `c`."""

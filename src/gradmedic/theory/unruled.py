@@ -29,7 +29,7 @@ def handed_on(step: Step, inputs: Sequence[Value]) -> Passage:
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         came = [grad for grad in grads if isinstance(grad, Signal)]
         total = sum(grad.square * grad.count * grad.instances for grad in came)
-        if same and came:
+        if same and came and came[0].dims == x.dims and came[0].k.shape == x.k.shape:
             sent: Grad = _times(came[0], gauge.share(at))
         else:
             sent = _even(x, total * gauge.share(at))

@@ -24,6 +24,8 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
         return scaled(inputs[0], 1.0 + sign * factor, 2)
     if inputs[1] is None or inputs[0] is None:  # a constant of which nothing is known
         at = 0 if inputs[1] is None else 1
+        if not isinstance(inputs[at], Signal):
+            raise NoRuleError("a parameter beside what is unknown")
         return scaled(inputs[at], 1.0 if at == 0 else sign * factor, len(inputs), at)
     passage = combined(inputs, lambda pair: pair.sum(sign * abs(factor)), Pair.reduced)
     passage = replace(_beside_nothing(step, passage, inputs), back=_tilting(passage, inputs))

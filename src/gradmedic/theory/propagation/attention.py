@@ -37,9 +37,12 @@ def softmaxed(x: Signal, dim: int, *, hidden: float) -> Passage:
         backs.append(back)
     x, back = coarsely(x, x.dims[dim][0].axis)
     backs.append(back)
+    parts = x.units
     passage = _over_instances(x, x.dims[dim][0].axis, hidden)
     unsettled = chained(backs, start)
-    return Passage(passage.outputs, lambda grads: [unsettled(came(g)) for g in passage.back(grads)], elastic=(0.0,))
+    return Passage(
+        passage.outputs, lambda grads: [unsettled(parted(came(g), parts)) for g in passage.back(grads)], elastic=(0.0,)
+    )
 
 
 def _ones(x: Signal) -> Signal:

@@ -1,15 +1,16 @@
 """Convolutions: filters whose taps mix units, place by place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gradmedic.theory.grids import Taps, gathered, inserted, scattered
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
 from gradmedic.theory.propagation.linear import NONE, bias_square, mixed, signal_share, weight_square
-from gradmedic.theory.regroup import merged
-from gradmedic.theory.roles import Changed, Pullback, chained, parted, settled
+from gradmedic.theory.regroup import instances, merged
+from gradmedic.theory.roles import Changed, Pullback, arranged, chained, coarsely, parted, same, settled
 from gradmedic.theory.signal import UNITS, Atom, Signal, dropped
 
 
@@ -35,7 +36,7 @@ def conv(step: Step, inputs: Sequence[Value]) -> Passage:
     def back(grad: Signal) -> Sequence[Grad]:
         sent, times = walked(grad, walks, scatter=not turned, like=x)
         to_x = mixed(sent, replace(weight.law, balanced=False), x.count, NONE, width // groups * times)
-        to_x = replace(parted(to_x, x.units), dims=x.dims)
+        to_x = replace(parted(arranged(to_x, x.dims), x.units), dims=x.dims)
         to_weight = weight_square(grad, seen, fan)
         to_bias = bias_square(grad) if isinstance(bias, Weight) else None
         grads: list[Grad] = [unsettled(to_x), to_weight, to_bias]
@@ -51,10 +52,30 @@ def on_grid(x: Signal, rank: int) -> Changed:
     x, back = settled(x, [len(x.dims) - rank - 1])
     backs.append(back)
     for dim in range(len(x.dims) - rank, len(x.dims)):
-        if len(x.dims[dim]) > 1:
-            x, back = merged(x, dim)
+        if x.dims[dim]:
+            x, back = lined(x, [dim])
             backs.append(back)
     return x, chained(backs, start)
+
+
+def lined(x: Signal, dims: Iterable[int]) -> Changed:
+    """With one axis of neighbors in each of these dimensions, be it of one entry."""
+    start, backs = x.dims, list[Pullback]()
+    for dim in dims:
+        if not x.dims[dim]:
+            at = len(x.axes)
+            x = inserted(x, at, dim)
+            backs.append(partial(dropped, position=at))
+        for change in (instances, merged, _plain):
+            x, back = change(x, dim)
+            backs.append(back)
+    return x, chained(backs, start)
+
+
+def _plain(x: Signal, dim: int) -> Changed:
+    """A dimension whose axis tells entries apart by their distance at most."""
+    axis = x.axes[x.dims[dim][0].axis]
+    return coarsely(x, x.dims[dim][0].axis) if axis.shown or axis.groups else (x, same)
 
 
 def _taps(step: Step, i: int, before: int, after: int, kernel: int, turned: bool) -> Taps:

@@ -84,7 +84,7 @@ def _elastic(x: Signal, phi: Written) -> tuple[float, float]:
 def within(step: Step, inputs: Sequence[Value]) -> Passage:
     """One operation within a function that is written out; its gradient is counted where that ends."""
     phi, line = step.attributes["phi"], step.attributes["line"]
-    x = signal(inputs[-1]).blended()
+    x = signal(inputs[-1])
     mean, q = spread(x)
     at = moments(phi.until(line), q, mean)
     k, m, middle = (torch.full_like(x.k, size) for size in (at.m2, at.m1**2, at.m1))

@@ -11,11 +11,12 @@ from gradmedic.theory.axes import Axis, coarsened
 from gradmedic.theory.combining import ONE, placed
 from gradmedic.theory.grids import inserted
 from gradmedic.theory.labels import Labeled, framed, joined, together
+from gradmedic.theory.laws import Law
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, came, rule
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, came, rule, signal
 from gradmedic.theory.propagation.arithmetic import total, weight_of
 from gradmedic.theory.regroup import merged
-from gradmedic.theory.roles import Pullback, chained, parted
+from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, parted
 from gradmedic.theory.signal import UNITS, Atom, Signal, dropped
 
 MOST_GROUPS = 3
@@ -32,13 +33,15 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
     inputs = [weight_of(known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
     like = next((value for value in inputs if isinstance(value, Signal)), None)
     if like is None:
-        raise NoRuleError("parameters side by side")
+        return _of_weights(step, inputs)
     xs = [value if isinstance(value, Signal) else _own(value, like, dim) for value in inputs]
     if step.op == "stack":
         xs = [replace(x, dims=(*x.dims[:dim], (), *x.dims[dim:])) for x in xs]
         like = replace(like, dims=(*like.dims[:dim], (), *like.dims[dim:]))
     for x in xs:  # the layout that all of them can take
         like = together(like, x, [(i, i) for i in range(len(x.dims)) if i != dim])[0].signal
+    if len(xs) == 1:
+        return Passage((xs[0],), lambda grads: [replace(came(grads[0]), dims=signal(inputs[0]).dims)])
     frames = [_framed(x, like, dim) for x in xs]
     by_units = all(atom.is_units for x in xs for atom in x.dims[dim]) and (
         step.op == "cat" or dim == len(step.shape) - 1
@@ -60,9 +63,26 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
     return Passage(passage.outputs, back, elastic=tuple(size / max(sum(sizes), 1e-300) for size in sizes))
 
 
+def _of_weights(step: Step, inputs: Sequence[Value]) -> Passage:
+    """Parameters side by side are one of a mixed law; each gets its share of the gradient."""
+    parts = [value for value in inputs if isinstance(value, Weight)]
+    if len(parts) < len(inputs):
+        raise NoRuleError("a parameter beside what is unknown")
+    share = [prod(part.shape) / prod(step.shape) for part in parts]
+    mean, square = (
+        sum(s * getattr(part.law, name) for s, part in zip(share, parts, strict=True)) for name in ("mean", "square")
+    )
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        (grad,) = grads
+        return [grad * s if isinstance(grad, float) else None for s in share]
+
+    return Passage((Weight(Law(mean, square), step.shape),), back)
+
+
 def _filled(step: Step, inputs: Sequence[Value], dim: int) -> Passage | None:
     """If one operand is all of the result, the others are empty, as a cache is at first."""
-    whole = [isinstance(v, Signal) and v.shape[dim] == step.shape[dim] for v in inputs]
+    whole = [isinstance(v, Signal) and v.shape == step.shape for v in inputs]
     if step.op != "cat" or True not in whole:
         return None
     at = whole.index(True)
@@ -73,8 +93,19 @@ def _own(value: Value, like: Signal, dim: int) -> Signal:
     """A parameter beside a signal."""
     if not isinstance(value, Weight):
         raise NoRuleError("a tensor of which nothing is known, beside others")
-    shape = tuple(1 if i == dim and size != like.shape[i] else size for i, size in enumerate(value.shape))
-    return placed(value.law, shape, like)
+    if len(value.shape) != len(like.dims):
+        raise NoRuleError("a parameter beside a signal of more dimensions")
+    return placed(value.law, value.shape, _resized(like, dim, value.shape[dim]))
+
+
+def _resized(like: Signal, dim: int, size: int) -> Signal:
+    """The dimensions of a signal with one of them of another size; its kernels are not asked for."""
+    dims, axes = list(like.dims), like.axes
+    if like.shape[dim] != size:
+        units = all(atom.is_units for atom in dims[dim])
+        dims[dim] = () if size == 1 else (Atom(size, UNITS if units else len(axes)),)
+        axes = axes if units else (*axes, Axis(size))
+    return replace(like, dims=tuple(dims), axes=axes)
 
 
 def _framed(x: Signal, like: Signal, dim: int) -> tuple[Labeled, Labeled]:
@@ -115,7 +146,7 @@ def _units(frames: Sequence[tuple[Labeled, Labeled]], dim: int) -> Passage:
 
 def _instances(frames: Sequence[tuple[Labeled, Labeled]], dim: int, size: int) -> Passage:
     """Groups of entries side by side along one axis; entries of different groups have their means in common."""
-    laid = [_with_axis(joined(a, ONE, frame).blended(), dim) for a, frame in frames]
+    laid, finer = zip(*(_with_axis(joined(a, ONE, frame).blended(), dim) for a, frame in frames), strict=True)
     position = laid[0].dims[dim][0].axis
     at, groups = position + 1, tuple(x.axes[position].size for x in laid)
     axis = Axis(size, groups=groups) if len(groups) <= MOST_GROUPS else Axis(size)
@@ -144,17 +175,16 @@ def _instances(frames: Sequence[tuple[Labeled, Labeled]], dim: int, size: int) -
             index = torch.tensor([g, len(laid) * (g + 1) + g] if axis.groups else [0, 1])
             k, m, mean = (t.index_select(at, index) for t in (grad.k, grad.m, grad.mean))
             own = replace(x, k=k, m=m, mean=mean, kurtosis=grad.kurtosis)
-            own = own if frame.signal.dims[dim] else dropped(own, position)
-            own = replace(parted(own, frame.signal.units), dims=frame.signal.dims)
+            own = replace(parted(finer[g](own), frame.signal.units), dims=frame.signal.dims)
             found.append(a.restore(joined(replace(frame, signal=own), ONE, a)))
         return found
 
     return Passage((out,), back)
 
 
-def _with_axis(x: Signal, dim: int) -> Signal:
+def _with_axis(x: Signal, dim: int) -> Changed:
     """With two classes along the dimension, of one entry if it has no axis yet."""
     if x.dims[dim]:
-        return x.coarse(x.dims[dim][0].axis)
+        return coarsely(x, x.dims[dim][0].axis)
     before = sum(not atom.is_units for atoms in x.dims[:dim] for atom in atoms)
-    return inserted(x, before, dim)
+    return inserted(x, before, dim), lambda grad: dropped(grad, before)

@@ -24,7 +24,7 @@ def addmm(step: Step, inputs: Sequence[Value]) -> Passage:
     bias, left, right = inputs
     if bias is not None and not isinstance(bias, Weight):
         raise NoRuleError("a sum and a product at once")
-    return _product(step, left, right, bias)
+    return _product(step, left, right, bias, lead=1)
 
 
 @rule("mm", "matmul", "mv")
@@ -37,20 +37,19 @@ def mm(step: Step, inputs: Sequence[Value]) -> Passage:
     return _product(step, inputs[0], inputs[1], None)
 
 
-def _product(step: Step, left: Value, right: Value, bias: Weight | None) -> Passage:
+def _product(step: Step, left: Value, right: Value, bias: Weight | None, lead: int = 0) -> Passage:
     if isinstance(left, Signal) and isinstance(right, Signal):
         passage = contracted(left, right)
-        return passage if bias is None else Passage(passage.outputs, lambda grads: (None, *passage.back(grads)))
+        return passage if not lead else Passage(passage.outputs, lambda grads: (None, *passage.back(grads)))
     weight, x, turned = (left, right, True) if isinstance(left, Weight) else (right, left, False)
     if not isinstance(weight, Weight):
         raise NoRuleError("weights are unknown")
     x = signal(x, "what weights are applied to")
     x, unsettled = settled(x, [0 if turned else -1])
-    width = step.shape[0] if turned and len(weight.shape) > 1 else step.shape[-1]
-    units = (Atom(width, UNITS),) if width > 1 else ()
-    dims = (units, *x.dims[1:]) if turned else (*x.dims[:-1], units)
+    width = (weight.shape[0] if turned else weight.shape[-1]) if len(weight.shape) > 1 else 1
+    made = [(Atom(width, UNITS),) if width > 1 else ()] if len(weight.shape) > 1 else []
+    dims = (*made, *x.dims[1:]) if turned else (*x.dims[:-1], *made)
     out = replace(mixed(x, weight.law, width, bias.law if bias else NONE), dims=dims)
-    lead = 0 if bias is None else 1
     slots = {"mixes": lead + turned, "weight": lead + (not turned)}
     elastic = [0.0] * 3
     elastic[slots["mixes"]] = signal_share(out, bias)
@@ -59,7 +58,7 @@ def _product(step: Step, left: Value, right: Value, bias: Weight | None) -> Pass
         to_x = unsettled(replace(returned(grad, weight.law, x), dims=x.dims))
         to_weight = weight_square(grad, x)
         both = (to_weight, to_x) if turned else (to_x, to_weight)
-        return both if bias is None else (bias_square(grad), *both)
+        return (*[None if bias is None else bias_square(grad)] * lead, *both)
 
     return one(out, back, **slots, elastic=tuple(elastic))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from gradmedic.theory.entrance import moments_between
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
-from gradmedic.theory.roles import settled
+from gradmedic.theory.roles import parted, settled
 from gradmedic.theory.signal import Atom, Signal, own
 from gradmedic.theory.softmaxes import miss, overlap
 
@@ -26,7 +26,7 @@ def log_softmax(step: Step, inputs: Sequence[Value]) -> Passage:
     E[g_u s] = E[s s'] / C for the C classes, of which the target is any with equal probability.
     """
     x, unsettled = settled(signal(inputs[0]), [step.attributes.get("dim", -1)])
-    x = x.blended()
+    x, parts = x.blended(), x.units
     n, q = x.count, float(x.squares[0])
     spread = max(q - float(x.diagonal(x.m)[0]), 0.0)
     held = overlap(n, spread, (x.k - x.m) / max(spread, 1e-300))
@@ -39,7 +39,7 @@ def log_softmax(step: Step, inputs: Sequence[Value]) -> Passage:
         total = n * grad.k + n * (n - 1) * grad.m
         k = grad.k - 2 * total / n**2 + total * held / n
         m = grad.m - 2 * total / n**2 + total * (1 - held) / (n * max(n - 1, 1))
-        return [unsettled(replace(grad, k=k, m=m, kurtosis=loose, focus=1.0))]
+        return [unsettled(parted(replace(grad, k=k, m=m, kurtosis=loose, focus=1.0), parts))]
 
     varies = n * miss(n, round(spread, 6))
     # Of two samples the misses go together only where they have one target.
@@ -52,7 +52,7 @@ def nll_loss(step: Step, inputs: Sequence[Value]) -> Passage:
     """-1/N at the target of each of N instances; classes are equally frequent."""
     unit_dim = 1 if len(signal(inputs[0]).dims) > 1 else 0
     x, unsettled = settled(signal(inputs[0]), [unit_dim])
-    x = x.blended()
+    x, parts = x.blended(), x.units
     n = x.count
     equal = _same_target(step.sample, x)
     weight = 1.0 if step.attributes.get("reduction", 1) == 2 else 1.0 / x.instances
@@ -61,7 +61,7 @@ def nll_loss(step: Step, inputs: Sequence[Value]) -> Passage:
         size = weight**2 * grad.square
         k = size * equal / n
         m = size * (1 - equal) / (n * max(n - 1, 1))
-        return [unsettled(replace(x, k=k, m=m, mean=torch.zeros_like(x.mean)))]
+        return [unsettled(parted(replace(x, k=k, m=m, mean=torch.zeros_like(x.mean)), parts))]
 
     return one(scalar(-float(x.diagonal(x.mean)[0])), back)
 

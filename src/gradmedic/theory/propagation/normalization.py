@@ -171,7 +171,7 @@ def _with_affine(
             grad = replace(product.weighted(grad, product.a), tilt=grad.tilt)
         return [back(normal_back(grad)), to_weight, to_bias][: max(len(inputs), 1)]
 
-    return one(replace(out, dims=x.dims), through, elastic=(0.0,), bends=((0, 0, -1.0),), sized=True, doubt=doubt)
+    return one(out, through, elastic=(0.0,), bends=((0, 0, -1.0),), sized=True, doubt=doubt)
 
 
 def _of_gain(grad: Signal, tilt: Tensor) -> float:

@@ -13,8 +13,9 @@ from gradmedic.theory.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.grids import restored, with_axis
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
-from gradmedic.theory.propagation.convolution import on_grid
+from gradmedic.theory.propagation.convolution import lined, on_grid
 from gradmedic.theory.propagation.resampling import at
+from gradmedic.theory.roles import Changed, chained
 from gradmedic.theory.signal import Signal, dropped
 from gradmedic.unheard import unheard
 
@@ -29,29 +30,38 @@ def max_pool(step: Step, inputs: Sequence[Value]) -> Passage:
     the slope where the maximum picks is another than on average.
     """
     rank = len(signal(inputs[0]).dims) - 2
-    x, unsettled = on_grid(signal(inputs[0]), rank)
-    gaussian, _ = on_grid(signal(inputs[-1]), rank)
+    x, unsettled = _gridded(signal(inputs[0]), rank)
+    gaussian, _ = _gridded(signal(inputs[-1]), rank)
     sizes = [_window(step, i, x.shape[i - rank], step.shape[i - rank]) for i in range(rank)]
     tops = [_top(gaussian, p, sizes, step.attributes.get("phi")) for p in range(len(x.units))]
-    walks = [(x.dims[i - rank][0].axis, sizes[i], step.shape[i - rank]) for i in range(rank) if x.dims[i - rank]]
+    walks = [(x.dims[i - rank][0].axis, sizes[i], step.shape[i - rank]) for i in range(rank)]
     whole = x
     for position, window, after in walks:
         whole = _coarser(whole, position, after, window)
     whole = _risen(whole, tops)
     whole = replace(whole, k=_overlapping(whole.k, whole, gaussian, sizes, step))
     out = whole
-    for position, _, after in sorted(walks, reverse=True):
-        out = dropped(out, position) if after == 1 else out
+    gone = sorted((position for position, _, after in walks if after == 1), reverse=True)
+    for position in gone:
+        out = dropped(out, position)
     focus = sum(top.focus for top in tops) / len(tops)
 
     def back(grad: Signal) -> Sequence[Grad]:
-        grad = restored(grad, whole)
+        grad = restored(grad, whole, gone)
         for position, window, _ in walks:
             grad = _finer(grad, position, x.axes[position], window)
         grad = unsettled(replace(grad, dims=x.dims, mean=torch.zeros_like(grad.k), focus=focus))
         return [grad, *(None for _ in inputs[1:])]
 
     return one(out, back)
+
+
+def _gridded(x: Signal, rank: int) -> Changed:
+    """With an axis of neighbors for each dimension of the picture, be it of one entry."""
+    start = x.dims
+    x, unsettled = on_grid(x, rank)
+    x, unlined = lined(x, range(len(x.dims) - rank, len(x.dims)))
+    return x, chained([unsettled, unlined], start)
 
 
 def _window(step: Step, i: int, before: int, after: int) -> int:
@@ -83,7 +93,7 @@ def _top(x: Signal, part: int, sizes: Sequence[int], phi: Activation | None) -> 
             (slope,) = torch.autograd.grad(value.sum(), both)
         both, squares = value.detach(), (slope**2).mean(1)
     first, second, fourth = (float((both[0] ** n).mean()) for n in (1, 2, 4))
-    skew = float(((both[0] - first) ** 3).mean()) / max(second - first**2, 1e-300) ** 1.5
+    skew = float(((both[0] - first) ** 3).mean()) / max(second - first**2, 1e-200) ** 1.5
     return _Top(first, second, skew, fourth, float(squares[0] / squares[1].clamp(min=1e-300)))
 
 

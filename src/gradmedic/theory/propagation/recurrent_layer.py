@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -206,10 +207,7 @@ class _Frame:
         own = {atom.axis for atom in self.x.dims[self.time]} if self.time < len(self.x.dims) else set()
         here, there = torch.full_like(kernel, same), torch.full_like(kernel, between)
         k = torch.zeros_like(self.x.k[:1])
-        for index in torch.cartesian_prod(*[torch.arange(a.classes) for a in self.x.axes]).reshape(
-            -1, len(self.x.axes)
-        ):
-            at = tuple(int(i) for i in index)
+        for at in product(*(range(axis.classes) for axis in self.x.axes)):
             alike = [bool(diagonal(axis)[i] > 0) for axis, i in zip(self.x.axes, at, strict=True)]
             if all(alike):
                 k[(0, *at)] = here

@@ -10,17 +10,19 @@ from torch import Tensor
 from gradmedic.theory.grids import resampled, restored
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
-from gradmedic.theory.propagation.convolution import on_grid
+from gradmedic.theory.propagation.convolution import lined, on_grid
+from gradmedic.theory.roles import same
 from gradmedic.theory.signal import Signal, dropped
 
 
 @rule("avg_pool", "adaptive_avg_pool", "upsample_nearest", "upsample_linear", "pad")
 def resample(step: Step, inputs: Sequence[Value]) -> Passage:
     """M A M^T along each axis, for the matrix M that the operation is; neighbors go together as they do."""
-    x = signal(inputs[0])
-    rank = len(step.attributes["pad"]) // 2 if step.op == "pad" else len(x.dims) - 2
-    x, unsettled = on_grid(x, rank)
-    changes = [(dim, matrix) for dim, matrix in _matrices(step, x, rank) if x.dims[dim]]
+    start = signal(inputs[0])
+    rank = len(step.attributes["pad"]) // 2 if step.op == "pad" else len(step.shape) - 2
+    changes = list(_matrices(step, start, rank))
+    x, unsettled = (start, same) if step.op == "pad" else on_grid(start, rank)
+    x, unlined = lined(x, [dim for dim, _ in changes])
     whole = x
     for dim, matrix in changes:
         whole = resampled(whole, x.dims[dim][0].axis, matrix)
@@ -30,11 +32,11 @@ def resample(step: Step, inputs: Sequence[Value]) -> Passage:
         out = dropped(out, position)
 
     def back(grad: Signal) -> Sequence[Grad]:
-        grad = restored(grad, whole)
+        grad = restored(grad, whole, gone)
         for dim, matrix in reversed(changes):
             position = x.dims[dim][0].axis
             grad = resampled(replace(grad, dims=x.dims), position, matrix.T, x.axes[position])
-        return [unsettled(replace(grad, dims=x.dims, mean=torch.zeros_like(grad.k)))]
+        return [unsettled(unlined(replace(grad, dims=x.dims, mean=torch.zeros_like(grad.k))))]
 
     return one(out, back)
 

@@ -1,0 +1,57 @@
+"""What every rule has to keep: the shapes of what it makes, and the layout of the gradients that it sends back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+from gradmedic.theory.plan import Step
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight
+from gradmedic.theory.signal import Signal
+
+
+class InvariantError(Exception):
+    """A rule has made what cannot be right."""
+
+
+def checked(step: Step, passage: Passage) -> Passage:
+    """A passage whose outputs have the shapes of the step's; raises `InvariantError` for another."""
+    missing = len(step.shapes) - len(passage.outputs)
+    if missing < min(0, len(step.shapes) - 1):
+        raise InvariantError(f"{len(passage.outputs)} results instead of {len(step.shapes)}")
+    for value, shape in zip(passage.outputs, step.shapes, strict=False):
+        if value is not None and value.shape != shape:
+            raise InvariantError(f"a result of shape {list(value.shape)} instead of {list(shape)}")
+        if isinstance(value, Signal):
+            _consistent(value)
+            if bool(value.k.isnan().any()):
+                raise NoRuleError(f"the size of what {step.op} makes is not known")
+    return replace(passage, outputs=(*passage.outputs, *[None] * missing))
+
+
+def _consistent(value: Signal) -> None:
+    if value.count * value.instances != prod(value.shape):
+        raise InvariantError(f"{value.count} units with {value.instances} instances each in {list(value.shape)}")
+    if 1 in (*(axis.size for axis in value.axes), *(atom.size for dim in value.dims for atom in dim)):
+        raise InvariantError("a factor of one entry")
+    if value.k.shape != _kernel(value) or value.m.shape != _kernel(value):
+        raise InvariantError(f"moments of {list(value.k.shape)} pairs instead of {list(_kernel(value))}")
+
+
+def _kernel(value: Signal) -> tuple[int, ...]:
+    return (len(value.units), *(axis.classes for axis in value.axes))
+
+
+def fitting(values: Sequence[Value], grads: Sequence[Grad]) -> Sequence[Grad]:
+    """Gradients that are laid out as the values that they belong to; raises `InvariantError` for others."""
+    for value, grad in zip(values, grads, strict=False):
+        if isinstance(grad, float) and isinstance(value, Signal):
+            raise InvariantError("a signal's gradient without a layout")
+        if isinstance(grad, Signal) and isinstance(value, Weight):
+            raise InvariantError("a parameter's gradient with a layout")
+        if isinstance(grad, Signal) and isinstance(value, Signal) and _layout(grad) != _layout(value):
+            raise InvariantError(f"a gradient of layout {_layout(grad)} for {_layout(value)}")
+    return grads
+
+
+def _layout(value: Signal) -> tuple[object, ...]:
+    return value.dims, tuple(axis.classes for axis in value.axes), value.units, tuple(value.k.shape)
