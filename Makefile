@@ -1,6 +1,7 @@
 # `make` lists the targets. Everything is installed into .venv, which is made when it is missing.
 PYTHON ?= python3
 SCRIPT ?= examples/sick_sigmoid.py
+JOBS ?= 2
 INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 NEEDS = pyproject.toml constraints.txt
 
@@ -21,8 +22,8 @@ demo: .venv/examples  ## watch the bundled sick script
 check: .venv/dev  ## format, lint, types, architecture
 	.venv/bin/ruff format --check && .venv/bin/ruff check && .venv/bin/mypy && .venv/bin/pytest tests/test_architecture.py
 
-test: .venv/dev  ## run all tests
-	.venv/bin/pytest
+test: .venv/dev  ## run all tests, or those of a folder: make test PART=probe
+	.venv/bin/pytest -n $(JOBS) --dist worksteal $(if $(PART),tests/$(PART))
 
 bench: .venv/dev  ## measure what watching costs
 	.venv/bin/python benchmarks/overhead.py

@@ -46,7 +46,7 @@ MEANT: list[tuple[Any, Activation]] = [
 ]
 
 
-@pytest.mark.parametrize(("it", "meant"), MEANT, ids=[str(it) for it, _ in MEANT])
+@pytest.mark.parametrize(("it", "meant"), MEANT, ids=[str(it).partition(" at 0x")[0] for it, _ in MEANT])
 def test_finds_what_is_meant(it: Any, meant: Activation) -> None:
     assert activation(it) == meant
 

@@ -169,7 +169,9 @@ def given_a_frame(frame: FrameType) -> None:
     raise ValueError
 
 
-@pytest.mark.parametrize("call", [fails, lambda: given_a_frame(sys._getframe(1)), lambda: [][0]], ids=str)
+@pytest.mark.parametrize(
+    "call", [fails, lambda: given_a_frame(sys._getframe(1)), lambda: [][0]], ids=["fails", "hands a frame on", "index"]
+)
 def test_what_our_own_code_raises_is_no_interruption(call: Callable[[], Any]) -> None:
     with pytest.raises((ValueError, IndexError)) as caught:
         call()
