@@ -73,7 +73,7 @@ def test_every_flag_becomes_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     ("words", "complaint"),
     [
         (["run", "nothere.py"], "there is no script nothere.py"),
-        (["run", "."], ". is a folder; name a script in it, or run a package with -m"),
+        (["run", "."], ". is a folder without __main__.py; name a script in it, or run a package with -m"),
         (["run"], "Missing argument 'TARGET'."),
         (["run", "--budgit", "1", "x.py"], "No such option"),
         (["run", "--budget", "much", "x.py"], "'much' is not a valid float"),

@@ -4,8 +4,13 @@ Every public name is loaded on first use, so that `gradmedic --help` and reading
 recording never pay for `import torch`.
 """
 
-from importlib import import_module
-from typing import Any
+import sys
+
+__started_with__ = frozenset(sys.modules)
+"""What Python itself had loaded; a script under observation finds everything else where it would find it."""
+
+from importlib import import_module  # noqa: E402
+from typing import Any  # noqa: E402
 
 __version__ = "0.1.0"
 

@@ -15,8 +15,9 @@ from gradmedic.lookout import Stopped
 from gradmedic.prediction import Operation, Prediction, Weight
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Capture, Recording
-from gradmedic.session import flush, undisturbed
+from gradmedic.session import flush
 from gradmedic.settings import Settings
+from gradmedic.shadows import Shadows
 from gradmedic.surroundings import absolute, rank, terminal
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Foresight:
         self.script = script
         self.recorder = Recorder({"script": script, "argv": list(argv)})
         self.stream = sys.stderr
-        self.path = list(sys.path)
+        self.shadows = Shadows()
         self.pid = os.getpid()
         self.probe: Probe | None = None
         self.foretelling: Foretelling | None = None
@@ -84,7 +85,7 @@ class Foresight:
         if self.closed or os.getpid() != self.pid:
             return status
         self.closed = True
-        with undisturbed(self.path):
+        with self.shadows.ours():
             self._stop()
             told = list(self.predictions())
             if told and rank() == 0:
@@ -95,6 +96,10 @@ class Foresight:
         if not told and status == 0:
             raise ProbeError(f"{self.script} has ended without a backward pass: there is nothing to predict")
         return status
+
+    def leave(self, status: int) -> int:
+        """The last word before an exit that runs nothing more of the script's."""
+        return self.close("finished", status)
 
     def predictions(self) -> Iterator[Prediction]:
         """One for each stream, with what was measured beside it."""

@@ -1,29 +1,29 @@
 """Run a script as if Python itself had started it.
 
-The script gets a real `__main__` module that stays in `sys.modules`, its own `sys.argv` and
-`sys.path[0]`, its tracebacks without our frames and its own way to end. This file alone touches
-these.
+Its tracebacks are shown without our frames, and it has its own way to end; what it finds around
+itself is set up in `stage`.
 """
 
-import builtins
 import importlib
-import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from types import CodeType, ModuleType, TracebackType
+from importlib.machinery import SourceFileLoader
+from types import ModuleType, TracebackType
 from typing import NoReturn
 
 from gradmedic.errors import LaunchError
+from gradmedic.exits import before_exit, handlers_waiting
 from gradmedic.foresight import Asked, Foresight
 from gradmedic.lookout import Stopped
 from gradmedic.session import Session
 from gradmedic.settings import Settings
+from gradmedic.shadows import Shadows
 from gradmedic.sigterm import before_sigterm
-from gradmedic.surroundings import folder, say
+from gradmedic.stage import perform, refuse_what_is_no_script
+from gradmedic.surroundings import say
 
 OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
@@ -57,20 +57,26 @@ def conduct(session: Session | Foresight, target: str, args: Sequence[str], as_m
     """Run the target while somebody watches, who has the last word on the exit code."""
     session.open()
     before_sigterm(lambda: session.close("terminated", 128 + signal.SIGTERM))
-    ending = ended_by(perform(target, args, as_module))
-    leave(Ending(ending.word, session.close(ending.word, ending.status)))
+    before_exit(session.leave)
+    ending = ended_by(error_of(target, args, as_module, session.shadows))
+    leave(Ending(ending.word, last_word(session, ending)))
 
 
-def perform(target: str, args: Sequence[str], as_module: bool) -> BaseException | None:
-    """Compile and run the target as `__main__`; what it raised, if anything."""
+def last_word(session: Session | Foresight, ending: Ending) -> int:
+    """The exit code, once the report is out; nothing of the script's comes between, but Ctrl-C may."""
     try:
-        code = module_on_stage(target, args) if as_module else script_on_stage(target, args)
+        with handlers_waiting():
+            return session.close(ending.word, ending.status)
+    except KeyboardInterrupt:
+        leave(Ending("interrupted", 128 + signal.SIGINT))
+
+
+def error_of(target: str, args: Sequence[str], as_module: bool, shadows: Shadows) -> BaseException | None:
+    """Run the target as `__main__`; what it raised, if anything."""
+    try:
+        perform(target, list(args), as_module, shadows)
     except LaunchError:
         raise
-    except BaseException as error:  # a syntax error, or a crash of the package that holds the module
-        return error
-    try:
-        exec(code, sys.modules["__main__"].__dict__)
     except BaseException as error:
         return error
     return None
@@ -97,79 +103,6 @@ def leave(ending: Ending) -> NoReturn:
         sys.excepthook = lambda *_: None  # the traceback has been shown
         raise KeyboardInterrupt
     sys.exit(ending.status)
-
-
-def refuse_what_is_no_script(target: str) -> None:
-    """Complain in one sentence about what cannot be run."""
-    if os.path.isdir(target):
-        raise LaunchError(f"{target} is a folder; name a script in it, or run a package with -m")
-    if not os.path.exists(target):
-        raise LaunchError(f"there is no script {target}")
-
-
-def script_on_stage(target: str, args: Sequence[str]) -> CodeType:
-    """Make everything look as after `python target args...`; the compiled script."""
-    set_the_scene([target, *args], os.path.dirname(os.path.realpath(target)))
-    # Python names a script by its full path, but tidies that up no further than this.
-    file = os.path.join(folder(), target)
-    become_main(file=file, loader=SourceFileLoader("__main__", file))
-    try:
-        with open(file, "rb") as script:
-            source = script.read()
-    except OSError as error:
-        raise LaunchError(f"cannot read {target}: {error.strerror}") from None
-    return compile(source, file, "exec", dont_inherit=True)
-
-
-def module_on_stage(target: str, args: Sequence[str]) -> CodeType:
-    """Make everything look as after `python -m target args...`; the compiled module."""
-    set_the_scene(["-m", *args], os.getcwd())
-    spec = runnable(target)
-    code = spec.loader.get_code(spec.name)  # type: ignore[union-attr]
-    if code is None or spec.origin is None:
-        raise LaunchError(f"module {target} has no code that could be run")
-    sys.argv[0] = spec.origin
-    become_main(file=spec.origin, loader=spec.loader, spec=spec)
-    return code  # type: ignore[no-any-return]
-
-
-def runnable(target: str) -> ModuleSpec:
-    """The spec of a module, or of the `__main__` of a package."""
-    try:
-        spec = importlib.util.find_spec(target)
-        if spec is not None and spec.submodule_search_locations is not None:
-            spec = importlib.util.find_spec(f"{target}.__main__")
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise LaunchError(f"cannot find the module {target} ({type(error).__name__}: {error})") from None
-    if spec is None:
-        raise LaunchError(f"there is no module {target}, or it is a package without __main__")
-    if not hasattr(spec.loader, "get_code"):
-        raise LaunchError(f"module {target} has no code that could be run")
-    return spec
-
-
-def set_the_scene(argv: list[str], folder: str) -> None:
-    """Put the script's arguments and its folder where the script looks for them."""
-    sys.argv[:] = argv
-    if not sys.flags.safe_path:
-        sys.path[0] = folder
-
-
-def become_main(file: str, loader: object, spec: ModuleSpec | None = None) -> None:
-    """Put a fresh `__main__` in the place of ours, for good: pickle and multiprocessing look it up later."""
-    main = ModuleType("__main__")
-    names = {
-        "__builtins__": builtins,
-        "__cached__": spec.cached if spec else None,
-        "__file__": file,
-        "__loader__": loader,
-        "__package__": spec.parent if spec else None,
-        "__spec__": spec,
-    }
-    main.__dict__.update(names)
-    if "__annotations__" in sys.modules["__main__"].__dict__:
-        main.__annotations__ = {}
-    sys.modules["__main__"] = main
 
 
 def display(error: BaseException) -> None:

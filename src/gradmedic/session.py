@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -22,6 +21,7 @@ from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 from gradmedic.seeds import shift_seeds
 from gradmedic.settings import Settings
+from gradmedic.shadows import Shadows
 from gradmedic.surroundings import absolute, folder, rank, ranks, say
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Session:
         self.pid = os.getpid()
         self.rank = rank()
         self.recorder = recorder_for(settings, self.rank, facts(settings, script, argv))
-        self.path = list(sys.path)
+        self.shadows = Shadows()
+        self.abrupt = False
         self.probe: Probe | None = None
         self.closed = False
         self.taps: list[Callable[[], None]] = []
@@ -67,7 +68,7 @@ class Session:
 
     def arm(self) -> None:
         """Put the probe in place."""
-        with self.contained("watch this run"):
+        with self.contained("watch this run"), self.shadows.ours():
             from gradmedic.probe import Probe
 
             self.treat()  # before the probe sits down: it is to see what the remedies have made of the run
@@ -100,7 +101,7 @@ class Session:
     def captured(self) -> None:
         """Look at what was recorded; called by the probe on the training thread."""
         for tap in self.taps:
-            with self.contained("look at the run"):
+            with self.contained("look at the run"), self.shadows.ours():
                 tap()
 
     def abandon(self) -> None:
@@ -118,7 +119,7 @@ class Session:
             return status
         self.closed = True
         found = 0
-        with self.contained("write the report"), undisturbed(self.path):
+        with self.contained("write the report"), self.shadows.ours():
             if self.probe is not None:
                 self.probe.close()
                 if self.is_asked() or (self.settings.record and not self.settings.trial):
@@ -128,6 +129,11 @@ class Session:
             self.recorder.close(ending=ending, exit_code=status, ended=time())
             found = self.deliver() if self.is_asked() else 0
         return status or found
+
+    def leave(self, status: int) -> int:
+        """The last word before an exit that runs nothing more of the script's, nor writes what it still holds."""
+        self.abrupt = True
+        return self.close("finished", status)
 
     def is_asked(self) -> bool:
         """Whether anybody wants this rank's judgment."""
@@ -141,7 +147,8 @@ class Session:
         with self.contained("write the outputs"):
             delivery.write(report, self.settings)
         if self.has_screen:
-            flush(sys.stdout)  # the script's last lines come before our screen
+            if not self.abrupt:
+                flush(sys.stdout)  # the script's last lines come before our screen
             with self.contained("print the report"):
                 delivery.show(report, self.settings, self.stream)
         return delivery.exit_code(report, self.settings)
@@ -185,19 +192,6 @@ def facts(settings: Settings, script: str, argv: list[str]) -> dict[str, Any]:
         "began": time(),
         "settings": asdict(settings),
     }
-
-
-@contextmanager
-def undisturbed(path: list[str]) -> Iterator[None]:
-    """Import our own modules and not those of the script's folder, whatever the script does to warnings."""
-    theirs = sys.path
-    sys.path = list(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        sys.path = theirs
 
 
 def flush(stream: Any) -> None:

@@ -57,9 +57,13 @@ def test_the_traceback_comes_before_the_screen() -> None:
 @pytest.mark.parametrize(
     ("module", "complaint"),
     [
-        ("nosuchmodule", "there is no module nosuchmodule, or it is a package without __main__"),
-        ("no.such", "cannot find the module no.such (ModuleNotFoundError: No module named 'no')"),
-        ("zlib", "module zlib has no code that could be run"),
+        ("nosuchmodule", "cannot run nosuchmodule: No module named nosuchmodule"),
+        (
+            "no.such",
+            "cannot run no.such: Error while finding module specification for 'no.such' "
+            "(ModuleNotFoundError: No module named 'no')",
+        ),
+        ("zlib", "cannot run zlib: No code object available for zlib"),
     ],
 )
 def test_a_module_that_cannot_be_run_gets_one_sentence(module: str, complaint: str) -> None:

@@ -53,9 +53,9 @@ def compare(
     """
     from rich.console import Console
 
-    from gradmedic.launch import refuse_what_is_no_script
     from gradmedic.renderers.comparison_screen import show
     from gradmedic.renderers.comparison_screen import told as so_far
+    from gradmedic.stage import refuse_what_is_no_script
     from gradmedic.verbs.compare import compare_script
 
     settings = settings_from((), lang=lang)

@@ -47,9 +47,9 @@ def treat(
     """
     from rich.console import Console
 
-    from gradmedic.launch import refuse_what_is_no_script
     from gradmedic.renderers.treatment import show
     from gradmedic.renderers.treatment import told as so_far
+    from gradmedic.stage import refuse_what_is_no_script
     from gradmedic.verbs.treat import treat as verb
 
     settings = settings_from(assigned, ignore=ignore, lang=lang)
