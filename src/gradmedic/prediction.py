@@ -28,6 +28,10 @@ class Range:
     def __contains__(self, size: float) -> bool:
         return self.low <= size <= self.high
 
+    def widened(self, decades: float) -> "Range":
+        """The same size, with so much more on both sides."""
+        return Range(self.middle, self.low / 10**decades, self.high * 10**decades)
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -81,6 +85,14 @@ class Prediction:
         """The same with the names of model and loss, and so what is recommended."""
         other = self.recommended and self.recommended.named(model, loss)
         return replace(self, model=model, loss=loss, recommended=other)
+
+    def doubted(self, decades: float, reason: Message) -> "Prediction":
+        """The same with gradients that may be off by so much, for a reason that is told."""
+        other = self.recommended and self.recommended.doubted(decades, reason)
+        operations = (replace(op, grad=op.grad and op.grad.widened(decades)) for op in self.operations)
+        weights = (replace(weight, grad=weight.grad and weight.grad.widened(decades)) for weight in self.weights)
+        reasons = (*self.reasons, reason)
+        return replace(self, operations=tuple(operations), weights=tuple(weights), reasons=reasons, recommended=other)
 
     @cached_property
     def measured(self) -> tuple[Operation, ...]:

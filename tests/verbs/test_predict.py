@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import gradmedic as gm
 from gradmedic.errors import GradmedicError
+from gradmedic.prediction import Prediction
 from gradmedic.theory.initial import Place
 
 
@@ -337,3 +338,33 @@ gm.predict(torch.nn.Linear(4, 2), torch.randn(8, 4))
 assert "torch._dynamo" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def grads(found: Prediction) -> dict[str, float]:
+    return {weight.name: weight.grad.middle for weight in found.weights if weight.grad}
+
+
+def test_targets_make_a_difference_and_are_asked_for() -> None:
+    model, x = mlp(3, nn.Tanh), torch.randn(64, 64)
+    same, random = torch.zeros(64, dtype=torch.long), torch.randint(10, (64,))
+    of_same, of_random = (gm.predict(model, x, "cross_entropy", targets=y) for y in (same, random))
+    assert grads(of_same)["6.bias"] > 1.3 * grads(of_random)["6.bias"]
+    assert grads(gm.predict(model, (x, same), F.cross_entropy)) == grads(of_same)
+    assert of_same.reliable
+    told = gm.predict(model, x, "cross_entropy")
+    assert [reason.text for reason in told.reasons] == ["Targets are not known: gradients are those of random ones."]
+    sizes = zip(grads(of_random).values(), told.weights, strict=True)
+    assert all(weight.grad and size in weight.grad for size, weight in sizes)
+
+
+def test_targets_are_known_where_a_model_runs_on_shapes_alone() -> None:
+    model = mlp(3, nn.Tanh)
+    same = torch.zeros(64, dtype=torch.long)
+    of_shape = gm.predict(model, (64, 64), "cross_entropy", targets=same)
+    random = gm.predict(model, (64, 64), "cross_entropy", targets=torch.arange(64) % 10)
+    assert grads(of_shape)["6.bias"] > 1.3 * grads(random)["6.bias"]
+
+
+def test_targets_that_do_not_fit_are_told_in_one_sentence() -> None:
+    with pytest.raises(GradmedicError, match=r"targets of shape \[3\] do not fit an output of shape \[64, 10\]"):
+        gm.predict(mlp(1, nn.Tanh), (64, 64), "cross_entropy", targets=torch.zeros(3, dtype=torch.long))

@@ -42,6 +42,11 @@ def is_script(target: str, as_module: bool) -> bool:
 )
 @click.option("--init", metavar="NAME", help="default, he, xavier, lecun, orthogonal or critical. [as it is]")
 @click.option("--loss", type=LOSSES, help="Where gradients of a model start. [norm one, spread evenly over the output]")
+@click.option(
+    "--targets",
+    metavar="FILE",
+    help="Targets of a model's loss: .pt or .npy, a text with a row of numbers for each sample, or MODULE:NAME.",
+)
 @click.option("--alone", is_flag=True, help="Leave the recommended initialization out.")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the prediction: .json .txt")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
@@ -69,11 +74,9 @@ def predict(target: str, as_module: bool, **given: Any) -> int | Callable[[], No
 
 
 def _of_script(target: str, as_module: bool, args: tuple[str, ...], **given: Any) -> Callable[[], NoReturn]:
-    for option in ("inputs", "loss"):
+    for option, name in (("inputs", "input"), ("loss", "loss"), ("targets", "targets")):
         if given[option]:
-            raise SettingsError(
-                f"a script has its own {option.removesuffix('s')}: leave --{option.removesuffix('s')} out"
-            )
+            raise SettingsError(f"a script has its own {name}: leave --{name} out")
     from gradmedic import launch
     from gradmedic.foresight import Asked
 
@@ -95,9 +98,22 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
     from gradmedic.verbs.predict import predict as verb
 
     model, feed = model_of(target, found_in(target)), feed_from(given["inputs"])
-    prediction = verb(model, feed, init=given["init"], loss=given["loss"], recommend=not given["alone"])
+    targets = _targets(given["targets"], given["loss"])
+    prediction = verb(model, feed, given["loss"], targets=targets, init=given["init"], recommend=not given["alone"])
     for output in given["outputs"]:
         write(prediction, output, given["lang"])
     if not given["quiet"]:
         show(prediction, given["lang"], Console(file=sys.stdout, _environ=terminal()))
     return 0
+
+
+def _targets(given: str | None, loss: str | None) -> Any:
+    """The targets that a file holds, or that `module:name` names."""
+    if given is None:
+        return None
+    if loss in (None, "sum"):
+        raise SettingsError("targets need a loss: --loss cross_entropy, mse or bce")
+    from gradmedic.launch import found_in
+    from gradmedic.probe.targets import as_tensor, read
+
+    return as_tensor(given, found_in(given)) if ":" in given else read(given)

@@ -47,8 +47,18 @@ _OPERANDS = {
 }
 """Operands that autograd keeps, by their position: data where no gradient flows."""
 
-_KEPT = {"sdpa": "attn_mask", "embedding": "indices"}
+_KEPT = {"sdpa": "attn_mask", "embedding": "indices", "gather": "index"}
 """The saved tensor that tells most of an operation besides its operands."""
+
+_WEIGHTS = {
+    "nll_loss": ("weight",),
+    "binary_cross_entropy": ("weight",),
+    "binary_cross_entropy_with_logits": ("weight", "pos_weight"),
+}
+"""Saved tensors that weigh what a loss asks for."""
+
+_CHOICES = {"masked_fill": "mask", "where": "condition"}
+"""The saved tensor that tells what an operation chooses."""
 
 _FACTORS = {"mul": {0: "self", 1: "other"}, "div": {1: "other"}}
 
@@ -178,6 +188,10 @@ class Blueprint:
         if constants:
             attributes["constants"] = constants
             inputs += [None] * (max(constants) + 1 - len(inputs))
+        if kept := {name: held for name in _WEIGHTS.get(op, ()) if isinstance(held := vertex.tensor(name), Tensor)}:
+            attributes["kept"] = kept
+        if op in _CHOICES:
+            attributes["share"] = share_of(vertex.tensor(_CHOICES[op]))
         shapes = tuple(tuple(metadata.shape) for metadata in vertex.node._input_metadata)
         target = vertex.tensor(_KEPT.get(op, vertex.operation.target or "indices"))
         return Step(op, tuple(inputs), shapes, attributes, sample=target, vertex=i, gauge=self._gauges.get(i))
@@ -205,6 +219,11 @@ def op_of(vertex: Vertex) -> str:
     """The name of the rule that a vertex follows."""
     stem = re.sub(r"Backward\w*$", "", vertex.name.rpartition("::")[2])
     return _OPS.get(stem, vertex.operation.op)
+
+
+def share_of(mask: Any) -> float:
+    """The share of a mask's entries that are true; half of those of one that nobody can read."""
+    return 0.5 if not isinstance(mask, Tensor) or mask.is_meta or not mask.numel() else float(mask.double().mean())
 
 
 def _shape(vertex: Vertex, name: str) -> tuple[int, ...] | None:

@@ -1,14 +1,16 @@
 """Sums, products and means of signals, with broadcasting, parameters and constants."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from gradmedic.theory.combining import ONE, Pair, paired, placed
 from gradmedic.theory.labels import Labeled, framed, joined, together
+from gradmedic.theory.laws import Law
 from gradmedic.theory.plan import Constant, Step
 from gradmedic.theory.propagation import Back, Grad, NoRuleError, Passage, Value, Weight, came, one, rule, signal
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.signal import Signal, own
 from gradmedic.theory.streams import persistence
 
 
@@ -17,7 +19,11 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
     """Variances and covariances add, for branches are independent (Yang & Schoenholz 2017); means have a cross term."""
     if "stream" in step.attributes:
         return _in_stream(step, inputs)
-    sign = -1.0 if step.op in ("sub", "rsub") else 1.0
+    if step.op == "rsub":
+        turned = replace(step, op="sub", inputs=step.inputs[::-1], attributes=_turned(step.attributes))
+        passage = add(turned, inputs[::-1])
+        return replace(passage, back=lambda grads: passage.back(grads)[::-1], elastic=passage.elastic[::-1])
+    sign = -1.0 if step.op == "sub" else 1.0
     factor = float(step.attributes.get("alpha", 1.0))
     inputs = _operands(step, inputs)
     if step.inputs[0] is not None and step.inputs[0] == step.inputs[-1]:
@@ -31,6 +37,12 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
     passage = replace(_beside_nothing(step, passage, inputs), back=_tilting(passage, inputs))
     sizes = [value.square if isinstance(value, Signal) else 0.0 for value in inputs]
     return replace(passage, elastic=tuple(size / max(signal(passage.outputs[0]).square, 1e-300) for size in sizes))
+
+
+def _turned(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes of a difference whose two operands change places."""
+    known = attributes.get("constants", {})
+    return {**attributes, "constants": {1 - slot: constant for slot, constant in known.items()}}
 
 
 def _in_stream(step: Step, inputs: Sequence[Value]) -> Passage:
@@ -69,12 +81,12 @@ def _tilting(passage: Passage, inputs: Sequence[Value]) -> Back:
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         grad, found = came(grads[0]), list(passage.back(grads))
-        for i, (value, own) in enumerate(zip(inputs, found, strict=True)):
-            if grad.tilt is None or not isinstance(value, Signal) or not isinstance(own, Signal):
+        for i, (value, part) in enumerate(zip(inputs, found, strict=True)):
+            if grad.tilt is None or not isinstance(value, Signal) or not isinstance(part, Signal):
                 continue
             if value.k.shape == out.k.shape:
                 share = (value.squares / out.squares.clamp(min=1e-300)).reshape(-1, *[1] * len(out.axes)) ** 2
-                found[i] = replace(own, tilt=share * grad.tilt + grad.k * (value.k - share * out.k))
+                found[i] = replace(part, tilt=share * grad.tilt + grad.k * (value.k - share * out.k))
         return found
 
     return back
@@ -105,9 +117,29 @@ def masked(step: Step, inputs: Sequence[Value]) -> Passage:
     """What a mask leaves; the softmax that follows knows how much that is, else it is taken as it is."""
     known = step.attributes.get("constants", {})
     slots = [i for i, value in enumerate(inputs) if isinstance(value, Signal)]
-    if len(slots) != 1 or not any(constant.hidden for constant in known.values()):
+    if len(slots) != 1 or not known:
         raise NoRuleError("a choice between two")
-    return scaled(inputs[slots[0]], 1.0, len(inputs), slots[0])
+    if any(constant.hidden for constant in known.values()):
+        return scaled(inputs[slots[0]], 1.0, len(inputs), slots[0])
+    share = float(step.attributes.get("share", 0.5))
+    gone = share if step.op == "masked_fill" or slots[0] == 1 else 1.0 - share
+    return _covered(signal(inputs[slots[0]]), gone, next(iter(known.values())).law, slots[0], len(inputs))
+
+
+def _covered(x: Signal, gone: float, law: Law, slot: int, slots: int) -> Passage:
+    """A signal of which a constant covers a share, wherever: as if entries were covered independently of each other."""
+    kept, same = 1.0 - gone, own(x)
+    share = same * kept + (1 - same) * kept**2
+    cover = same * gone * law.square + (1 - same) * (gone * law.mean) ** 2
+    mixed = (1 - same) * kept * gone * law.mean * (x.mean + x.second(x.mean))
+    out = replace(x, k=x.k * share + cover + mixed, m=x.m * kept**2 + (gone * law.mean) ** 2)
+    out = replace(out, mean=x.mean * kept + gone * law.mean, layer=-1, exact=0.0)
+
+    def back(grad: Signal) -> Sequence[Grad]:
+        sent = replace(grad, k=grad.k * share, m=grad.m * kept**2)
+        return [sent if i == slot else None for i in range(slots)]
+
+    return one(out, back)
 
 
 @rule("neg")

@@ -2,21 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from math import prod
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from gradmedic.theory.entrance import moments_between
 from gradmedic.theory.plan import Step
-from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
-from gradmedic.theory.roles import parted, settled
-from gradmedic.theory.signal import Atom, Signal, own
+from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
+from gradmedic.theory.roles import Pullback, parted, settled
+from gradmedic.theory.signal import Signal
 from gradmedic.theory.softmaxes import miss, overlap
-
-MOST = 4_000_000
-"""Entries of a one-hot target beyond which classes are taken as equally frequent."""
+from gradmedic.theory.targets import between, by_chance, picked
 
 
 @rule("log_softmax")
@@ -49,36 +46,67 @@ def log_softmax(step: Step, inputs: Sequence[Value]) -> Passage:
 
 @rule("nll_loss", "cross_entropy")
 def nll_loss(step: Step, inputs: Sequence[Value]) -> Passage:
-    """-1/N at the target of each of N instances; classes are equally frequent."""
-    unit_dim = 1 if len(signal(inputs[0]).dims) > 1 else 0
-    x, unsettled = settled(signal(inputs[0]), [unit_dim])
-    x, parts = x.blended(), x.units
-    n = x.count
-    equal = _same_target(step.sample, x)
-    weight = 1.0 if step.attributes.get("reduction", 1) == 2 else 1.0 / x.instances
+    """-c_i / sum c at the target of each instance i, c the weight of its class or zero where it is masked."""
+    x = signal(inputs[0])
+    unit_dim = 1 if len(x.dims) > 1 else 0
+    weight = step.attributes.get("kept", {}).get("weight")
+    ignored = int(step.attributes.get("ignore_index", -100))
+    x, unsettled = settled(x, [unit_dim])
+    chosen = picked(step.sample, x, weight, ignored)
+    reduction = step.attributes.get("reduction", 1)
+    whole = x.instances if chosen is None else float(chosen.sum())
+    scale = -1.0 / whole if reduction == 1 else -1.0
+    taken = _Taken(x, chosen, scale, unsettled)
+    if reduction == 0:
+        return taken.each(unit_dim, kept=False)
+    size = whole * scale * float(x.diagonal(x.blended().mean)[0])
+    return one(scalar(size), lambda grad: [taken.sent(grad.square)])
 
-    def back(grad: Signal) -> Sequence[Grad]:
-        size = weight**2 * grad.square
-        k = size * equal / n
-        m = size * (1 - equal) / (n * max(n - 1, 1))
-        return [unsettled(parted(replace(x, k=k, m=m, mean=torch.zeros_like(x.mean)), parts))]
 
-    return one(scalar(-float(x.diagonal(x.mean)[0])), back)
+@rule("gather")
+def gather(step: Step, inputs: Sequence[Value]) -> Passage:
+    """One unit of each instance, as the logarithm of a target's probability is picked."""
+    x, dim = signal(inputs[0]), int(step.attributes.get("dim", 0)) % len(step.shape)
+    if step.shape[dim] != 1 or not all(atom.is_units for atom in x.dims[dim]) or not x.dims[dim]:
+        raise NoRuleError("a choice of more than one unit")
+    x, unsettled = settled(x, [dim])
+    return _Taken(x, picked(step.sample, x, None, -100), 1.0, unsettled).each(dim, kept=True)
 
 
-def _same_target(target: Tensor | None, x: Signal) -> Tensor:
-    """How often the two instances of a pair have the same target: counted, or as if all classes were as frequent."""
-    same = own(x)
-    sizes = [axis.size for axis in x.axes]
-    if target is None or target.is_meta or target.is_floating_point() or target.numel() != prod(sizes):
-        return same + (1 - same) / x.count
-    if target.numel() * x.count > MOST or target.min() < 0 or target.max() >= x.count:
-        return same + (1 - same) / x.count
-    order = [atom for dim in x.dims for atom in dim if not atom.is_units]
-    laid = target.cpu().reshape([atom.size for atom in order])
-    laid = laid.permute([order.index(Atom(size, i)) for i, size in enumerate(sizes)])
-    hot = torch.nn.functional.one_hot(laid, x.count).double()
-    return moments_between(hot, x.axes)[None] * x.count
+@dataclass(frozen=True)
+class _Taken:
+    """One unit of each instance, times a number; `chosen` has that of each, or nobody knows it."""
+
+    x: Signal
+    chosen: Tensor | None
+    scale: float
+    back: Pullback
+
+    @cached_property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """E c_u c'_u, the mean over units, and the same of two different units."""
+        n = self.x.count
+        if self.chosen is None:
+            k = by_chance(self.x) / n
+            return k, (1 / n - k) / max(n - 1, 1)
+        return between(self.chosen, self.x)
+
+    def sent(self, grad: Tensor | float) -> Signal:
+        """The gradient of the signal, for that of one instance of the result."""
+        x = self.x.blended()
+        k, m = (t * grad * self.scale**2 for t in self.moments)
+        found = replace(x, k=k, m=m, mean=torch.zeros_like(x.mean))
+        return self.back(parted(found, self.x.units))
+
+    def each(self, dim: int, *, kept: bool) -> Passage:
+        """The result for each instance, without the dimension of the units or with one entry there."""
+        x = self.x.blended()
+        dims = (*x.dims[:dim], *([()] if kept else []), *x.dims[dim + 1 :])
+        both = self.moments[0] * x.count
+        k = (both * x.k + (1 - both).clamp(min=0) * x.m) * self.scale**2
+        flat = torch.ones_like(x.kurtosis)
+        out = replace(x, dims=dims, units=(1,), k=k, m=k, mean=x.mean * self.scale, kurtosis=flat, layer=-1)
+        return one(out, lambda grad: [self.sent(grad.blended().k)])
 
 
 def scalar(value: float) -> Signal:
