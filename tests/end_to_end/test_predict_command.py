@@ -104,6 +104,9 @@ def test_files_classes_models_and_tokens_will_do(tmp_path: Path, target: str, sh
         (["models:size", "--input", "16x32"], "models:size is no model"),
         (["models", "--input", "16x32"], "is not MODULE:NAME"),
         (["models:deep", "--input", "16x32", "--init", "kaming"], "init 'kaming' is none of"),
+        (["models:deep", "--input", "16x32", "--targets", "y.txt"], "targets need a loss"),
+        (["models:deep", "--input", "16x32", "--loss", "bce", "--targets", "y.txt"], "cannot read targets from y.txt"),
+        (["--targets", "y.txt", "models.py"], "a script has its own targets"),
         (["models:deep", "--input", "16x32", "-o", "out.pdf"], "cannot write 'out.pdf'"),
         (["models:deep"], "say what goes into it, as --input 64x3x32x32"),
         (["models:deep", "3", "--input", "16x32"], "nobody knows what '3' is to mean"),
@@ -117,6 +120,18 @@ def test_what_cannot_be_is_refused_in_one_sentence(tmp_path: Path, words: list[s
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_targets_come_from_a_file(tmp_path: Path) -> None:
+    def bias(*labels: int) -> float:
+        (tmp_path / "y.txt").write_text("\n".join(map(str, labels)))
+        loss = ("--loss", "cross_entropy", "--targets", "y.txt")
+        done = predict(tmp_path, "models:small", "--input", "16x8", *loss, "--alone", "-o", "out.json")
+        assert done.returncode == 0, done.stderr
+        told = json.loads((tmp_path / "out.json").read_text())
+        return float(next(weight["grad_norm"]["middle"] for weight in told["weights"] if weight["name"] == "bias"))
+
+    assert bias(*[1] * 100) > 3 * bias(*[0, 1] * 50)
 
 
 def test_a_script_is_predicted_from_its_first_pass_with_what_was_measured_beside(tmp_path: Path) -> None:
