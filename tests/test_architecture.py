@@ -154,3 +154,58 @@ def test_every_public_name_is_there() -> None:
 def test_an_unknown_public_name_is_refused() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = gradmedic.nothing
+
+
+INTERNALS = SOURCE / "probe" / "torch_internals.py"
+WAITING = SOURCE / "probe" / "intervals.py"
+"""About to lose its function mode; converted after that."""
+PYTHONS_OWN = {"_getframe", "_current_frames", "_replace", "_asdict", "_fields"}
+"""Private by their names only: documented ones of the standard library."""
+
+
+def private(name: str) -> bool:
+    """True for a name that begins with one underscore."""
+    return name.startswith("_") and not name.startswith("__") and len(name) > 1
+
+
+def foreign(tree: ast.Module) -> Iterator[str]:
+    """The private names that a file touches and does not define: attributes, imports, and what `getattr` is asked."""
+    own = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)} | PYTHONS_OWN
+    own |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    own |= {n.target.id for n in ast.walk(tree) if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name) if private(name) and name not in own:
+                yield name
+            case ast.Import(names=names):
+                yield from (a.name for a in names if any(map(private, a.name.split("."))))
+            case ast.ImportFrom(module=str(source), names=names) if not source.startswith("gradmedic"):
+                parts = source.split(".")
+                yield from (f"{source}.{a.name}" for a in names if any(map(private, [*parts, a.name])))
+            case ast.Call(func=ast.Name(id="getattr" | "hasattr" | "setattr"), args=[_, asked, *_]):
+                first = asked.values[0] if isinstance(asked, ast.JoinedStr) else asked
+                if isinstance(first, ast.Constant) and private(str(first.value)):
+                    yield str(first.value)
+
+
+@files
+def test_private_names_of_torch_stand_in_one_file(file: Path) -> None:
+    touched = set(foreign(ast.parse(file.read_text(encoding="utf-8"))))
+    assert file in (INTERNALS, WAITING) or not touched, f"look these up in {INTERNALS.name}: {', '.join(sorted(touched))}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "torch._foreach_norm(x)",
+        "torch.autograd._get_sequence_nr()",
+        "node._saved_result",
+        "getattr(node, f'_saved_{name}', None)",
+        "hasattr(type(node), '_forward_cls')",
+        "from torch._C import _disabled_torch_dispatch_impl",
+        "from torch.utils._python_dispatch import TorchDispatchMode",
+        "import torch._dynamo",
+    ],
+)
+def test_a_private_name_is_found_however_it_is_touched(code: str) -> None:
+    assert list(foreign(ast.parse(code)))

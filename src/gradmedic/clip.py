@@ -26,6 +26,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gradmedic.norms import WIDTH, percentile, spike_limit
+from gradmedic.probe.torch_internals import multiply_all
 
 
 def gradients(optimizer: Optimizer) -> list[Tensor]:
@@ -55,7 +56,7 @@ def clip_norm(grads: Sequence[Tensor], limit: float, norm: float | None = None) 
     norm = total_norm(grads) if norm is None else norm
     if not limit < norm < inf:
         return False
-    torch._foreach_mul_(list(grads), limit / norm)
+    multiply_all(grads, limit / norm)
     return True
 
 

@@ -12,6 +12,7 @@ from gradmedic.init.recurrent import KINDS
 from gradmedic.init.structure import use_of
 from gradmedic.init.weights import Weight, weights_of
 from gradmedic.probe.feed import Feed, feed_of
+from gradmedic.probe.torch_internals import unwrapped
 from gradmedic.theory.uses import GainUse, Use
 
 
@@ -57,7 +58,7 @@ class Case:
 
 def _unwrapped(model: nn.Module, batch: Any, seed: int | None) -> nn.Module:
     """What torch.compile and parallel wrappers wrap; ranks must not end with weights of their own."""
-    inner = getattr(model, "_orig_mod", model)
+    inner = unwrapped(model)
     if isinstance(inner, nn.parallel.DistributedDataParallel) and (seed is None or _has_values(batch)):
         raise InitError(
             "each rank would get other weights: initialize the model before it is wrapped in "

@@ -47,7 +47,7 @@ def trim(model: nn.Module, feed: Feed, wishes: Mapping[str, Wish]) -> dict[str, 
 
 class _Trimmer(Dispatched):
     def __init__(self, model: nn.Module, wishes: Mapping[str, Wish]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.factors: dict[str, float] = {}
         self._owned = {_storage(parameter) for parameter in model.parameters()}
         self._wishes: dict[int, Wish] = {}
@@ -59,7 +59,7 @@ class _Trimmer(Dispatched):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = func._schema.name.partition("::")[2]
+        name = func.name().partition("::")[2].partition(".")[0]
         if name in MIXES:
             self._trim(func, args, kwargs)
         out = func(*args, **kwargs)

@@ -12,6 +12,7 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from gradmedic.errors import InitError
+from gradmedic.probe.torch_internals import is_flat, pre_hooks
 
 
 class Weight(ABC):
@@ -87,7 +88,7 @@ class Normed(Weight):
 
     def value(self) -> Tensor:
         sizes, directions = (parameter.detach() for _, parameter in self.parts)
-        return torch._weight_norm(directions, sizes, self.dim)
+        return directions * (sizes / torch.norm_except_dim(directions, 2, self.dim))
 
     def put(self, value: Tensor) -> None:
         self.parts[1][1].copy_(value)
@@ -120,15 +121,15 @@ def weights_of(model: nn.Module, *, frozen: bool = False, skip: Sequence[str] = 
 def _weights_in(path: str, module: nn.Module) -> Iterator[Weight]:
     """Those that a module itself owns."""
     prefix = f"{path}." if path else ""
-    hooks: list[Any] = list(module._forward_pre_hooks.values())
+    hooks: list[Any] = list(pre_hooks(module))
     norms = {str(hook.name): hook for hook in hooks if type(hook).__name__ == "WeightNorm"}
     halves = {f"{name}{half}" for name in norms for half in ("_g", "_v")}
-    for name, parameter in module._parameters.items():
-        if parameter is not None and name not in halves and parameter.is_floating_point():
+    for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+        if name not in halves and parameter.is_floating_point():
             yield Plain(prefix + name, module, ((prefix + name, parameter),))
     for name, hook in norms.items():
-        parts = tuple((f"{prefix}{name}{half}", module._parameters[f"{name}{half}"]) for half in ("_g", "_v"))
-        yield Normed(prefix + name, module, parts, hook.dim)  # type: ignore[arg-type]
+        parts = tuple((f"{prefix}{name}{half}", getattr(module, f"{name}{half}")) for half in ("_g", "_v"))
+        yield Normed(prefix + name, module, parts, hook.dim)
     if parametrize.is_parametrized(module):
         lists: Any = module.parametrizations
         for name, listed in lists.items():
@@ -179,9 +180,9 @@ def _check(weight: Weight) -> None:
             raise InitError(f"{name} is lazy and has no shape yet: run the model on a batch once, then initialize")
         if parameter.is_meta:
             raise InitError(f"{name} is on the meta device and holds no numbers: model.to_empty(device=...) first")
-        if hasattr(parameter, "placements") or getattr(parameter, "_is_flat_param", False):
+        if hasattr(parameter, "placements") or is_flat(parameter):
             raise InitError(f"{name} is spread over machines (DTensor, FSDP): initialize before it is sharded")
     if isinstance(weight, Made):
         weight.put(torch.empty(0))
-    if any(type(hook).__name__ == "SpectralNorm" for hook in weight.owner._forward_pre_hooks.values()):
+    if any(type(hook).__name__ == "SpectralNorm" for hook in pre_hooks(weight.owner)):
         raise InitError(_NO_WAY.format(name=weight.name, how="SpectralNorm"))

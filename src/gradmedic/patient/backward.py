@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradmedic.patient.wraps import wrapped
 from gradmedic.probe.graph import leaves_of
-from gradmedic.probe.seat import in_transform
+from gradmedic.probe.torch_internals import in_transform
 from gradmedic.unheard import is_unheard
 
 

@@ -27,7 +27,7 @@ from gradmedic.patient.loads import Loads, is_pretrained
 from gradmedic.patient.roles import fan_in, fan_out, role
 from gradmedic.patient.steps import Steps
 from gradmedic.probe.names import Names
-from gradmedic.probe.seat import in_transform
+from gradmedic.probe.torch_internals import in_transform, version_of
 
 QUIET = 3
 """Steps without a first use after which nobody looks any longer, until a module gets a new parameter."""
@@ -158,7 +158,7 @@ class Watch:
         with torch.no_grad():
             acted = self._act(weight)
         if acted:
-            self._started[id(tensor)] = Written(ref(tensor), before, tensor._version)
+            self._started[id(tensor)] = Written(ref(tensor), before, version_of(tensor))
             self._taken |= labels
         return acted
 

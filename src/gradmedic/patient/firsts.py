@@ -15,7 +15,7 @@ from gradmedic.errors import RemedyError
 from gradmedic.patient.backward import Backward, Pass
 from gradmedic.patient.loads import Loads, is_pretrained
 from gradmedic.patient.modules import Modules
-from gradmedic.probe.seat import in_transform
+from gradmedic.probe.torch_internals import in_transform, version_of
 
 Act = Callable[[nn.Module, tuple[Any, ...]], object]
 Guard = Callable[[Callable[..., object]], Callable[..., Any]]
@@ -27,13 +27,13 @@ class Written:
 
     tensor: Any  # weak reference
     before: Tensor
-    version: int
+    version: int | None
 
     @property
     def is_as_left(self) -> bool:
         """True as long as nobody has written to it."""
         tensor = self.tensor()
-        return tensor is not None and tensor._version == self.version
+        return tensor is not None and self.version is not None and version_of(tensor) == self.version
 
     def put_back(self) -> None:
         """Make it what it was; by `.data`, because a graph that holds it may still be run."""
@@ -101,9 +101,9 @@ class _Watch:
             return False  # parts of it have been trained as parts of something else
         for weight in weights:
             self._used[weight] = True
-        before = [(weight, weight.detach().clone(), weight._version) for weight in weights]
+        before = [(weight, weight.detach().clone(), version_of(weight)) for weight in weights]
         self._act(module, args)
-        changed = [(weight, was) for weight, was, version in before if weight._version != version]
+        changed = [(weight, was) for weight, was, version in before if version is None or version_of(weight) != version]
         self.written = [one for one in self.written if one.is_as_left]
-        self.written += [Written(ref(weight), was, weight._version) for weight, was in changed]
+        self.written += [Written(ref(weight), was, version_of(weight)) for weight, was in changed]
         return bool(changed)

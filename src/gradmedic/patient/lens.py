@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from gradmedic.errors import RemedyError
 from gradmedic.patient.custom import custom_calls, definition
 from gradmedic.patient.eager import eagerly
 from gradmedic.patient.functions import is_in_place, op_of
@@ -24,6 +25,7 @@ from gradmedic.patient.modules import Modules
 from gradmedic.patient.spots import Spot
 from gradmedic.patient.wraps import wrapped
 from gradmedic.probe.intervals import user_frame
+from gradmedic.probe.torch_internals import ENGINE, FUNCTION_STACK, function_modes
 
 ANY = "*"
 """The operation of who wants to see all of them."""
@@ -103,6 +105,8 @@ class Lens(TorchFunctionMode):
     @contextmanager
     def around(self, spot: Spot | None, op: str, look: Look) -> Iterator[None]:
         """Have `look` make all calls of an operation, at one spot or everywhere; it returns the result."""
+        if not FUNCTION_STACK:
+            raise RemedyError(FUNCTION_STACK.lost.text)
         entry = (spot, look)
         self._looks.setdefault(op, []).append(entry)
         self._start()
@@ -119,7 +123,7 @@ class Lens(TorchFunctionMode):
         if not self._on:
             self._on = True
             self._modules.start(self._again)
-            self._wraps.enter_context(wrapped(torch.autograd, "_engine_run_backward", self._with_lens))
+            self._wraps.enter_context(wrapped(torch.autograd, ENGINE, self._with_lens))
             self._wraps.enter_context(eagerly())
             self._wraps.enter_context(custom_calls(self._custom))
             if not self._entered:
@@ -205,7 +209,7 @@ class Lens(TorchFunctionMode):
 
 def stack() -> list[Any]:
     """The modes that are entered, the outermost first."""
-    return [torch._C._get_function_stack_at(at) for at in range(torch._C._len_torch_function_stack())]
+    return function_modes()
 
 
 def on_top(mode: object) -> bool:

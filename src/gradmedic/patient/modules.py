@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
-import torch
 from torch import nn
 from torch.nn.modules import module as hooks
 
 from gradmedic.probe.names import Names
+from gradmedic.probe.torch_internals import without_functions
 
 Enter = Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...] | None]
 """Is given a module and what goes into it; may return what is to go in instead."""
@@ -56,7 +56,7 @@ class Modules:
         """The path of a module that has not been met before; empty where it has none."""
         if module not in self._met:
             self._met.add(module)
-            with torch._C.DisableTorchFunction():  # nobody has to look at how we look around
+            with without_functions():  # nobody has to look at how we look around
                 self.names.learn(module.parameters(), sys._getframe(1))
         return self.names.modules.get(id(module), "")
 

@@ -15,6 +15,7 @@ from gradmedic.probe.intervals import Span
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.probe.operations import is_user_function
+from gradmedic.probe.torch_internals import outputs_of, saved, saved_constants
 from gradmedic.theory.laws import measured
 from gradmedic.theory.plan import DATA, PARAMETER, Constant, Edge, Gauge, Plan, Step
 
@@ -192,7 +193,7 @@ class Blueprint:
             attributes["kept"] = kept
         if op in _CHOICES:
             attributes["share"] = share_of(vertex.tensor(_CHOICES[op]))
-        shapes = tuple(tuple(metadata.shape) for metadata in vertex.node._input_metadata)
+        shapes = tuple(tuple(metadata.shape) for metadata in outputs_of(vertex.node))
         target = vertex.tensor(_KEPT.get(op, vertex.operation.target or "indices"))
         return Step(op, tuple(inputs), shapes, attributes, sample=target, vertex=i, gauge=self._gauges.get(i))
 
@@ -227,7 +228,7 @@ def share_of(mask: Any) -> float:
 
 
 def _shape(vertex: Vertex, name: str) -> tuple[int, ...] | None:
-    sizes = getattr(vertex.node, f"_saved_{name}_sym_sizes", None)
+    sizes = saved(vertex.node, f"{name}_sym_sizes")
     return tuple(sizes) if sizes else None
 
 
@@ -235,9 +236,8 @@ def values(vertex: Vertex) -> Iterator[tuple[str, Any]]:
     """What autograd has saved of a node besides tensors: strides, dims, slopes."""
     names = _NAMES.get(vertex.name)
     if names is None:
-        saved = [key.removeprefix("_saved_") for key in dir(vertex.node) if key.startswith("_saved_")]
-        names = _NAMES[vertex.name] = [key for key in saved if not hasattr(vertex.node, f"_raw_saved_{key}")]
-    return ((name, _signed(getattr(vertex.node, f"_saved_{name}"))) for name in names)
+        names = _NAMES[vertex.name] = saved_constants(vertex.node)
+    return ((name, _signed(saved(vertex.node, name))) for name in names)
 
 
 _NAMES: dict[str, list[str]] = {}

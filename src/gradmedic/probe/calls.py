@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._C import _disabled_torch_dispatch_impl
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
 from gradmedic.probe.replay import Passage, Weights
 from gradmedic.probe.rows import Rows, rows_of
+from gradmedic.probe.torch_internals import sequence_of, version_of
 
 MOST_ROWS = 4096
 
@@ -27,7 +27,7 @@ class Call:
     weights: list[Tensor]
     sequence: int
     state_sequence: int
-    versions: list[int] = field(default_factory=list)
+    versions: list[int | None] = field(default_factory=list)
     grads: dict[str, Tensor] = field(default_factory=dict)
     handles: list[RemovableHandle] = field(default_factory=list)
     task: int = -1
@@ -37,8 +37,8 @@ class Call:
 def call_of(module: nn.RNNBase, x: Any, entering: list[Tensor], out: Tensor, state: Tensor) -> Call:
     """Keep what a replay of this call will need."""
     rows = rows_of(x, module.batch_first)
-    weights = [w.detach() for w in module._flat_weights if w is not None]
-    if any(type(w).__torch_dispatch__ is not _disabled_torch_dispatch_impl for w in weights):
+    weights = [w.detach() for layer in module.all_weights for w in layer]
+    if any(type(w).__torch_dispatch__ is not Tensor.__torch_dispatch__ for w in weights):
         raise TypeError("its weights are distributed")
     assert out.grad_fn is not None
     return Call(
@@ -47,9 +47,9 @@ def call_of(module: nn.RNNBase, x: Any, entering: list[Tensor], out: Tensor, sta
         rows.steps(x.data if isinstance(x, PackedSequence) else x),
         tuple(rows.states(t) for t in entering),
         weights,
-        out.grad_fn._sequence_nr(),
-        -1 if state.grad_fn is None else state.grad_fn._sequence_nr(),
-        [w._version for w in weights],
+        sequence_of(out.grad_fn),
+        -1 if state.grad_fn is None else sequence_of(state.grad_fn),
+        [version_of(w) for w in weights],
     )
 
 
@@ -73,9 +73,9 @@ def length(x: Any, batch_first: bool) -> int:
 
 def descends(node: Any, sequences: tuple[int, int], reach: int = 4) -> bool:
     """Whether one of these nodes is at most so many operations away: states may be masked or reshaped."""
-    if node is None or node._sequence_nr() < min(sequences):
+    if node is None or sequence_of(node) < min(sequences):
         return False
-    if node._sequence_nr() in sequences:
+    if sequence_of(node) in sequences:
         return True
     return reach > 0 and any(descends(child, sequences, reach - 1) for child, _ in node.next_functions)
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradmedic.probe.torch_internals import norms
+
 
 @dataclass
 class _Clip:
@@ -60,7 +62,7 @@ class Clips:
         grads = [p.grad.detach() for p in parameters if p.grad is not None and not p.grad.is_sparse]
         if grads:
             self.calls += 1
-            largest = torch.stack([norm.to(grads[0].device) for norm in torch._foreach_norm(grads, torch.inf)]).max()
+            largest = torch.stack([norm.to(grads[0].device) for norm in norms(grads, torch.inf)]).max()
             self._bites = self._bites + (largest > limit)
 
     def total(self, held: Sequence[Tensor] | None) -> tuple[Tensor, float | None] | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradmedic.interruption import let_through
 from gradmedic.probe.dispatch import Dispatched
-from gradmedic.probe.intervals import current_number
+from gradmedic.probe.torch_internals import current_number
 from gradmedic.theory.laws import Law, measured
 from gradmedic.theory.plan import Constant
 
@@ -38,12 +38,12 @@ class Constants(Dispatched):
     """Notes the operands without a gradient, by the sequence number of the node that autograd makes."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.noted: dict[int, dict[int, Constant]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        name = func._schema.name.partition("::")[2]
+        name = func.name().partition("::")[2].partition(".")[0]
         if name in _NOTED and torch.is_grad_enabled() and any(map(_carries, _operands(name, args))):
             try:
                 self._note(name, args)

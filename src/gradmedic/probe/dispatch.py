@@ -2,10 +2,10 @@
 
 import sys
 
-from torch.utils._python_dispatch import TorchDispatchMode
+from gradmedic.probe.torch_internals import DispatchMode
 
 
-class Dispatched(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Dispatched(DispatchMode):  # type: ignore[misc]
     """A mode that does not make torch load its compiler."""
 
     @classmethod

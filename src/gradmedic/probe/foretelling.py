@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
-from torch.utils._python_dispatch import _disable_current_modes
 
 from gradmedic.interruption import let_through
 from gradmedic.prediction import Operation, Prediction
@@ -16,6 +16,7 @@ from gradmedic.probe.intervals import Span
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.probe.survey import Survey
+from gradmedic.probe.torch_internals import without_modes
 from gradmedic.site import Kind, Site
 from gradmedic.theory.engine import Flow, propagate
 from gradmedic.theory.initial import Init, initialized
@@ -80,12 +81,13 @@ class Foretelling:
         """Listen from now on, on this thread."""
         self._heard = Constants(), Sizes()
         for mode in self._heard:
-            mode.__enter__()  # type: ignore[no-untyped-call]
+            mode.__enter__()
 
     def stop(self) -> None:
         """Listen no more; harmless if that is so already."""
-        for mode in reversed(self._heard or ()):
-            mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        heard: tuple[Any, ...] = self._heard or ()
+        for mode in reversed(heard):
+            mode.__exit__(None, None, None)
         self._heard = None
 
     def keep(
@@ -96,7 +98,7 @@ class Foretelling:
             return
         constants, sizes = self._heard
         try:
-            with _disable_current_modes(), torch.device("cpu"), torch.no_grad():
+            with without_modes(), torch.device("cpu"), torch.no_grad():
 
                 def seen(unruled: Collection[int] = ()) -> Survey:
                     gauges = gauged(layout, unruled, sizes)

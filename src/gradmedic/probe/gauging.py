@@ -5,13 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from gradmedic.interruption import let_through
 from gradmedic.probe.dispatch import Dispatched
 from gradmedic.probe.graph import Vertex
-from gradmedic.probe.intervals import current_number
 from gradmedic.probe.layout import CHECKPOINT, Layout
+from gradmedic.probe.torch_internals import current_number, outputs_of, sequence_of, without_modes
 from gradmedic.theory.plan import Gauge
 
 DRAWS = 8
@@ -25,7 +24,7 @@ class Sizes(Dispatched):
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.noted: dict[int, tuple[tuple[int, ...], float]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -44,7 +43,7 @@ class Sizes(Dispatched):
             for item in value:
                 self.see(item)
         elif _is_read(value) and value.grad_fn is not None and value.output_nr == 0:
-            self.noted.setdefault(value.grad_fn._sequence_nr(), (tuple(value.shape), mean_square(value)))
+            self.noted.setdefault(sequence_of(value.grad_fn), (tuple(value.shape), mean_square(value)))
 
     def of(self, vertex: Vertex) -> float | None:
         """The mean square of what a vertex returned."""
@@ -75,7 +74,7 @@ def _carries(value: Any) -> bool:
 def gauged(layout: Layout, vertices: Collection[int], sizes: Sizes) -> dict[int, Gauge]:
     """What some operations have made of their operands' sizes, and what they make of a gradient's."""
     found = {}
-    with _disable_current_modes(), torch.no_grad():
+    with without_modes(), torch.no_grad():
         for i in vertices:
             vertex = layout.vertices[i]
             out, before = sizes.of(vertex), [edge and sizes.of(layout.vertices[edge[0]]) for edge in vertex.inputs]
@@ -93,7 +92,7 @@ def _returned(vertex: Vertex) -> tuple[float | None, ...]:
     arrived, sent = 0.0, list[list[float]]()
     try:
         for _ in range(DRAWS):
-            grads = [_drawn(kind, generator) for kind in vertex.node._input_metadata]
+            grads = [_drawn(kind, generator) for kind in outputs_of(vertex.node)]
             found = run(*grads)
             arrived += sum(map(_square, grads))
             sent.append([_square(grad) for grad in (found if isinstance(found, tuple | list) else (found,))])

@@ -9,6 +9,7 @@ from torch import Tensor
 from gradmedic.interruption import let_through
 from gradmedic.probe.intervals import OURS, Line
 from gradmedic.probe.operations import Operation, operation
+from gradmedic.probe.torch_internals import SEQUENCE_NUMBERS, custom_function, is_packed, outputs_of, saved, sequence_of
 
 Node = Any
 """torch.autograd.graph.Node, whose C++ attributes no type knows."""
@@ -34,30 +35,29 @@ class Vertex:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the first output of the forward operation."""
-        metadata = self.node._input_metadata
+        metadata = outputs_of(self.node)
         return tuple(metadata[0].shape) if metadata else ()
 
     @property
     def dtype(self) -> str:
         """The type of the first output, without the `torch.` in front."""
-        metadata = self.node._input_metadata
+        metadata = outputs_of(self.node)
         return str(metadata[0].dtype).removeprefix("torch.") if metadata else ""
 
     @property
     def definition(self) -> Line | None:
         """Where a function of the user's own is defined: `apply` is no torch function that would be heard of."""
-        code = getattr(getattr(getattr(self.node, "_forward_cls", None), "forward", None), "__code__", None)
+        code = getattr(getattr(custom_function(self.node), "forward", None), "__code__", None)
         if code is None or code.co_filename.startswith(OURS):
             return None
         return Line(self.operation.op, code.co_filename, code.co_firstlineno)
 
     def tensor(self, attribute: str) -> Any:
         """A saved tensor, or None where it is not saved, packed by somebody else, or overwritten."""
-        raw = getattr(self.node, f"_raw_saved_{attribute}", None)
-        if raw is None or getattr(raw, "unpack_hook", None) is not None:
+        if is_packed(self.node, attribute):
             return None  # unpacking runs checkpointing's recomputation a second time, which raises
         try:
-            return getattr(self.node, f"_saved_{attribute}")
+            return saved(self.node, attribute)
         except RuntimeError as error:  # modified in place, or freed
             let_through(error)
             return None
@@ -90,10 +90,10 @@ def walk(starts: Iterable[Node]) -> Graph:
     ordered = _inputs_first(starts)
     position = {node: i for i, node in enumerate(ordered)}
     vertices = []
-    for node in ordered:
+    for i, node in enumerate(ordered):
         name = node.name()
         leaf = node.variable if name == LEAF else None
-        vertices.append(Vertex(node, name, operation(name), node._sequence_nr(), leaf=leaf))
+        vertices.append(Vertex(node, name, operation(name), sequence_of(node) if SEQUENCE_NUMBERS else i, leaf=leaf))
     for i, vertex in enumerate(vertices):
         for slot, (source, output) in enumerate(vertex.node.next_functions):
             vertex.inputs.append(None if source is None else (position[source], output))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.probe.graph import Vertex
+from gradmedic.probe.torch_internals import saved
 
 FEWEST = 8
 """Samples of a batch from which a mean over them says something."""
@@ -22,8 +23,8 @@ MEAN, SUM = 1, 2
 def guess(vertex: Vertex, target: Tensor) -> Tensor | None:
     """The loss of the best constant outputs (one per unit) on these targets; None where that is not known."""
     known = _KNOWN.get(vertex.operation.op)
-    reduction = getattr(vertex.node, "_saved_reduction", None)
-    if known is None or reduction not in (MEAN, SUM) or getattr(vertex.node, "_saved_weight", None) is not None:
+    reduction = saved(vertex.node, "reduction")
+    if known is None or reduction not in (MEAN, SUM) or saved(vertex.node, "weight") is not None:
         return None
     output = vertex.tensor(vertex.operation.operand) if vertex.operation.operand else None
     found = known(output, target.detach()) if isinstance(output, Tensor) else None

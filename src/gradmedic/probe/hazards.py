@@ -16,6 +16,7 @@ from torch import Tensor
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.operations import operation
+from gradmedic.probe.torch_internals import saved
 
 MOST = 6
 """Nodes of a stream that are looked at, those nearest to the loss: a loss by hand has a few."""
@@ -119,7 +120,7 @@ def _cheap(vertex: Vertex) -> bool:
 
 def _is_root(node: Any) -> bool:
     """True for a power whose slope is infinite at 0."""
-    exponent = getattr(node, "_saved_exponent", None)
+    exponent = saved(node, "exponent")
     return isinstance(exponent, int | float) and exponent < 1 and exponent != 0
 
 

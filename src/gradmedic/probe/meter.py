@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradmedic.probe.readings import grad_reading
+from gradmedic.probe.torch_internals import norms
 
 
 class Meter:
@@ -56,6 +57,6 @@ def global_norm(optimizer: Optimizer, scale: Any) -> Tensor | None:
     if any(grad.is_sparse for grad in grads):
         sizes = [norm(grad) for grad in grads]
     else:
-        sizes = list(torch._foreach_norm([grad.detach() for grad in grads], 2, torch.float64))
+        sizes = norms([grad.detach() for grad in grads], 2, torch.float64)
     total: Tensor = torch.linalg.vector_norm(torch.stack([size.to(sizes[0].device) for size in sizes]))
     return total if scale is None else total / scale

@@ -71,7 +71,7 @@ class Names:
         return True
 
     def _scan(self, wanted: list[Tensor], frame: FrameType | None, alive: list[nn.Module]) -> None:
-        children = {id(child) for module in alive for child in module._modules.values() if child is not None}
+        children = {id(child) for module in alive for child in nn.Module.children(module)}
         ids = {id(tensor) for tensor in wanted}
         known = {id(module): module for module in (root() for root in self.roots) if module is not None}
         heads = [module for module in alive if id(module) not in children]
@@ -90,12 +90,11 @@ class Names:
         prefix = f"{label}." if label else ""
         for name, module in root.named_modules():
             self.modules.setdefault(id(module), (prefix + name).rstrip(".") if name else label)
-        found: dict[int, list[tuple[str, nn.Module, Tensor]]] = {}
+        found: dict[int, list[tuple[str, nn.Module, nn.Parameter]]] = {}
         for path, module in root.named_modules():
-            for name, parameter in module._parameters.items():
-                if parameter is not None:
-                    full = f"{prefix}{path}.{name}" if path else f"{prefix}{name}"
-                    found.setdefault(id(parameter), []).append((full, module, parameter))
+            for name, parameter in nn.Module.named_parameters(module, recurse=False, remove_duplicate=False):
+                full = f"{prefix}{path}.{name}" if path else f"{prefix}{name}"
+                found.setdefault(id(parameter), []).append((full, module, parameter))
         for key, (first, *others) in found.items():
             name, module, parameter = first
             aliases = tuple(other[0] for other in others)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from gradmedic.probe.torch_internals import custom_function
 from gradmedic.site import Kind
 
 
@@ -196,7 +197,7 @@ def operation(name: str) -> Operation:
 
 def is_user_function(node: object) -> bool:
     """True for a node of a `torch.autograd.Function` that is written in Python."""
-    return hasattr(type(node), "_forward_cls")
+    return custom_function(node) is not None
 
 
 SLOTS: dict[str, dict[str, int]] = {

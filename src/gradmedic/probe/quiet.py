@@ -21,7 +21,8 @@ from gradmedic.probe.failures import Failures, fenced
 from gradmedic.probe.people import Held, People
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat
-from gradmedic.probe.shortcut import Counting, countdown, made, place, profiled
+from gradmedic.probe.shortcut import Counting, countdown, made, place
+from gradmedic.probe.torch_internals import profiled
 from gradmedic.probe.vitals import Vitals
 
 LONGEST = 0.25

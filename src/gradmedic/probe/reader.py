@@ -5,7 +5,6 @@ from time import perf_counter
 from types import FrameType
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gradmedic.interruption import let_through
@@ -22,6 +21,7 @@ from gradmedic.probe.names import Names
 from gradmedic.probe.people import People
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.sites import Sites
+from gradmedic.probe.torch_internals import current_node, lacking
 from gradmedic.probe.values import Activity
 from gradmedic.probe.vitals import Vitals
 from gradmedic.probe.window import Draft
@@ -156,8 +156,8 @@ class Reader:
         self._usual[stream] = seconds if usual is None else 0.9 * usual + 0.1 * seconds
 
     def _remark(self) -> None:
-        """Tell what recurrent layers could not be read for, once each."""
-        for text in self.listening.recurrent.notes:
+        """Tell what this torch lacks, and what recurrent layers could not be read for, once each."""
+        for text in (*(capability.lost.text for capability in lacking()), *self.listening.recurrent.notes):
             if text not in self._told:
                 self._told.add(text)
                 self._recorder.event(Event("note", self._vitals.step, {"text": text}))
@@ -170,7 +170,7 @@ def _recomputes(layout: Layout) -> bool:
 
 def _running(look: Look) -> Site | None:
     """The operation whose backward runs now, and of which the inner pass is a part."""
-    node = torch._C._current_autograd_node()
+    node = current_node()
     vertices = look.passed.layout.vertices
     at = next((i for i, vertex in enumerate(vertices) if vertex.node is node), None)
     return None if at is None else look.passed.sites[at]

@@ -16,7 +16,8 @@ from math import isfinite, sqrt
 
 import torch
 from torch import Tensor
-from torch._C import _disabled_torch_dispatch_impl
+
+from gradmedic.probe.torch_internals import is_transformed
 
 from gradmedic.interruption import let_through
 
@@ -115,9 +116,9 @@ def value_numbers(reading: Sequence[float], entries: int, prefix: str = "value")
 
 def readable(t: Tensor) -> Tensor | None:
     """The entries that `t` stores, real and strided; None if it has none that can be read here."""
-    if type(t).__torch_dispatch__ is not _disabled_torch_dispatch_impl:
+    if type(t).__torch_dispatch__ is not Tensor.__torch_dispatch__:
         return None  # DTensor and its like: a reading would be partial, or a collective call
-    if t.numel() == 0 or t.is_nested or t.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(t):
+    if t.numel() == 0 or t.is_nested or t.is_meta or is_transformed(t):
         return None
     t = t.detach()
     if type(t) is not Tensor:

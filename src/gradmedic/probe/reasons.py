@@ -10,6 +10,7 @@ from torch import Tensor
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.nonfinite import Culprit
+from gradmedic.probe.torch_internals import saved
 
 HALF = ("float16", "bfloat16")
 
@@ -83,5 +84,5 @@ def _has_nan(vertex: Vertex) -> bool:
 
 
 def _whole(vertex: Vertex) -> bool:
-    exponent = getattr(vertex.node, "_saved_exponent", None)
+    exponent = saved(vertex.node, "exponent")
     return isinstance(exponent, int | float) and float(exponent).is_integer()

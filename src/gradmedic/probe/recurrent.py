@@ -20,6 +20,14 @@ from torch.utils.hooks import RemovableHandle
 from gradmedic.interruption import let_through
 from gradmedic.probe.calls import Call, call_of, descends, length, passage, tensors, weights_of
 from gradmedic.probe.replay import replay
+from gradmedic.probe.torch_internals import (
+    GRAPH_TASK,
+    SEQUENCE_NUMBERS,
+    current_task,
+    forget_hook,
+    in_transform,
+    version_of,
+)
 
 MOST_STEPS = 4000
 """Steps times layers times directions that one replay may take: some tenths of a second."""
@@ -63,14 +71,14 @@ class RecurrentTap:
 
     def install(self) -> None:
         """Watch from now on; harmless if it does already."""
-        if self._hook is None:
+        if self._hook is None and GRAPH_TASK and SEQUENCE_NUMBERS:
             self._hook = hooks.register_module_forward_hook(self._after_forward, with_kwargs=True)
 
     def close(self) -> None:
         """Stop watching, and forget calls that no backward pass has reached."""
         if self._hook is not None:
             self._hook.remove()
-            hooks._global_forward_hooks_with_kwargs.pop(self._hook.id, None)  # which torch forgets
+            forget_hook(self._hook.id)  # which torch does not
             self._hook = None
         for chain in self._chains:
             _release(chain)
@@ -155,7 +163,7 @@ class RecurrentTap:
     def _arrive(self, call: Call, key: str, grad: Tensor) -> None:
         """Keep a gradient of the backward pass that runs now, and none of an earlier one."""
         try:
-            task = torch._C._current_graph_task_id()
+            task = current_task()
             if call.task != task:
                 call.task, call.grads = task, {}
             call.grads[key] = call.rows.steps(grad) if key == "out" else call.rows.states(grad)
@@ -172,8 +180,8 @@ def _recorded() -> bool:
     """Whether autograd records the call, and it is no repetition for a checkpoint in a backward pass."""
     return (
         torch.is_grad_enabled()
-        and torch._C._current_graph_task_id() == -1
-        and torch._C._functorch.peek_interpreter_stack() is None
+        and current_task() == -1
+        and in_transform() is None
         and not torch.compiler.is_compiling()
     )
 
@@ -210,7 +218,7 @@ def _remarks(chain: Sequence[Call]) -> Iterator[str]:
     module = chain[0].module
     if module.dropout and module.training and module.num_layers > 1:
         yield "approximate: dropout between layers was left out"
-    if any(w._version != version for call in chain for w, version in zip(call.weights, call.versions, strict=True)):
+    if any(version_of(w) != version for call in chain for w, version in zip(call.weights, call.versions, strict=True)):
         yield "approximate: the weights had changed since"
 
 

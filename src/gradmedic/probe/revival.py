@@ -15,6 +15,7 @@ from gradmedic.interruption import let_through
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.operations import operands
+from gradmedic.probe.torch_internals import saved
 from gradmedic.site import Kind
 
 DEEP = 6
@@ -104,7 +105,7 @@ def _again(vertex: Vertex, inputs: list[Tensor | None]) -> Tensor | None:
     if len(known) == 1:
         if op in UNARY:
             return _unary(op)(known[0])
-        exponent = getattr(vertex.node, "_saved_exponent", None)
+        exponent = saved(vertex.node, "exponent")
         if op == "pow" and isinstance(exponent, int | float):
             return known[0].pow(exponent)
         if op in RESHAPES:
@@ -114,7 +115,7 @@ def _again(vertex: Vertex, inputs: list[Tensor | None]) -> Tensor | None:
         return known[0].t() if op == "t" else None
     if len(known) == 2:
         if op in ("add", "sub"):
-            return getattr(torch, op)(*known, alpha=vertex.node._saved_alpha)  # type: ignore[no-any-return]
+            return getattr(torch, op)(*known, alpha=saved(vertex.node, "alpha"))  # type: ignore[no-any-return]
         function = _BINARY.get(op)
         return function(known[0], known[1]) if function is not None else None
     return torch.addmm(*known) if vertex.name.startswith("Addmm") else None
@@ -146,7 +147,7 @@ def _grown(layout: Layout, i: int, sizes: list[float]) -> float:
         own = vertex.tensor("mat1") if vertex.name.startswith("Addmm") else vertex.tensor("self")
         return sizes[-1] * sizes[-2] * sqrt(own.shape[-1] if isinstance(own, Tensor) and own.dim() else 1)
     if op == "pow":
-        exponent = getattr(vertex.node, "_saved_exponent", None)
+        exponent = saved(vertex.node, "exponent")
         return _safe(lambda: first ** float(exponent if isinstance(exponent, int | float) else 2))
     if op in ("exp", "expm1", "cosh", "sinh"):
         return _safe(lambda: exp(first))

@@ -11,16 +11,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.compiler import is_compiling
 from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
 
 from gradmedic.probe.shortcut import Counting, Lane, shortcut
+from gradmedic.probe.torch_internals import CLIP, CLIPPING, PACKERS, PACKING, in_transform
 from gradmedic.probe.watcher import Watcher
 from gradmedic.unheard import is_unheard
-
-in_transform: Callable[[], object | None] = torch._C._functorch.peek_interpreter_stack
 
 
 class Seat:
@@ -50,13 +50,16 @@ class Seat:
         self._wrap(torch.autograd, "backward", self._backward)
         self._wrap(torch.autograd, "grad", self._grad)
         # What clip_grad_norm_ calls itself: a script may have imported that one before.
-        self._wrap(clip_grad, "_clip_grads_with_norm_", self._clip_norm)
+        if CLIPPING:
+            self._wrap(clip_grad, CLIP, self._clip_norm)
         self._wrap(torch.nn.utils, "clip_grads_with_norm_", self._clip_norm)
         for module in (torch.nn.utils, clip_grad):
             self._wrap(module, "clip_grad_value_", self._clip_value)
         self._wrap(torch.amp.GradScaler, "scale", self._scale)
         self._wrap(torch.amp.GradScaler, "step", self._scaler_step)
         self._wrap(torch, "compile", self._compile)
+        if not PACKING:
+            self._wrap(saved_tensors_hooks, "__enter__", self._packing)
         self.wake()
 
     def wake(self) -> None:
@@ -191,6 +194,13 @@ class Seat:
             return original(*args, **kwargs)
 
         return compile
+
+    def _packing(self, original: Any) -> Any:
+        def enter(packer: Any) -> Any:
+            PACKERS.add(type(packer))
+            return original(packer)
+
+        return enter
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
         if is_compiling() or self._gone:

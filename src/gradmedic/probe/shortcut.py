@@ -13,25 +13,18 @@ from types import FrameType, FunctionType, SimpleNamespace, TracebackType
 from typing import Any, Protocol
 from weakref import ref
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.overrides import has_torch_function_unary
 
 from gradmedic.interruption import let_through
+from gradmedic.probe.torch_internals import STEP_CODE, STEP_COUNTER
 
 METHOD = Tensor.backward.__code__
 """What a script calls, which calls `torch.autograd.backward`."""
 
 FAR = 1 << 40
 """Steps that a countdown can count, more than are ever made."""
-
-STEPPED = "_optimizer_step_code"
-"""A function that does nothing: torch calls it at the end of every step, so that profilers find it."""
-
-
-profiled: Callable[[], bool] = torch._C._autograd._profiler_enabled
-"""True while torch's profiler runs, which is to find in a step what it always finds there."""
 
 
 class Lane(Protocol):
@@ -72,19 +65,19 @@ class Counting:
 
     def __init__(self, optimizer: Optimizer, steps: Iterator[int]) -> None:
         self._optimizer = ref(optimizer)
-        self._advance = vars(optimizer)[STEPPED] = partial(next, steps, None)
+        self._advance = vars(optimizer)[STEP_CODE] = partial(next, steps, None)
 
     @staticmethod
     def can(optimizer: Optimizer) -> bool:
         """True where torch calls a function that does nothing, and nobody else has put one in its place."""
-        idle = vars(Optimizer).get(STEPPED)
-        return idle is not None and getattr(type(optimizer), STEPPED) is idle and STEPPED not in vars(optimizer)
+        idle = vars(Optimizer).get(STEP_CODE) if STEP_COUNTER else None
+        return idle is not None and getattr(type(optimizer), STEP_CODE) is idle and STEP_CODE not in vars(optimizer)
 
     def remove(self) -> None:
         """Let torch's own function be called again."""
         optimizer = self._optimizer()
-        if optimizer is not None and vars(optimizer).get(STEPPED) is self._advance:
-            del vars(optimizer)[STEPPED]
+        if optimizer is not None and vars(optimizer).get(STEP_CODE) is self._advance:
+            del vars(optimizer)[STEP_CODE]
 
 
 def place(frame: FrameType) -> int:

@@ -4,14 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
-from torch.nn.modules import activation, batchnorm, conv, dropout, normalization, pooling, sparse
+from torch.nn.modules import activation, dropout, normalization, pooling, sparse
 
 from gradmedic.probe.intervals import Line, Owners
 from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.site import Kind, Site
 
-_SINGLE = (nn.Linear, nn.Bilinear, conv._ConvNd, batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.Identity)
+_CONVOLUTIONS = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+_NORMS = (
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.LayerNorm, nn.GroupNorm),
+    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+)
+_SINGLE = (nn.Linear, nn.Bilinear, *_CONVOLUTIONS, *_NORMS, nn.Identity)
 _FILES = {m.__name__ for m in (activation, dropout, normalization, pooling, sparse)}
 _COMPOSITE = {"softsign", "tanhshrink", "softmin", "gumbel_softmax", "hardtanh", "relu6"}
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.probe.meter import Meter
+from gradmedic.probe.torch_internals import version_of
 
 SAMPLE = 2**16
 """Entries of a parameter that are copied to measure its update: evenly spread rows of a large one."""
@@ -28,7 +29,7 @@ class Canary:
     """
 
     tensor: Any = None
-    _seen: tuple[int, int] | None = None
+    _seen: tuple[int, int | None] | None = None
     _untouched: bool = False
     _added: bool = False
     sang: bool = False
@@ -70,8 +71,8 @@ class _Watched:
     """A parameter as the last backward pass has left it."""
 
     tensor: Any
-    weights: tuple[int, float] | None = None
-    grad: tuple[int, int] | None = None
+    weights: tuple[int | None, float] | None = None
+    grad: tuple[int, int | None] | None = None
 
     @property
     def moved(self) -> bool:
@@ -118,13 +119,13 @@ class Hands:
         return bool(moved) and all(watched.stale for watched in moved)
 
 
-def _fingerprint(tensor: Tensor) -> tuple[int, float]:
-    return tensor._version, float(tensor.detach().sum())
+def _fingerprint(tensor: Tensor) -> tuple[int | None, float]:
+    return version_of(tensor), float(tensor.detach().sum())
 
 
-def _state(tensor: Tensor | None) -> tuple[int, int] | None:
+def _state(tensor: Tensor | None) -> tuple[int, int | None] | None:
     grad = tensor.grad if tensor is not None else None
-    return None if grad is None else (id(grad) if grad.is_sparse else grad.data_ptr(), grad._version)
+    return None if grad is None else (id(grad) if grad.is_sparse else grad.data_ptr(), version_of(grad))
 
 
 def rows(tensor: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from gradmedic.probe.layout import Layout
 from gradmedic.probe.meter import Meter
 from gradmedic.probe.readings import unit_activity, value_reading
 from gradmedic.probe.saturation import saturation
+from gradmedic.probe.torch_internals import saved
 from gradmedic.site import Kind
 
 HAZARDS = {
@@ -113,7 +114,7 @@ def _implied_target(meter: Meter, layout: Layout, i: int, error: Tensor) -> None
         output = source.tensor(source.operation.result) if source.operation.result else None
         if isinstance(output, Tensor) and output.shape == error.shape:
             target = output - error if edges[0] is not None else output + error
-            squared = getattr(layout.vertices[i].node, "_saved_exponent", None) == 2
+            squared = saved(layout.vertices[i].node, "exponent") == 2
             _put_target(meter, j, target.detach(), of_squares(output, target.detach()) if squared else None)
 
 
@@ -156,7 +157,7 @@ def _bounds(vertex: Vertex) -> tuple[float, float]:
 
 def _constant(vertex: Vertex, *attributes: str) -> float | None:
     """The first of some saved constants that a node has."""
-    values = (getattr(vertex.node, f"_saved_{name}", None) for name in attributes)
+    values = (saved(vertex.node, name) for name in attributes)
     return next((float(value) for value in values if isinstance(value, int | float)), None)
 
 
@@ -182,6 +183,6 @@ def _saturated(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
 
 
 def _softmax_dim(vertex: Vertex) -> int:
-    dim = int(vertex.node._saved_dim)
+    dim = int(saved(vertex.node, "dim"))
     # Autograd keeps the dimension as an unsigned number: -1 comes back as 2**64 - 1.
     return dim - 2**64 if dim >= 2**63 else dim

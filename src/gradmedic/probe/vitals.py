@@ -15,6 +15,7 @@ from gradmedic.probe.clips import Clips
 from gradmedic.probe.meter import global_norm
 from gradmedic.probe.row import Row
 from gradmedic.probe.schedule import Schedule
+from gradmedic.probe.torch_internals import states_of
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event, Vital
 
@@ -139,7 +140,7 @@ class Vitals:
         scaler = next((row.scaler for row in self._rows if row.scaler is not None), None)
         if scaler is None:
             return 1.0
-        states = scaler._per_optimizer_states.values()
+        states = states_of(scaler).values()
         return 1.0 if any(state["found_inf_per_device"] for state in states) else float(scaler.get_scale())
 
     def before_step(self, optimizer: Optimizer, scale: Any, whole: bool) -> None:

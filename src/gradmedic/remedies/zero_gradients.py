@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from gradmedic.finding import Finding
 from gradmedic.patient import Pass, Patient
 from gradmedic.patient.wraps import wrapped
+from gradmedic.probe.torch_internals import version_of
 from gradmedic.recording import Recording
 from gradmedic.remedies import Alters, Remedy
 
@@ -68,7 +69,7 @@ class _Book:
 
     def __init__(self) -> None:
         self._used: list[Tensor] = []
-        self._seen: list[tuple[Any, int]] = []  # weights without optimizer, and their version at the last pass
+        self._seen: list[tuple[Any, int | None]] = []  # weights without optimizer, and their version at the last pass
         self._by_hand = True
         self._waiting = False
 
@@ -80,12 +81,12 @@ class _Book:
         if one.returns:
             return one.proceed()
         if self._by_hand:
-            self._used += [p for weak, version in self._seen if (p := weak()) is not None and p._version != version]
+            self._used += [p for weak, version in self._seen if (p := weak()) is not None and version_of(p) != version]
         for weight in self._used:
             weight.grad = None
         self._used.clear()
         if self._by_hand:
-            self._seen = [(ref(leaf), leaf._version) for leaf in one.leaves()]
+            self._seen = [(ref(leaf), version_of(leaf)) for leaf in one.leaves()]
         self._waiting = True
         return one.proceed()
 
