@@ -60,5 +60,5 @@ def test_what_is_missing_is_named_in_the_report(runs: Runs, path: str) -> None:
 
 @pytest.mark.parametrize("capability", CAPABILITIES, ids=lambda it: next(iter(it.paths.values())))
 def test_this_torch_has_every_capability(capability: Capability) -> None:
-    assert capability, f"one of {', '.join(capability.paths.values())} is gone: {capability.lost}"
+    assert capability.there, f"one of {', '.join(capability.paths.values())} is gone: {capability.lost}"
     assert capability.lost.text in catalog("zh")

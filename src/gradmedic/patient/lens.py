@@ -105,7 +105,7 @@ class Lens(TorchFunctionMode):
     @contextmanager
     def around(self, spot: Spot | None, op: str, look: Look) -> Iterator[None]:
         """Have `look` make all calls of an operation, at one spot or everywhere; it returns the result."""
-        if not FUNCTION_STACK:
+        if not FUNCTION_STACK.there:
             raise RemedyError(FUNCTION_STACK.lost.text)
         entry = (spot, look)
         self._looks.setdefault(op, []).append(entry)

@@ -93,7 +93,9 @@ def walk(starts: Iterable[Node]) -> Graph:
     for i, node in enumerate(ordered):
         name = node.name()
         leaf = node.variable if name == LEAF else None
-        vertices.append(Vertex(node, name, operation(name), sequence_of(node) if SEQUENCE_NUMBERS else i, leaf=leaf))
+        vertices.append(
+            Vertex(node, name, operation(name), sequence_of(node) if SEQUENCE_NUMBERS.there else i, leaf=leaf)
+        )
     for i, vertex in enumerate(vertices):
         for slot, (source, output) in enumerate(vertex.node.next_functions):
             vertex.inputs.append(None if source is None else (position[source], output))

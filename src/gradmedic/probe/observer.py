@@ -6,7 +6,6 @@ from time import perf_counter
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -22,6 +21,7 @@ from gradmedic.probe.reader import Reader
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat
 from gradmedic.probe.shortcut import asker
+from gradmedic.probe.torch_internals import GRAPH_TASK, current_task
 from gradmedic.probe.updates import Hands
 from gradmedic.probe.vitals import Vitals
 from gradmedic.probe.watcher import Watcher
@@ -116,7 +116,7 @@ class Probe:
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
-        self._depth = 1 if torch._C._current_graph_task_id() < 0 else self._depth + 1  # `end` may have been cut off
+        self._depth = 1 if GRAPH_TASK.there and current_task() < 0 else self._depth + 1  # `end` may have been cut off
         if self._quiet.open:
             self.flush()
         # Checkpointing recomputes inside of another pass.

@@ -17,9 +17,8 @@ from math import isfinite, sqrt
 import torch
 from torch import Tensor
 
-from gradmedic.probe.torch_internals import is_transformed
-
 from gradmedic.interruption import let_through
+from gradmedic.probe.torch_internals import is_transformed
 
 LARGE = 1 << 20
 PIECE = 1 << 18

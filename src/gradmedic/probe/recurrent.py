@@ -71,7 +71,7 @@ class RecurrentTap:
 
     def install(self) -> None:
         """Watch from now on; harmless if it does already."""
-        if self._hook is None and GRAPH_TASK and SEQUENCE_NUMBERS:
+        if self._hook is None and GRAPH_TASK.there and SEQUENCE_NUMBERS.there:
             self._hook = hooks.register_module_forward_hook(self._after_forward, with_kwargs=True)
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ class Seat:
         self._wrap(torch.autograd, "backward", self._backward)
         self._wrap(torch.autograd, "grad", self._grad)
         # What clip_grad_norm_ calls itself: a script may have imported that one before.
-        if CLIPPING:
+        if CLIPPING.there:
             self._wrap(clip_grad, CLIP, self._clip_norm)
         self._wrap(torch.nn.utils, "clip_grads_with_norm_", self._clip_norm)
         for module in (torch.nn.utils, clip_grad):
@@ -58,7 +58,7 @@ class Seat:
         self._wrap(torch.amp.GradScaler, "scale", self._scale)
         self._wrap(torch.amp.GradScaler, "step", self._scaler_step)
         self._wrap(torch, "compile", self._compile)
-        if not PACKING:
+        if not PACKING.there:
             self._wrap(saved_tensors_hooks, "__enter__", self._packing)
         self.wake()
 

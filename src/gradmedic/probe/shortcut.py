@@ -70,7 +70,7 @@ class Counting:
     @staticmethod
     def can(optimizer: Optimizer) -> bool:
         """True where torch calls a function that does nothing, and nobody else has put one in its place."""
-        idle = vars(Optimizer).get(STEP_CODE) if STEP_COUNTER else None
+        idle = vars(Optimizer).get(STEP_CODE) if STEP_COUNTER.there else None
         return idle is not None and getattr(type(optimizer), STEP_CODE) is idle and STEP_CODE not in vars(optimizer)
 
     def remove(self) -> None:

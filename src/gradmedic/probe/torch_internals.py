@@ -22,25 +22,23 @@ CAPABILITIES: list["Capability"] = []
 
 
 class Capability:
-    """Private names that are of use only together; true where this torch has all of them."""
+    """Private names that are of use only together; they are `there` where this torch has all of them."""
 
     def __init__(self, lost: Message, **paths: str) -> None:
         self.lost = lost
         self.paths = paths
         self._found = {key: _resolved(path) for key, path in paths.items()}
+        self.there = all(found is not None for found in self._found.values())
         CAPABILITIES.append(self)
-
-    def __bool__(self) -> bool:
-        return all(found is not None for found in self._found.values())
 
     def get(self, key: str, fallback: Any) -> Any:
         """What a name stands for, or the fallback where the capability is not there."""
-        return self._found[key] if self else fallback
+        return self._found[key] if self.there else fallback
 
 
 def lacking() -> list[Capability]:
     """The capabilities that this torch lacks, as far as the run has needed them."""
-    return [it for it in CAPABILITIES if not it and (it is not PACKING or PACKERS)]
+    return [it for it in CAPABILITIES if not it.there and (it is not PACKING or PACKERS)]
 
 
 def _resolved(path: str) -> Any:
@@ -61,7 +59,7 @@ SEQUENCE_NUMBERS = Capability(
 )
 current_number: Callable[[], int] = SEQUENCE_NUMBERS.get("current", int)
 """The number that the next node of this thread gets; always 0 where nodes are not numbered."""
-sequence_of: Callable[[Any], int] = methodcaller("_sequence_nr") if SEQUENCE_NUMBERS else lambda node: 0
+sequence_of: Callable[[Any], int] = methodcaller("_sequence_nr") if SEQUENCE_NUMBERS.there else lambda node: 0
 """The number of a node; always 0 where nodes are not numbered."""
 
 
@@ -80,18 +78,20 @@ PACKERS: set[object] = set()
 
 def saved(node: Any, name: str) -> Any:
     """A value that a node has saved for the backward pass; None if there is none of that name."""
-    return getattr(node, f"_saved_{name}", None) if SAVED_VALUES else None
+    return getattr(node, f"_saved_{name}", None) if SAVED_VALUES.there else None
 
 
 def is_packed(node: Any, name: str) -> bool:
     """False for a saved tensor that autograd keeps as it is; unpacking others runs code that is not torch's."""
-    raw = getattr(node, f"_raw_saved_{name}", None) if SAVED_VALUES else None
-    return raw is None or (raw.unpack_hook is not None if PACKING else bool(PACKERS))
+    raw = getattr(node, f"_raw_saved_{name}", None) if SAVED_VALUES.there else None
+    return raw is None or (raw.unpack_hook is not None if PACKING.there else bool(PACKERS))
 
 
 def saved_constants(node: Any) -> list[str]:
     """The names of all that a node has saved besides tensors."""
-    names = [key.removeprefix("_saved_") for key in dir(node) if key.startswith("_saved_")] if SAVED_VALUES else []
+    names = (
+        [key.removeprefix("_saved_") for key in dir(node) if key.startswith("_saved_")] if SAVED_VALUES.there else []
+    )
     return [name for name in names if not hasattr(node, f"_raw_saved_{name}")]
 
 
@@ -99,7 +99,7 @@ SHAPES = Capability(
     Message("this torch does not tell the shapes of intermediate results: numbers that need them are left out"),
     metadata="torch:_C._functions.ExpBackward0._input_metadata",
 )
-outputs_of: Callable[[Any], Sequence[Any]] = attrgetter("_input_metadata") if SHAPES else lambda node: ()
+outputs_of: Callable[[Any], Sequence[Any]] = attrgetter("_input_metadata") if SHAPES.there else lambda node: ()
 """Shape, type and device of each output of the operation that a node belongs to."""
 
 
@@ -111,14 +111,14 @@ CUSTOM_FUNCTIONS = Capability(
 
 def custom_function(node: Any) -> Any:
     """The `torch.autograd.Function` written in Python that a node belongs to; None for torch's own operations."""
-    return getattr(type(node), "_forward_cls", None) if CUSTOM_FUNCTIONS else None
+    return getattr(type(node), "_forward_cls", None) if CUSTOM_FUNCTIONS.there else None
 
 
 VERSIONS = Capability(
     Message("this torch does not count writes to tensors: what is done without an optimizer may be missed"),
     version="torch:Tensor._version",
 )
-version_of: Callable[[Tensor], int | None] = attrgetter("_version") if VERSIONS else _nothing
+version_of: Callable[[Tensor], int | None] = attrgetter("_version") if VERSIONS.there else _nothing
 """How often a tensor has been written to in place; None where that is not counted."""
 
 
