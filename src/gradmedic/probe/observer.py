@@ -21,7 +21,6 @@ from gradmedic.probe.reader import Reader
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.seat import Seat
 from gradmedic.probe.shortcut import asker
-from gradmedic.probe.torch_internals import GRAPH_TASK, current_task
 from gradmedic.probe.updates import Hands
 from gradmedic.probe.vitals import Vitals
 from gradmedic.probe.watcher import Watcher
@@ -40,7 +39,7 @@ class Probe:
     def __init__(self, recorder: Recorder, settings: Settings, foretelling: Foretelling | None = None) -> None:
         self.on_capture: Callable[[], None] | None = None
         self._recorder = recorder
-        self._names = Names()
+        names = self._names = Names()
         self._people = People(recorder, self._names)
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
@@ -48,8 +47,9 @@ class Probe:
         self._depth = self._due = 0
         self._hands = Hands()
         self.failed = Failures(recorder, self._vitals)
-        facts = (recorder, self._names, self._people, self._vitals)
-        self._reader = Reader(*facts, self._schedule, self.failed, foretelling)
+        self._reader = Reader(
+            recorder, self._names, self._people, self._vitals, self._schedule, self.failed, foretelling
+        )
         self._listening = self._reader.listening
         self._started: tuple[int, float] | None = None
         self._seat = Seat(self)
@@ -116,10 +116,9 @@ class Probe:
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
-        self._depth = 1 if GRAPH_TASK.there and current_task() < 0 else self._depth + 1  # `end` may have been cut off
+        self._depth += 1
         if self._quiet.open:
             self.flush()
-        # Checkpointing recomputes inside of another pass.
         return self._begin(tensors, inputs, frame) if self._depth == 1 else self._nest(tensors)
 
     @fenced("checkpoint")
@@ -128,7 +127,6 @@ class Probe:
 
     @fenced("backward")
     def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
-        self._reader.drop()
         self._hand_in()
         stream = self._people.stream(frame := asker(frame))
         self._schedule.meet(stream)
@@ -146,8 +144,7 @@ class Probe:
         self._people.before_backward()
         if self._people.optimizers:
             return
-        moved = self._hands.moved()
-        if moved and self._windows.open is not None:
+        if (moved := self._hands.moved()) and self._windows.open is not None:
             self._windows.open.after_step(self._hands)
         again = self._windows.open is not None and not self._windows.is_new(stream)
         if moved or (again and self._hands.replaced_in(leaves_of(tensors))):
@@ -158,6 +155,11 @@ class Probe:
         if self.failed.often("backward", "capture"):
             return False
         return self._windows.is_new(stream) or self._reader.forensics.suspects(stream, loss, tensors)
+
+    def cut_off(self) -> None:
+        """Forget the passes that run: an exception has cut `end` off, and goes through all that are around."""
+        self._depth = 0
+        self._reader.drop()
 
     def end(self, look: Look | Pass | None, grads: Any = None) -> None:
         """Collect what the hooks have read."""

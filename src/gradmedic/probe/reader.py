@@ -73,6 +73,7 @@ class Reader:
 
     def arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
         """Put the hooks on the graph of a pass that is about to run."""
+        self.drop()
         began = perf_counter()
         roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         scale = self._vitals.scale_of(roots)

@@ -127,7 +127,11 @@ class Seat:
                 look = self._watcher.begin(tensors, kwargs.get("inputs"), sys._getframe(1))
                 return original(tensors, *args, **kwargs)
             finally:
-                self._watcher.end(look)
+                try:
+                    self._watcher.end(look)
+                except BaseException:
+                    self._watcher.cut_off()
+                    raise
 
         return backward
 
@@ -144,7 +148,11 @@ class Seat:
                 found = original(outputs, inputs, *args, **kwargs)
                 return found
             finally:
-                self._watcher.end(look, found)
+                try:
+                    self._watcher.end(look, found)
+                except BaseException:
+                    self._watcher.cut_off()
+                    raise
 
         return grad
 

@@ -20,6 +20,9 @@ class Watcher(Protocol):
     def end(self, look: Any, grads: Any = None) -> None:
         """The backward pass has run, or raised."""
 
+    def cut_off(self) -> None:
+        """An exception has cut `end` off, a stop for example."""
+
     def before_step(self, optimizer: Optimizer) -> None:
         """Gradients are complete; weights have not moved."""
 
