@@ -47,15 +47,12 @@ class Probe:
         self._depth = self._due = 0
         self._hands = Hands()
         self.failed = Failures(recorder, self._vitals)
-        self._reader = Reader(
-            recorder, self._names, self._people, self._vitals, self._schedule, self.failed, foretelling
-        )
+        self._reader = Reader(recorder, names, self._people, self._vitals, self._schedule, self.failed, foretelling)
         self._listening = self._reader.listening
         self._started: tuple[int, float] | None = None
         self._seat = Seat(self)
         self._quiet = Quiet(self._seat, self._vitals, self._schedule, self._people, self.failed)
-        self._never_quiet = settings.every is not None or settings.steps is not None
-        self._news = False
+        self._news, self._never_quiet = False, settings.every is not None or settings.steps is not None
 
     @property
     def step(self) -> int:
@@ -188,8 +185,7 @@ class Probe:
     def _by_hand(self) -> None:
         """As long as no optimizer has been seen, the script may move the weights itself."""
         self._hands.after_backward()
-        window = self._windows.open
-        if window is not None and window.drafts:
+        if (window := self._windows.open) is not None and window.drafts:
             window.before_step(self._hands, window.drafts[-1].leaves.items(), None)
 
     @fenced("step")
