@@ -6,10 +6,10 @@ INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --
 NEEDS = pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup demo check test bench docs
+.PHONY: help run setup demo check test test-torch bench docs
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
 
 run: .venv/examples  ## watch a script: make run SCRIPT=train.py ARGS="--epochs 3"
 	.venv/bin/gradmedic run $(SCRIPT) $(ARGS)
@@ -24,6 +24,14 @@ check: .venv/dev  ## format, lint, types, architecture
 
 test: .venv/dev  ## run all tests, or those of a folder: make test PART=probe
 	.venv/bin/pytest -n $(JOBS) --dist worksteal $(if $(PART),tests/$(PART))
+
+test-torch:  ## test with another torch (some GB): make test-torch TORCH=2.6.0 PYTHON=python3.12
+	$(PYTHON) -m venv .venv-torch
+	grep -v '^torch==' constraints.txt > .venv-torch/constraints.txt
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+		--constraint .venv-torch/constraints.txt torch==$(TORCH) --editable ".[dev]"
+	CUDA_VISIBLE_DEVICES= .venv-torch/bin/pytest tests/probe tests/end_to_end/test_likeness.py \
+		tests/end_to_end/test_identical.py; status=$$?; rm -rf .venv-torch; exit $$status
 
 bench: .venv/dev  ## measure what watching costs
 	.venv/bin/python benchmarks/overhead.py

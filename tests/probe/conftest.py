@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gradmedic.probe import Probe
+from gradmedic.probe.torch_internals import PACKERS
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Recording
 from gradmedic.settings import Settings
@@ -26,3 +27,9 @@ def watch() -> Callable[..., Recording]:
         return recording
 
     return watched
+
+
+@pytest.fixture(autouse=True)
+def nobody_packs() -> None:
+    """Where torch does not tell packed tensors from others, what other tests have packed is no matter of this one."""
+    PACKERS.clear()
