@@ -41,7 +41,7 @@ def compared(
     x: Tensor,
     y: Tensor,
     *,
-    init: Init = "default",
+    init: Init | None = "default",
     inits: int = 24,
     loss: Loss = F.cross_entropy,
 ) -> Compared:
@@ -54,7 +54,7 @@ def compared(
     torch.manual_seed(0)
     model = make()
     seen = survey(model, partial(run, model), [x])
-    flow = propagate(initialized(seen.plan, init))
+    flow = propagate(seen.plan if init is None else initialized(seen.plan, init))
     sums: dict[tuple[int, int], list[float]] = {}
     for seed in range(inits):
         torch.manual_seed(100 + seed)

@@ -83,6 +83,7 @@ class Blueprint:
         names: Names | None = None,
         spans: Sequence[Span] = (),
         gauges: Mapping[int, Gauge] | None = None,
+        written: Mapping[int, tuple[str, int]] | None = None,
     ) -> None:
         self._layout = layout
         self._data = data
@@ -90,6 +91,7 @@ class Blueprint:
         self._originals = originals or {}
         self._names = names
         self._gauges = gauges or {}
+        self._written = written or {}
         self._steps: list[Step] = []
         self._at: dict[int, Edge] = {}
         """For each vertex the step that it is, and which output of it comes first."""
@@ -191,6 +193,8 @@ class Blueprint:
             inputs += [None] * (max(constants) + 1 - len(inputs))
         if kept := {name: held for name in _WEIGHTS.get(op, ()) if isinstance(held := vertex.tensor(name), Tensor)}:
             attributes["kept"] = kept
+        if op == "copy_slices":  # its node is made right after that of the operation in place
+            attributes["writes"] = self._written.get(vertex.sequence - 1)
         if op in _CHOICES:
             attributes["share"] = share_of(vertex.tensor(_CHOICES[op]))
         shapes = tuple(tuple(metadata.shape) for metadata in outputs_of(vertex.node))

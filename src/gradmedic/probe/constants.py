@@ -40,10 +40,14 @@ class Constants(Dispatched):
     def __init__(self) -> None:
         super().__init__()
         self.noted: dict[int, dict[int, Constant]] = {}
+        self.written: dict[int, tuple[str, int]] = {}
+        """Operations in place: what each does, and to how many entries, by the sequence number of its node."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         name = func.name().partition("::")[2].partition(".")[0]
+        if name.endswith("_") and torch.is_grad_enabled() and args and isinstance(args[0], Tensor):
+            self.written[current_number() - 1] = (name.removesuffix("_"), args[0].numel())
         if name in _NOTED and torch.is_grad_enabled() and any(map(_carries, _operands(name, args))):
             try:
                 self._note(name, args)

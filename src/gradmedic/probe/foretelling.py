@@ -102,7 +102,8 @@ class Foretelling:
 
                 def seen(unruled: Collection[int] = ()) -> Survey:
                     gauges = gauged(layout, unruled, sizes)
-                    blueprint = Blueprint(layout, frozenset(), constants.noted, {}, names, spans, gauges)
+                    written = constants.written
+                    blueprint = Blueprint(layout, frozenset(), constants.noted, {}, names, spans, gauges, written)
                     return Survey(layout, sites, names, blueprint.plan(), seen)
 
                 told = foretold(seen(), self._init, self._recommend)
@@ -112,6 +113,7 @@ class Foretelling:
             let_through(error)
             self.failure = error
         constants.noted.clear()
+        constants.written.clear()
         sizes.noted.clear()
 
 

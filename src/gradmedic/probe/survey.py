@@ -72,7 +72,7 @@ def survey(
     layout = Layout(graph, data=fed)
     placed = Sites(names, lambda site: None).lay_out(layout, 0, Owners(modules.spans), Owners([]))
     gauges = gauged(layout, gauging, sizes)
-    blueprint = Blueprint(layout, fed, constants.noted, originals, names, modules.spans, gauges)
+    blueprint = Blueprint(layout, fed, constants.noted, originals, names, modules.spans, gauges, constants.written)
     return Survey(layout, placed, names, blueprint.plan(), None if stand_ins is not None or gauging else again)
 
 

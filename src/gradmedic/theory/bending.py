@@ -13,6 +13,9 @@ from gradmedic.theory.signal import Signal
 from gradmedic.theory.table import Table, table
 from gradmedic.unheard import unheard
 
+NOTHING = 1e-40
+"""A variance that is none."""
+
 STRAIGHT = 0.02
 """Skewness that makes no difference."""
 
@@ -61,6 +64,8 @@ class Part:
     def tails(self, between: float) -> tuple[Tensor, Tensor]:
         """The kurtosis of values and slopes, for an instance with itself and for two of a correlation."""
         c, at = torch.tensor([1.0, between], dtype=torch.float64), self.moments
+        if self.q < NOTHING:  # as behind a gain of zero: a ratio of roundings
+            return torch.ones(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
         if isinstance(self.kernels, Lopsided):
             values, slopes = (self.kernels.kernel(c, f, f) for f in (VALUE_SQUARED, SLOPE_SQUARED))
         else:

@@ -16,6 +16,7 @@ from gradmedic.theory.handmade import masks_seen, maxima_seen, norms_seen, recog
 from gradmedic.theory.invariants import checked, fitting
 from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
+from gradmedic.theory.propagation.parameters import among_parameters
 from gradmedic.theory.regroup import TangledError
 from gradmedic.theory.signal import Signal, own
 from gradmedic.theory.silent import silences_seen
@@ -121,10 +122,14 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
 def _ruled(flow: Flow, i: int, step: Step) -> Passage:
     if step.op == DATA:
         return Passage((entering(flow.plan, i),), lambda grads: ())
-    rule = rule_of(step.op)
+    rule, inputs = rule_of(step.op), _inputs(flow, step)
+    if not any(isinstance(value, Signal) for value in inputs):
+        passage = among_parameters(step, inputs)
+        if passage is not None:
+            return passage
     if rule is None:
         raise NoRuleError(f"no rule for {step.op}")
-    return rule(step, _inputs(flow, step))
+    return rule(step, inputs)
 
 
 def _failed(flow: Flow, step: Step, error: Exception) -> str:

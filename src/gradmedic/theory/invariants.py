@@ -23,7 +23,7 @@ def checked(step: Step, passage: Passage) -> Passage:
             raise InvariantError(f"a result of shape {list(value.shape)} instead of {list(shape)}")
         if isinstance(value, Signal):
             _consistent(value)
-            if bool(value.k.isnan().any()):
+            if any(bool(t.isnan().any()) for t in (value.k, value.m, value.mean, value.kurtosis)):
                 raise NoRuleError(f"the size of what {step.op} makes is not known")
     return replace(passage, outputs=(*passage.outputs, *[None] * missing))
 

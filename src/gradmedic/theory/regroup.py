@@ -22,6 +22,8 @@ class TangledError(ValueError):
 
 def viewed(x: Signal, shape: Sequence[int]) -> Changed:
     """The same entries in another shape, as `Tensor.view`."""
+    if prod(shape) != prod(x.shape):
+        raise TangledError(f"{list(x.shape)} as {list(shape)}")
     start, backs = x.dims, list[Pullback]()
     x = replace(x, dims=(tuple(chain(*x.dims)),))
     x = _fit(x, 0, [size for size in shape if size > 1], backs)

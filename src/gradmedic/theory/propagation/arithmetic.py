@@ -25,7 +25,7 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
         return replace(passage, back=lambda grads: passage.back(grads)[::-1], elastic=passage.elastic[::-1])
     sign = -1.0 if step.op == "sub" else 1.0
     factor = float(step.attributes.get("alpha", 1.0))
-    inputs = _operands(step, inputs)
+    inputs = operands(step, inputs)
     if step.inputs[0] is not None and step.inputs[0] == step.inputs[-1]:
         return scaled(inputs[0], 1.0 + sign * factor, 2)
     if inputs[1] is None or inputs[0] is None:  # a constant of which nothing is known
@@ -97,7 +97,7 @@ def mul(step: Step, inputs: Sequence[Value]) -> Passage:
     """Second moments of independent factors multiply; each factor's gradient is weighted by the other."""
     if isinstance(other := step.attributes.get("other"), int | float):
         return scaled(inputs[0], float(other), len(inputs))
-    inputs = _operands(step, inputs)
+    inputs = operands(step, inputs)
     if inputs[0] is None or inputs[1] is None:
         raise NoRuleError("a factor is unknown")
     passage = combined(inputs, Pair.product, Pair.weighted)
@@ -148,7 +148,7 @@ def neg(step: Step, inputs: Sequence[Value]) -> Passage:
     return scaled(inputs[0], -1.0, 1)
 
 
-def _operands(step: Step, inputs: Sequence[Value]) -> list[Value]:
+def operands(step: Step, inputs: Sequence[Value]) -> list[Value]:
     """The inputs, with constants of which the law is known as weights."""
     known = step.attributes.get("constants", {})
     return [weight_of(known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]

@@ -106,8 +106,7 @@ def times(grad: Signal, factor: float) -> Signal:
 @rule("pow", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "abs", "sin", "cos", "erf", "atan")
 def function(step: Step, inputs: Sequence[Value]) -> Passage:
     """One such function alone."""
-    kept = tuple((name, step.attributes[name]) for name in ("exponent",) if name in step.attributes)
-    phi = Written((Line(step.op, (-1,), kept),))
+    phi = written(step)
     x = signal(inputs[0])
     out, slope = bent(x, phi) if varies(x) else near(x, phi)
     if not bool(out.k.isfinite().all()):
@@ -118,3 +117,9 @@ def function(step: Step, inputs: Sequence[Value]) -> Passage:
 
     elastic, bends = _elastic(x, phi)
     return one(out, back, elastic=(elastic,), bends=((0, 0, bends),))
+
+
+def written(step: Step) -> Written:
+    """One such function as an activation."""
+    kept = tuple((name, step.attributes[name]) for name in ("exponent",) if name in step.attributes)
+    return Written((Line(step.op, (-1,), kept),))

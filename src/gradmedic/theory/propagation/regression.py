@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gradmedic.theory.normal_nodes import hermite
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
 from gradmedic.theory.propagation.loss import scalar
@@ -105,7 +106,7 @@ def _slopes(f: Signal, loss: Loss, target: Tensor, weight: Any) -> tuple[Tensor,
     """For each entry the means of the slope, of the curvature, and of the slope's square."""
     mean = float(f.share @ f.diagonal(f.mean))
     size = math.sqrt(max(f.square - mean**2, 0.0))
-    nodes, shares = _nodes()
+    nodes, shares = (found.tolist() for found in hermite(NODES))
     sums = [torch.zeros(target.shape, dtype=torch.float64) for _ in range(3)]
     by = torch.ones((), dtype=torch.float64) if weight is None else weight.detach().double().cpu()
     with torch.enable_grad(), unheard():
@@ -116,13 +117,6 @@ def _slopes(f: Signal, loss: Loss, target: Tensor, weight: Any) -> tuple[Tensor,
             sums[1] += share * slope * node / max(size, 1e-300)  # E l'' = E z l' / s (Stein)
             sums[2] += share * slope**2
     return sums[0], sums[1], sums[2]
-
-
-def _nodes() -> tuple[list[float], list[float]]:
-    """Nodes and weights of Gauss and Hermite for a standard normal number."""
-    off = torch.diag(torch.arange(1, NODES, dtype=torch.float64).sqrt(), 1)
-    values, vectors = torch.linalg.eigh(off + off.T)
-    return values.tolist(), (vectors[0] ** 2).tolist()
 
 
 def _target(step: Step, f: Signal) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor
 from gradmedic.theory.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
-from gradmedic.theory.regroup import viewed
-from gradmedic.theory.roles import Changed, Pullback, parted
+from gradmedic.theory.regroup import merged, viewed
+from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, parted
 from gradmedic.theory.signal import UNITS, Atom, Dims, Signal
 
 
@@ -29,6 +29,21 @@ def view(step: Step, inputs: Sequence[Value]) -> Passage:
 def same(step: Step, inputs: Sequence[Value]) -> Passage:
     """The same entries in the same places."""
     return Passage((inputs[0],), lambda grads: grads)
+
+
+@rule("roll", "flip")
+def turned(step: Step, inputs: Sequence[Value]) -> Passage:
+    """The same entries in other places: neighbors stay neighbors, and of groups no more is known than the mean."""
+    if (passage := of_weight(step, inputs)) is not None:
+        return passage
+    x = signal(inputs[0])
+    start, backs = x.dims, []
+    for position, axis in enumerate(x.axes):
+        if axis.groups or axis.shown:
+            x, back = coarsely(x, position)
+            backs.append(back)
+    unturned = chained(backs, start)
+    return one(x, lambda grad: [unturned(grad)])
 
 
 @rule("permute", "transpose", "t", "movedim")
@@ -78,14 +93,15 @@ def part(step: Step, inputs: Sequence[Value]) -> Passage:
     """Some of the entries along a dimension; what is left out has no gradient from here."""
     if (passage := of_weight(step, inputs)) is not None:
         return passage
-    x = signal(inputs[0])
-    dim = step.attributes.get("dim", 0) % len(x.dims)
+    start = signal(inputs[0])
+    dim = step.attributes.get("dim", 0) % len(start.dims)
+    x, unmerged = merged(start, dim) if len(start.dims[dim]) > 1 else (start, _same)
     drops = step.op in ("select", "unbind")
     cut = [_cut(x, dim, places, drops) for places in _places(step, dim, x.shape[dim])]
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         came = [pull(grad) for (_, pull), grad in zip(cut, grads, strict=True) if isinstance(grad, Signal)]
-        return [_sum(came)]
+        return [unmerged(_sum(came))]
 
     return Passage(tuple(out for out, _ in cut), back)
 
@@ -119,8 +135,6 @@ def _cut(x: Signal, dim: int, places: range, drops: bool) -> Changed:
     whole, size = prod(atom.size for atom in x.dims[dim]), len(places)
     if whole == size and not drops:
         return x, _same
-    if len(x.dims[dim]) > 1:
-        raise NoRuleError("a part of a dimension of several kinds")
     back: Pullback = _same
     if not x.dims[dim]:
         out = x

@@ -1,0 +1,81 @@
+"""Rules of single operations, each in a small network, against the mean of many initializations."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sampled import compared
+from torch import Tensor, nn
+
+WIDTH = 64
+
+
+class Between(nn.Module):
+    """Something between two layers, with a parameter of its own."""
+
+    def __init__(self, change: Callable[[Tensor, Tensor], Tensor], out: int = WIDTH) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(32, WIDTH), nn.Linear(out, 10)
+        self.own = nn.Parameter(torch.randn(WIDTH) * 0.1)
+        self.change = change
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(self.change(self.first(x), self.own).flatten(1, -2).mean(1))
+        return out
+
+
+class Standardized(nn.Module):
+    """Weights of mean zero and variance one, as batch norm makes them (BiT, NFNet)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.gain = nn.Parameter(torch.randn(WIDTH, 32) * 3 + 1), nn.Parameter(torch.full((WIDTH,), 0.2))
+        self.last = nn.Linear(WIDTH, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        held = F.batch_norm(self.weight[None], None, None, self.gain, training=True)[0]
+        out: Tensor = self.last(F.linear(x, held).relu().mean(1))
+        return out
+
+
+def products(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores of a token with each, and values, made of different units."""
+    return x.roll(8, -1)[..., :16] @ x.roll(24, -1)[..., :16].transpose(1, 2), x.roll(40, -1)
+
+
+CASES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
+    "a weight plus one": (lambda x, w: x * (1 + w), WIDTH),
+    "a gate of a parameter": (lambda x, w: x * torch.sigmoid(w) + torch.exp(w), WIDTH),
+    "addcmul": (lambda x, w: torch.addcmul(x, x.tanh().detach() * 0 + x.roll(1, -1), w), WIDTH),
+    "baddbmm": (lambda x, w: torch.baddbmm(x, *products(x), beta=0.5, alpha=0.1), WIDTH),
+    "roll": (lambda x, w: x.roll(2, 1), WIDTH),
+    "flip": (lambda x, w: x.flip(1), WIDTH),
+    "picked places": (lambda x, w: x[:, torch.tensor([0, 2, 5])], WIDTH),
+    "repeated places": (lambda x, w: x.repeat_interleave(2, 1), WIDTH),
+    "picked units": (lambda x, w: x[..., torch.arange(0, WIDTH, 2)], WIDTH // 2),
+    "largest unit": (lambda x, w: x * x.amax(-1, keepdim=True), WIDTH),
+    "logsumexp": (lambda x, w: x * x.logsumexp(-1, keepdim=True), WIDTH),
+    "written to": (lambda x, w: (lambda y: y.add_(x.roll(8, -1)))(x.clone()[..., :WIDTH]), WIDTH),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_rule(case: str) -> None:
+    change, out = CASES[case]
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(16, 8, 32, generator=generator), torch.randint(10, (16,), generator=generator)
+    found = compared(lambda: Between(change, out), x, y, inits=16, init=None)
+    assert not found.flow.unknown
+    assert found.worst < 0.1
+    assert found.worst_weight < 0.2
+
+
+def test_standardized_weights() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(16, 8, 32, generator=generator), torch.randint(10, (16,), generator=generator)
+    found = compared(Standardized, x, y, inits=16, init=None)
+    assert not found.flow.unknown
+    assert found.worst < 0.05
+    assert abs(found.weights.pop("gain")) < 0.4  # what arrives there depends on the weights, which no rule knows of
+    assert found.worst_weight < 0.1
