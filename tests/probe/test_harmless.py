@@ -30,7 +30,7 @@ from gradmedic.settings import Settings
 FENCE = {
     *("Probe.__init__", "Probe.__enter__", "Probe.__exit__", "Probe.install", "Probe.close", "Probe._lastly"),
     *("Probe.begin", "Probe.end", "Probe.after_step", "Probe._tell"),
-    *("Lines.__torch_function__", "RecurrentTap._after_forward", "RecurrentTap._arrive"),
+    *("Lines._answer", "Lines.pause", "RecurrentTap._after_forward", "RecurrentTap._arrive"),
 }
 """The fence itself: what catches, or calls what is caught."""
 

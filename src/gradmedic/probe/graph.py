@@ -46,7 +46,7 @@ class Vertex:
 
     @property
     def definition(self) -> Line | None:
-        """Where a function of the user's own is defined: `apply` is no torch function that would be heard of."""
+        """Where a function of the user's own is defined, which is where its code can be changed."""
         code = getattr(getattr(custom_function(self.node), "forward", None), "__code__", None)
         if code is None or code.co_filename.startswith(OURS):
             return None

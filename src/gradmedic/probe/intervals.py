@@ -1,12 +1,11 @@
-"""Which module and which line of the user's code made a node of the graph.
+"""Which module made a node of the graph.
 
-Autograd numbers the nodes of a thread one after another. A module call, or a call of a torch
-function, therefore owns the interval of numbers that were given out while it ran, and the
-innermost interval around a node's number is its owner: no operation has to be wrapped.
+Autograd numbers the nodes of a thread one after another. A module call therefore owns the interval
+of numbers that were given out while it ran, and the innermost interval around a node's number is
+its owner: no operation has to be wrapped.
 """
 
 import os
-import sys
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch.nn.modules import module as hooks
-from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from gradmedic.probe.failures import fenced
@@ -25,11 +23,6 @@ from gradmedic.probe.failures import fenced
 current_number: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
 
 OURS = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
-
-PATIENCE = 20_000
-"""Torch calls without a backward pass after which lines are no longer noted: at about 2 us each
-this is the most that a script which prepares its data with tensors has to pay."""
-
 
 Failed = Callable[[str, BaseException], None]
 """Who is told of a part of ours that failed."""
@@ -45,7 +38,7 @@ class Span(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A torch function that the user's code called, and from where."""
+    """A line of the user's code, and the function of `torch.nn.functional` that it was in, if any."""
 
     function: str
     file: str
@@ -116,55 +109,6 @@ class Modules:
                 self.spans.append(Span(start, current_number(), len(self._stack), module))
                 self.called[id(module)] = module
                 return
-
-
-class Lines(TorchFunctionMode):
-    """Notes which line of the user's code called which torch function."""
-
-    def __init__(self, failed: Failed) -> None:
-        super().__init__()
-        self.failed = failed
-        self.spans: list[Span] = []
-        self.listening = False
-        self._left = PATIENCE
-
-    def start(self) -> None:
-        """Listen from now on, if no mode of the script's is entered: modes must be left in the order of entering."""
-        self.listening = True
-        self._left = PATIENCE
-        entered = map(torch._C._get_function_stack_at, range(torch._C._len_torch_function_stack()))
-        if all(getattr(mode, "stays_below", False) for mode in entered):
-            self.__enter__()  # type: ignore[no-untyped-call]
-
-    def stop(self) -> None:
-        """Stop listening, and leave the stack if we are on top of it; else pass calls through."""
-        self.listening = False
-        depth = torch._C._len_torch_function_stack()
-        if depth and torch._C._get_function_stack_at(depth - 1) is self:
-            self.__exit__(None, None, None)
-
-    def clear(self) -> None:
-        """Forget what was noted."""
-        self.spans.clear()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if not self.listening:
-            return func(*args, **(kwargs or {}))
-        start = current_number()
-        result = func(*args, **(kwargs or {}))
-        self._note(func, start, sys._getframe(1))
-        return result
-
-    @fenced("lines")
-    def _note(self, func: Any, start: int, frame: FrameType) -> None:
-        stop = current_number()
-        user = user_frame(frame) if stop > start else None
-        if user is not None:
-            name = getattr(func, "__name__", str(func)).strip("_")
-            self.spans.append(Span(start, stop, 0, Line(name, user.f_code.co_filename, user.f_lineno)))
-        self._left -= 1
-        if self._left < 0:
-            self.listening = False
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:

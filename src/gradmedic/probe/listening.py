@@ -1,6 +1,7 @@
 """All that listens to a forward pass, put on and taken away together."""
 
-from gradmedic.probe.intervals import Failed, Lines, Modules, Owners
+from gradmedic.probe.intervals import Failed, Modules, Owners
+from gradmedic.probe.lines import Lines
 from gradmedic.probe.recurrent import RecurrentTap
 
 PER_CALL = 4e-6
@@ -13,7 +14,7 @@ class Listening:
     def __init__(self, failed: Failed) -> None:
         self.modules = Modules(failed)
         self.recurrent = RecurrentTap()
-        self._lines = Lines(failed)
+        self.lines = Lines(failed)
         self._compiled = False
         self._active = False
 
@@ -27,7 +28,7 @@ class Listening:
         self.modules.start()
         self.recurrent.install()
         if lines:
-            self._lines.start()
+            self.lines.start()
 
     def end(self) -> None:
         """Listen no more; what was heard stays."""
@@ -35,13 +36,13 @@ class Listening:
             return
         self._active = False
         self.modules.stop()
-        self._lines.stop()
+        self.lines.stop()
         self.recurrent.close()
 
     def forget(self) -> None:
         """Drop what was heard."""
         self.modules.clear()
-        self._lines.clear()
+        self.lines.clear()
 
     def give_up(self) -> None:
         """Never listen again: a hook would break a compiled model into pieces."""
@@ -50,8 +51,8 @@ class Listening:
 
     def cost(self) -> float:
         """Seconds that listening has taken out of the forward pass, by what each call costs."""
-        return PER_CALL * (len(self.modules.spans) + len(self._lines.spans))
+        return PER_CALL * (len(self.modules.spans) + self.lines.count)
 
     def owners(self) -> tuple[Owners, Owners]:
-        """Who made a node: the module, and the line."""
-        return Owners(self.modules.spans), Owners(self._lines.spans)
+        """Who made a node: the module, and the line, where autograd does not keep that itself."""
+        return Owners(self.modules.spans), Owners(self.lines.spans)

@@ -48,7 +48,7 @@ class Probe:
         self._hands = Hands()
         self.failed = Failures(recorder, self._vitals)
         self._reader = Reader(recorder, names, self._people, self._vitals, self._schedule, self.failed, foretelling)
-        self._listening = self._reader.listening
+        self._listening, self.lines = self._reader.listening, self._reader.listening.lines
         self._started: tuple[int, float] | None = None
         self._seat = Seat(self)
         self._quiet = Quiet(self._seat, self._vitals, self._schedule, self._people, self.failed)
@@ -114,6 +114,7 @@ class Probe:
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
         """Take the loss; arm the hooks where this pass is read whole."""
         self._depth += 1
+        self.lines.pause()
         if self._quiet.open:
             self.flush()
         return self._begin(tensors, inputs, frame) if self._depth == 1 else self._nest(tensors)
@@ -161,6 +162,7 @@ class Probe:
     def end(self, look: Look | Pass | None, grads: Any = None) -> None:
         """Collect what the hooks have read."""
         self._depth = max(0, self._depth - 1)
+        self.lines.resume()
         if isinstance(look, Pass):
             look.disarm()
         elif self._depth == 0:

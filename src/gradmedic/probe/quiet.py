@@ -113,7 +113,7 @@ class Quiet:
     def notes(self, loss: Tensor, frame: FrameType) -> bool:
         """Note a pass that begins, and look around where that is due; False if it is to be heard of by others."""
         stream, limit = self._calls.get(place(frame), (None, 0.0))
-        if stream is None or not loss.is_cpu:
+        if stream is None or not self.open or not loss.is_cpu:  # a script may have kept the shortcut
             return False
         step, now, value = self.step, perf_counter(), loss.item()
         looking = bool(self.losses) or step >= self._next or len(self._passes) >= MOST

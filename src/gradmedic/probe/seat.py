@@ -82,7 +82,7 @@ class Seat:
         if torch.autograd.backward is not ours or Tensor.backward is not self._method:
             return False
         self._lane = lane
-        self._shortcut = shortcut(lane, self._method, original)
+        self._shortcut = shortcut(lane, self._method, ours, original)
         Tensor.backward = self._shortcut  # type: ignore[method-assign]
         self._drop("before")
         return True
@@ -141,7 +141,7 @@ class Seat:
                 return original(outputs, inputs, *args, **kwargs)
             inputs = inputs if isinstance(inputs, Tensor) else tuple(inputs)  # a generator can be used once
             if not self._watcher.trains(outputs, _listed(inputs), bool(kwargs.get("create_graph"))):
-                return original(outputs, inputs, *args, **kwargs)
+                return self._apart(original, outputs, inputs, *args, **kwargs)
             look = found = None
             try:
                 look = self._watcher.begin(outputs, inputs, sys._getframe(1))
@@ -155,6 +155,13 @@ class Seat:
                     raise
 
         return grad
+
+    def _apart(self, original: Any, *args: Any, **kwargs: Any) -> Any:
+        self._watcher.lines.pause()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            self._watcher.lines.resume()
 
     def _clip_norm(self, original: Any) -> Any:
         def clip(parameters: Any, max_norm: Any, total_norm: Any, *args: Any, **kwargs: Any) -> Any:

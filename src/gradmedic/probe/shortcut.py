@@ -13,12 +13,12 @@ from types import FrameType, FunctionType, SimpleNamespace, TracebackType
 from typing import Any, Protocol
 from weakref import ref
 
-from torch import Tensor
+from torch import Tensor, autograd
 from torch.optim import Optimizer
 from torch.overrides import has_torch_function_unary
 
 from gradmedic.interruption import let_through
-from gradmedic.probe.torch_internals import STEP_CODE, STEP_COUNTER
+from gradmedic.probe.torch_internals import STEP_CODE, STEP_COUNTER, dispatch_depth, profiled
 
 METHOD = Tensor.backward.__code__
 """What a script calls, which calls `torch.autograd.backward`."""
@@ -85,9 +85,12 @@ def place(frame: FrameType) -> int:
     return id(frame.f_code) + frame.f_lasti
 
 
-def shortcut(lane: Lane, method: Any, backward: Callable[..., None]) -> Callable[..., None]:
-    """A `Tensor.backward` that notes ordinary passes in a lane and calls `backward`; others are torch's `method`'s."""
-    losses, getframe = lane.losses, sys._getframe
+def shortcut(lane: Lane, method: Any, ours: Any, backward: Callable[..., None]) -> Callable[..., None]:
+    """A `Tensor.backward` that notes ordinary passes in a lane and calls `backward`; others are torch's `method`'s.
+
+    So are all while somebody else has put a function in place of `ours`, which torch's method would call.
+    """
+    losses, getframe = lane.losses, sys._getframe, autograd
 
     @wraps(method)
     def shortened(
@@ -95,7 +98,13 @@ def shortcut(lane: Lane, method: Any, backward: Callable[..., None]) -> Callable
     ) -> None:
         ordinary = False
         try:
-            if type(self) is not Tensor or has_torch_function_unary(self):
+            if (
+                type(self) is not Tensor
+                or has_torch_function_unary(self)
+                or dispatch_depth()
+                or profiled()
+                or autograd.backward is not ours
+            ):
                 pass
             elif len(losses) < lane.room:
                 loss, limit = self.item(), lane.limit

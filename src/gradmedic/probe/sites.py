@@ -8,6 +8,7 @@ from torch.nn.modules import activation, dropout, normalization, pooling, sparse
 
 from gradmedic.probe.intervals import Line, Owners
 from gradmedic.probe.layout import Layout
+from gradmedic.probe.lines import line_of
 from gradmedic.probe.names import Names
 from gradmedic.site import Kind, Site
 
@@ -66,7 +67,8 @@ class Sites:
             known = self._anchors.get(anchor) if module is None else None
             key = keys[i] = self._anchors[anchor] = known or self._key(layout, i, stream, module, sites, seen)
             repeats[key] = repeats.get(key, 0) + 1
-            line = lines.of(layout.vertices[i].sequence) or layout.vertices[i].definition
+            vertex = layout.vertices[i]
+            line = vertex.definition or line_of(vertex.node) or lines.of(vertex.sequence)
             site = self._known.get(key)
             if site is None or (site.line is None and line is not None):
                 inputs = tuple(s.id for j in layout.signals[i] if (s := sites[j]) is not None)

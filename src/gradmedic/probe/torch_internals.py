@@ -210,6 +210,18 @@ def function_modes() -> list[Any]:
     return [at(i) for i in range(FUNCTION_STACK.get("depth", int)())]
 
 
+LINES = Capability(
+    Message("this torch does not tell where operations are made: they have no lines"),
+    where="torch.fx.traceback:format_stack",
+    kept="torch.fx.traceback:has_preserved_node_meta",
+    switch="torch:_C.set_anomaly_enabled",
+    check_nan="torch:is_anomaly_check_nan_enabled",
+    metadata="torch:_C._functions.ExpBackward0.metadata",
+)
+LINE_KEY = "traceback_"
+"""Where autograd keeps in a node's metadata what `torch.fx.traceback.format_stack` has told it."""
+
+
 class _NoDispatch:
     """Stands in for a mode of torch's where torch has none to inherit from."""
 
@@ -221,11 +233,16 @@ DISPATCH = Capability(
     Message("this torch has no dispatch modes: nothing can be predicted from a batch, and gm.init does not work"),
     mode="torch.utils._python_dispatch:TorchDispatchMode",
     disable="torch.utils._python_dispatch:_disable_current_modes",
+    depth="torch:_C._len_torch_dispatch_stack",
 )
 DispatchMode: Any = DISPATCH.get("mode", _NoDispatch)
 """What hears of operations as torch dispatches them."""
 without_modes: Callable[[], AbstractContextManager[Any]] = DISPATCH.get("disable", nullcontext)
 """A block in which dispatch modes hear of nothing."""
+
+
+dispatch_depth: Callable[[], int] = DISPATCH.get("depth", int)
+"""How many modes hear of operations as torch dispatches them."""
 
 
 MODULE_HOOKS = Capability(

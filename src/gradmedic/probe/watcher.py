@@ -7,9 +7,15 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch.optim import Optimizer
 
+from gradmedic.probe.lines import Lines
+
 
 class Watcher(Protocol):
     """What the seat reports to. Nothing but a deliberate stop may be raised from it."""
+
+    @property
+    def lines(self) -> Lines:
+        """What notes lines, and rests while gradients are worked out."""
 
     def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Any:
         """A backward pass is about to run; what is returned is handed to `end`."""
