@@ -166,3 +166,18 @@ def test_signals_of_a_script_that_is_over_do_not_reach_the_report(tmp_path: Path
     status, out, err = outcome([*COMMAND, "-o", "report.json"], "trains.py", folder=tmp_path)
     assert (status, out, err) == (0, "", "")
     assert "vanishing-gradient" in (tmp_path / "report.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(f"{name} plain" for name in ("relu", "dropout", "softmax", "module-call", "linear-forward")),
+        *(f"{name} full 3 8" for name in ("cross-entropy", "tensor-backward", "autograd-backward", "autograd-grad")),
+        *(f"{name} full" for name in ("optimizer-step", "clip-norm", "clip-value", "scaler-scale", "scaler-step")),
+        *(f"{name} plain 150 250" for name in ("tensor-backward", "autograd-backward")),
+    ],
+)
+def test_a_wrapper_around_a_function_of_torch_runs_as_often_as_under_python(words: str) -> None:
+    under_python = outcome(PYTHON, "wrappers.py", *words.split())
+    assert outcome(MODULE, "wrappers.py", *words.split()) == under_python
+    assert under_python[0] == 0
