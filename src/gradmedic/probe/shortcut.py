@@ -98,13 +98,8 @@ def shortcut(lane: Lane, method: Any, ours: Any, backward: Callable[..., None]) 
     ) -> None:
         ordinary = False
         try:
-            if (
-                type(self) is not Tensor
-                or has_torch_function_unary(self)
-                or dispatch_depth()
-                or profiled()
-                or autograd.backward is not ours
-            ):
+            seen = dispatch_depth() or profiled() or autograd.backward is not ours
+            if seen or type(self) is not Tensor or has_torch_function_unary(self):
                 pass
             elif len(losses) < lane.room:
                 loss, limit = self.item(), lane.limit
