@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gradmedic.errors import ProbeError, SettingsError
+from gradmedic.interruption import let_through
 from gradmedic.theory.plan import Plan, Step
 
 Named = Callable[[Tensor, Tensor], Tensor]
@@ -82,6 +83,7 @@ def read(file: str) -> Tensor:
     except (OSError, ValueError, RuntimeError, ImportError, EOFError) as error:
         raise SettingsError(f"cannot read targets from {file}: {error}") from None
     except Exception as error:  # torch raises pickle's errors
+        let_through(error)
         raise SettingsError(f"cannot read targets from {file}: {type(error).__name__}") from None
 
 
