@@ -1,5 +1,6 @@
 """Where lines of code belong in a training script: the comment above them says it, and patches go by it."""
 
+import json
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
@@ -61,6 +62,11 @@ def start_loop(names: Sequence[str], weight: str, bias: str = "") -> str:
 def is_named(names: Sequence[str]) -> str:
     """The condition, in code, that `name` is one of these."""
     if len(names) == 1:
-        return f'fnmatch(name, "{names[0]}")' if "*" in names[0] else f'name == "{names[0]}"'
-    told = ", ".join(f'"{name}"' for name in names)
+        return f"fnmatch(name, {quoted(names[0])})" if "*" in names[0] else f"name == {quoted(names[0])}"
+    told = ", ".join(map(quoted, names))
     return f"any(fnmatch(name, one) for one in ({told}))" if "*" in told else f"name in ({told})"
+
+
+def quoted(name: str) -> str:
+    """A name as a string of Python code, whatever is in it."""
+    return json.dumps(name)

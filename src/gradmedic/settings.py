@@ -194,6 +194,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def shortened(text: str) -> str:
+    """The text of a value for a complaint, of which the start is enough."""
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def _reason(error: ValueError) -> str:
     told = str(error)
     return told if told.startswith("must") else "must be a number"

@@ -10,6 +10,7 @@ from functools import cached_property
 from gradmedic.finding import Message
 from gradmedic.patching.source import Change, Source, UnsureError, changed
 from gradmedic.patching.words import Words, imports_of
+from gradmedic.placing import quoted
 
 ALL = '[p for group in {optimizer}.param_groups for p in group["params"]]'
 """What an optimizer moves, where no model of a name is known to hold it."""
@@ -136,4 +137,4 @@ class _Fitting:
         is_own = f"self.{self.model} = " in self.words.source.text  # else a module that is called like the model
         if not isinstance(value, str) or not self.model or is_own or not value.startswith(f"{self.model}."):
             return None
-        return f'"{value.removeprefix(f"{self.model}.")}"'
+        return quoted(value.removeprefix(f"{self.model}."))

@@ -31,6 +31,8 @@ class Hold(Edit):
         stems = {re.split(r"[.\[]", name)[0] for name in names}
         if all("[" in name for name in names):
             return [change for stem in sorted(stems) for change in _registered(training, stem)]
+        if not all(stem.isidentifier() for stem in stems):
+            raise UnsureError(Message("it is not plain where {name} is made", {"name": ", ".join(sorted(stems))}))
         later = _made_later(training, stems)
         if later is not None:
             return _moved(training, later)

@@ -5,13 +5,14 @@ prescription stores, and what a user edits there. The same object treats a runni
 writes the code to keep. Its docstring is its page in the manual.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import MISSING, Field, fields
 from enum import Enum
 from functools import partial
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
@@ -19,7 +20,11 @@ from gradmedic.patient import Patient
 from gradmedic.plugins import discover
 from gradmedic.prescription import Item, Prescription, Value
 from gradmedic.recording import Recording
-from gradmedic.settings import nearest
+from gradmedic.settings import nearest, shortened
+
+LARGEST = sys.float_info.max
+Positive = Annotated[float, (sys.float_info.min, "a number above 0")]
+Count = Annotated[int, (1, "a whole number from 1 on")]
 
 
 class Alters(Enum):
@@ -86,7 +91,7 @@ def remedy_from(item: Item) -> Remedy:
     if item.remedy not in known:
         raise RemedyError(f"nobody knows the remedy {item.remedy!r}{nearest(item.remedy, known)}")
     kind: Any = known[item.remedy]
-    hints, options = get_type_hints(kind), {one.name: one for one in _fields(kind)}
+    hints, options = get_type_hints(kind, include_extras=True), {one.name: one for one in _fields(kind)}
     for key in item.dose:
         if key not in options:
             raise RemedyError(f"{item.remedy} has no dose {key!r}{nearest(key, options)}")
@@ -103,14 +108,25 @@ def _fields(remedy: Any) -> tuple[Field[Any], ...]:
 
 def _fitted(name: str, key: str, value: Value, hint: Any) -> Any:
     """A value out of a file as the field wants it."""
-    told = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if hint in told and type(value) is hint:
-        return value
-    if hint not in told and isinstance(value, list | tuple):
-        return tuple(value)
-    raise RemedyError(f"{key} of {name} must be {told.get(hint, 'a list')}; it is {value!r}")
+    base, *limits = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    told = {float: "a number", int: "a whole number", bool: "true or false", str: "text without control characters"}
+    fits = {
+        float: type(value) in (int, float) and abs(value) <= LARGEST,
+        int: type(value) is int and abs(value) < 2**63,
+        bool: type(value) is bool,
+        str: _is_plain(value),
+    }.get(base, isinstance(value, list | tuple) and all(map(_is_plain, value)))
+    wanted = told.get(base, "a list of names without control characters")
+    for least, words in limits:
+        fits, wanted = fits and value >= least, words
+    if not fits:
+        raise RemedyError(f"{key} of {name} must be {wanted}; it is {shortened(repr(value))}")
+    return base(value) if base in told else tuple(value)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is text that stays on its line, in code and in comments."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _give(item: Item, patient: Patient) -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Call, Patient, Spot
 from gradmedic.patient.spots import spots_of
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class AddEpsilon(Remedy):
     sites: tuple[str, ...]
     """Where, such as "train.py:15/log"."""
 
-    epsilon: float = 1e-6
+    epsilon: Positive = 1e-6
     """The distance to keep."""
 
     @classmethod

@@ -12,7 +12,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.starts import normal, started
 
 
@@ -44,7 +44,7 @@ class BreakSymmetry(Remedy):
     weights: tuple[str, ...]
     """Names of weights, as recordings have them; `*` stands for one part of a name."""
 
-    gain: float = 1.0
+    gain: Positive = 1.0
     """Standard deviation x root of the fan-in."""
 
     @classmethod

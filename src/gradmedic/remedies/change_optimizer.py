@@ -13,7 +13,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient
 from gradmedic.patient.exchange import exchange
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.scaling import scaled
 from gradmedic.settings import nearest
 
@@ -59,7 +59,7 @@ class ChangeOptimizer(Remedy):
     to: str = "AdamW"
     """AdamW, Adam, RMSprop or SGD."""
 
-    rate: float = 1e-3
+    rate: Positive = 1e-3
     """The learning rate in the place of the first one."""
 
     @classmethod
@@ -67,10 +67,13 @@ class ChangeOptimizer(Remedy):
         if any(held.name == "SGD" for held in recording.optimizers.values()):
             yield from (cls(rate=rate) for rate in (1e-3, 3e-3, 1e-2))
 
-    @contextmanager
-    def given_to(self, patient: Patient) -> Iterator[None]:
+    def __post_init__(self) -> None:
+        # The name becomes code: nothing but the name of an optimizer may.
         if self.to not in KINDS:
             raise RemedyError(f"change-optimizer knows no optimizer {self.to!r}{nearest(self.to, KINDS)}")
+
+    @contextmanager
+    def given_to(self, patient: Patient) -> Iterator[None]:
         firsts: dict[int, float] = {}
         undo: list[Callable[[], None]] = []
 

@@ -13,7 +13,7 @@ from gradmedic.norms import percentile, sound_norms, spike_limit
 from gradmedic.patient import Patient
 from gradmedic.rates import is_from_start
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ClipGradNorm(Remedy):
     )
     alters: ClassVar[Alters] = Alters.UPDATE
 
-    max_norm: float
+    max_norm: Positive
     """The L2 norm of all gradients together that a step may have at most."""
 
     @classmethod

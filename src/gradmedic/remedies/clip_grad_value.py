@@ -13,7 +13,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient
 from gradmedic.rates import gradient_sizes
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ClipGradValue(Remedy):
     cures: ClassVar[tuple[str, ...]] = ("loss-spike", "exploding-gradient")
     alters: ClassVar[Alters] = Alters.UPDATE
 
-    limit: float
+    limit: Positive
     """The largest size that an entry may have."""
 
     @classmethod

@@ -12,7 +12,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient
 from gradmedic.rates import is_from_start
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ClipUnits(Remedy):
     cures: ClassVar[tuple[str, ...]] = ("loss-spike", "dead-relu", "exploding-gradient")
     alters: ClassVar[Alters] = Alters.UPDATE
 
-    ratio: float = 0.01
+    ratio: Positive = 0.01
     """The largest gradient of a unit over the size of its weights."""
 
     @classmethod

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import ClassVar, Self
 
 import torch
@@ -12,7 +13,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient
 from gradmedic.rates import weight_sizes
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ClipWeights(Remedy):
     cures: ClassVar[tuple[str, ...]] = ("exploding-gradient",)
     alters: ClassVar[Alters] = Alters.UPDATE
 
-    limit: float
+    limit: Positive
     """The largest size that a weight may have."""
 
     parameters: tuple[str, ...] = ()
@@ -65,7 +66,8 @@ class ClipWeights(Remedy):
             yield
 
     def code(self) -> str:
-        owner = self.parameters[0].partition(".")[0] if self.parameters else "model"
+        stem = self.parameters[0].partition(".")[0] if self.parameters else "model"
+        owner = stem if stem.isidentifier() and not iskeyword(stem) else "model"
         return (
             "# after optimizer.step()\n"
             "with torch.no_grad():\n"

@@ -12,7 +12,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient
 from gradmedic.rates import run_length
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Count, Remedy
 from gradmedic.scaling import scaled
 
 
@@ -38,7 +38,7 @@ class DecayLearningRate(Remedy):
     cures: ClassVar[tuple[str, ...]] = ("loss-spike", "learning-rate-too-high")
     alters: ClassVar[Alters] = Alters.UPDATE
 
-    half_life: int
+    half_life: Count
     """Steps in which the learning rate halves."""
 
     @classmethod

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import sqrt
 from typing import ClassVar, Self
 
 from torch import Generator
@@ -13,7 +12,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.starts import normal, started, table, zero
 
 
@@ -51,7 +50,7 @@ class InitHe(Remedy):
     weights: tuple[str, ...] = ()
     """Names of weights, as recordings have them; `*` stands for one part of a name. Empty: all of them."""
 
-    gain: float = sqrt(2.0)
+    gain: Positive = 2.0**0.5
     """Standard deviation x root of the fan-in."""
 
     @classmethod

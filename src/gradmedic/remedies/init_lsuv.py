@@ -12,7 +12,7 @@ from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.starts import is_distributed, orthogonal, started, zero
 
 ROUNDS = 3
@@ -53,7 +53,7 @@ class InitLsuv(Remedy):
     weights: tuple[str, ...] = ()
     """Names of weights, as recordings have them; `*` stands for one part of a name. Empty: all of them."""
 
-    size: float = 1.0
+    size: Positive = 1.0
     """The root mean square that outputs are to have."""
 
     @classmethod

@@ -12,7 +12,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import is_named
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.starts import identity, orthogonal, started
 
 
@@ -45,7 +45,7 @@ class InitOrthogonal(Remedy):
     weights: tuple[str, ...] = ()
     """Names of weights, as recordings have them; `*` stands for one part of a name. Empty: all recurrent ones."""
 
-    gain: float = 1.0
+    gain: Positive = 1.0
     """The singular values of the matrices."""
 
     identity: bool = False

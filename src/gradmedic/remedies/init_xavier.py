@@ -13,7 +13,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.starts import normal, started, table, zero
 
 
@@ -49,7 +49,7 @@ class InitXavier(Remedy):
     weights: tuple[str, ...] = ()
     """Names of weights, as recordings have them; `*` stands for one part of a name. Empty: all of them."""
 
-    gain: float = 1.0
+    gain: Positive = 1.0
     """Factor on the standard deviation."""
 
     @classmethod

@@ -11,7 +11,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient
 from gradmedic.rates import factors
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.scaling import scaled
 
 
@@ -49,7 +49,7 @@ class LearningRate(Remedy):
     )
     alters: ClassVar[Alters] = Alters.UPDATE
 
-    factor: float
+    factor: Positive
     """What the script's learning rates are multiplied by."""
 
     @classmethod

@@ -10,7 +10,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Call, Patient
 from gradmedic.patient.spots import spots
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.site import Site
 
 
@@ -39,7 +39,7 @@ class ScaleAttention(Remedy):
     sites: tuple[str, ...]
     """Where, such as "train.py:31/softmax"; `*` stands for one part of a name."""
 
-    factor: float
+    factor: Positive
     """What the scores are multiplied by."""
 
     @classmethod

@@ -13,7 +13,7 @@ from gradmedic.globs import folded
 from gradmedic.patient import Patient, Weight
 from gradmedic.placing import start_loop
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 from gradmedic.starts import started
 
 
@@ -45,7 +45,7 @@ class ScaleDown(Remedy):
     weights: tuple[str, ...]
     """Names of weights, as recordings have them; `*` stands for one part of a name."""
 
-    factor: float = 0.1
+    factor: Positive = 0.1
     """What they are multiplied by."""
 
     @classmethod

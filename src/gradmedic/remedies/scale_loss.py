@@ -11,7 +11,7 @@ from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Pass, Patient
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Positive, Remedy
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ScaleLoss(Remedy):
     cures: ClassVar[tuple[str, ...]] = ("gradient-underflow",)
     alters: ClassVar[Alters] = Alters.UPDATE
 
-    scale: float = 65536.0
+    scale: Positive = 65536.0
     """What the loss is multiplied by at first."""
 
     @classmethod

@@ -12,7 +12,7 @@ from gradmedic.finding import Finding
 from gradmedic.patient import Patient
 from gradmedic.rates import is_from_start, run_length
 from gradmedic.recording import Recording
-from gradmedic.remedies import Alters, Remedy
+from gradmedic.remedies import Alters, Count, Remedy
 from gradmedic.scaling import scaled
 
 
@@ -45,7 +45,7 @@ class WarmUp(Remedy):
     )
     alters: ClassVar[Alters] = Alters.UPDATE
 
-    steps: int
+    steps: Count
     """Steps until the whole learning rate."""
 
     @classmethod
