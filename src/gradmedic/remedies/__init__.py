@@ -106,7 +106,7 @@ def _fields(remedy: Any) -> tuple[Field[Any], ...]:
     return fields(remedy)
 
 
-def _fitted(name: str, key: str, value: Value, hint: Any) -> Any:
+def _fitted(name: str, key: str, value: Any, hint: Any) -> Any:
     """A value out of a file as the field wants it."""
     base, *limits = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     told = {float: "a number", int: "a whole number", bool: "true or false", str: "text without control characters"}
