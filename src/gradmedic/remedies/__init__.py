@@ -18,7 +18,7 @@ from gradmedic.errors import RemedyError
 from gradmedic.finding import Finding
 from gradmedic.patient import Patient
 from gradmedic.plugins import discover
-from gradmedic.prescription import Item, Prescription, Value
+from gradmedic.prescription import Item, Prescription
 from gradmedic.recording import Recording
 from gradmedic.settings import nearest, shortened
 
