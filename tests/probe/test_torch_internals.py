@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gradmedic.locale import catalog
-from gradmedic.probe.torch_internals import CAPABILITIES, Capability
+from gradmedic.probe.torch_internals import CAPABILITIES, Capability, is_packed
 
 PATHS = {path: capability for capability in CAPABILITIES for path in capability.paths.values()}
 NOTHING = "nothing"
@@ -62,3 +63,8 @@ def test_what_is_missing_is_named_in_the_report(runs: Runs, path: str) -> None:
 def test_this_torch_has_every_capability(capability: Capability) -> None:
     assert capability.there, f"one of {', '.join(capability.paths.values())} is gone: {capability.lost}"
     assert capability.lost.text in catalog("zh")
+
+
+def test_an_index_saves_tensors_of_several_dimensions() -> None:
+    x, places = torch.ones(3, 4, requires_grad=True), torch.tensor([0, 2])
+    assert not is_packed(x[places, places].grad_fn, "indices")

@@ -84,7 +84,10 @@ def saved(node: Any, name: str) -> Any:
 def is_packed(node: Any, name: str) -> bool:
     """False for a saved tensor that autograd keeps as it is; unpacking others runs code that is not torch's."""
     raw = getattr(node, f"_raw_saved_{name}", None) if SAVED_VALUES.there else None
-    return raw is None or (raw.unpack_hook is not None if PACKING.there else bool(PACKERS))
+    if raw is None or not PACKING.there:
+        return raw is None or bool(PACKERS)
+    several = raw if isinstance(raw, tuple | list) else (raw,)  # of an index the tensors of all dimensions
+    return any(one is not None and one.unpack_hook is not None for one in several)
 
 
 def saved_constants(node: Any) -> list[str]:
