@@ -19,8 +19,7 @@ from torch.nn.modules import module as hooks
 from torch.utils.hooks import RemovableHandle
 
 from gradmedic.probe.failures import fenced
-
-current_number: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
+from gradmedic.probe.torch_internals import current_number
 
 OURS = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
 
