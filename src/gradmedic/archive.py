@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from gradmedic import rows
@@ -25,13 +26,13 @@ def load(folder: str | Path, rank: int | None = None) -> Recording:
         raise RecordingError(f"{folder} has no recording of rank {rank or 0}.")
     try:
         return merged({r: _rank(folder / f"rank-{r:05}", run) for r in ranks})
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise RecordingError(f"{folder} holds rows that are not gradmedic's: {error!r}.") from error
 
 
 def _run(folder: Path) -> dict[str, Any]:
     try:
-        run = json.loads((folder / "run.json").read_bytes(), object_hook=rows.restored)
+        run = json.loads(_bytes(folder / "run.json"), object_hook=rows.restored)
     except OSError:
         raise RecordingError(f"{folder} is not a recording: there is no run.json to be read.") from None
     except ValueError:
@@ -98,9 +99,16 @@ def _segments(folder: Path, table: str) -> Iterator[Row]:
         yield from _rows(path)
 
 
+def _bytes(path: Path) -> bytes:
+    # A link would lead out of the recording, and a pipe never ends.
+    if path.parent.is_symlink() or not S_ISREG(path.lstat().st_mode):
+        raise RecordingError(f"{path} is not a plain file: this is not a recording of gradmedic.")
+    return path.read_bytes()
+
+
 def _rows(path: Path) -> Iterator[Row]:
     try:
-        lines = path.read_bytes().splitlines()
+        lines = _bytes(path).splitlines()
     except FileNotFoundError:  # a table that nothing was written to, or a segment that was just dropped
         return
     yield from filter(None, map(rows.row, lines))

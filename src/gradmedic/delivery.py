@@ -2,6 +2,7 @@
 
 from typing import TextIO
 
+from gradmedic.errors import LaunchError
 from gradmedic.finding import Finding, Severity
 from gradmedic.report import Report
 from gradmedic.settings import Settings
@@ -15,8 +16,14 @@ def write(report: Report, settings: Settings) -> None:
     """Write every output that was asked for."""
     from gradmedic.renderers import render_to
 
+    failed = []
     for output in settings.outputs:
-        render_to(output, report, settings.lang)
+        try:
+            render_to(output, report, settings.lang)
+        except OSError as error:  # the others are written all the same
+            failed.append(f"{output} ({error.strerror or error})")
+    if failed:
+        raise LaunchError(f"cannot write {', '.join(failed)}")
 
 
 def show(report: Report, settings: Settings, stream: TextIO) -> None:

@@ -33,6 +33,9 @@ CROWD = 8192
 WAITING = 2**20
 """Numbers in captures that may wait for the disk, 64 MB of them; further captures are left out."""
 
+MARK = "gradmedic-recording"
+"""The file by which a folder is known to be ours, and to hold nothing that may not be replaced."""
+
 T = TypeVar("T")
 
 
@@ -128,8 +131,11 @@ class Journal:
     def _start(self) -> None:
         if self.rank == 0 and not _replaceable(self.folder / "run.json"):
             raise RecordingError(f"{self.folder} holds a run.json that is not gradmedic's: choose another folder.")
+        folder = self.folder / f"rank-{self.rank:05}"
+        if not _is_ours(folder):
+            raise RecordingError(f"{folder} holds files that are not gradmedic's: choose another folder.")
         try:
-            self._open(self.folder / f"rank-{self.rank:05}")
+            self._open(folder)
         except OSError as error:
             self._fail(error)
             self._tell()
@@ -141,6 +147,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*.jsonl"):
             old.unlink()
+        (folder / MARK).write_text("A recording of gradmedic: the next run into this folder replaces it.\n", "utf-8")
         self._tables = {name: Table(folder / f"{name}.jsonl") for name in rows.TABLES}
         self._vital_history = History(folder, chains.VITALS, (rows.VITALS,), rows.vital_rows)
         self._capture_history = History(folder, chains.CAPTURES, rows.OF_CAPTURES, rows.capture_rows)
@@ -238,6 +245,15 @@ def _replaceable(file: Path) -> bool:
     except OSError:
         return True
     except ValueError:
+        return False
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return (folder / MARK).is_file() or not any(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):  # the latter is told when it cannot be written
+        return True
+    except OSError:
         return False
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from linecache import getline
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -106,6 +107,8 @@ class Recorder:
 
     def close(self, **facts: Any) -> None:
         """End the recording with facts that are known only now."""
+        if lines := self._lines():
+            facts["lines"] = lines
         self._run |= facts
         if self._journal:
             self._journal.close(**facts)
@@ -122,6 +125,14 @@ class Recorder:
             events=[event for _, event in sorted(self._events.values(), key=itemgetter(0))] + self._failures(),
             run=dict(self._run),
         )
+
+    def _lines(self) -> dict[str, str]:
+        """The lines of source that a report may quote: whoever judges the recording later opens no other file."""
+        spots = {(site.file, site.line) for site in self._sites.values()}
+        spots |= {(stream.file, stream.line) for stream in self._streams.values()}
+        spots |= {(event.data.get("file"), event.data.get("line")) for _, event in self._events.values()}
+        told = {f"{file}:{line}": getline(file, line).strip() for file, line in spots if file and line}
+        return {spot: line for spot, line in sorted(told.items()) if line}
 
     def _failures(self) -> list[Event]:
         failure = self._journal.failure if self._journal else None

@@ -7,11 +7,11 @@ type of the column. In nested values (options, data of events) it is {"nonfinite
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from functools import cache
 from itertools import zip_longest
 from math import isfinite
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gradmedic.ledger import Entry, Ledger
 from gradmedic.recording import Capture, Vital
@@ -78,12 +78,37 @@ def restored(parsed: Row) -> Any:
 def fact(cls: type[T], row: Row) -> T:
     """The dataclass that a row was made of; columns that it does not know are left out."""
     known = _columns(cls)  # type: ignore[arg-type]
-    return cls(**{column: _typed(column, value) for column, value in row.items() if column in known})
+    return cls(
+        **{column: _checked(column, _typed(column, v), known[column]) for column, v in row.items() if column in known}
+    )
 
 
 @cache
-def _columns(cls: type) -> frozenset[str]:
-    return frozenset(f.name for f in fields(cls))
+def _columns(cls: type) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {name: hint for name, hint in hints.items() if get_origin(hint) is not ClassVar}
+
+
+def _checked(column: str, value: Any, hint: Any) -> Any:
+    if not _is(value, hint):
+        raise ValueError(f"{column} is {value!r:.60}")
+    return value
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Whether a value out of a row is of a column's type."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_is(value, one) for one in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_is(one, inner[0]) for one in value)
+    if origin is not None:
+        return isinstance(value, Mapping) and all(_is(one, inner[1]) for one in value.values())
+    if hint is float:
+        return type(value) is float or (type(value) is int and abs(value) < 10**308)
+    if hint is Any or not isinstance(hint, type):
+        return True
+    return isinstance(value, hint) and not (hint is int and isinstance(value, bool))
 
 
 def vital_rows(index: int, vital: Vital) -> list[tuple[str, str]]:
@@ -96,7 +121,8 @@ def vital_rows(index: int, vital: Vital) -> list[tuple[str, str]]:
 
 def vital(row: Row) -> Vital:
     """The vital that a row was made of."""
-    return Vital(**{column: row[column] for column in Vital._fields if column in row})
+    hints = _columns(Vital)
+    return Vital(**{c: _checked(c, row[c], hints[c]) for c in Vital._fields if c in row})
 
 
 def capture_rows(index: int, capture: Capture) -> Iterator[tuple[str, str]]:
@@ -124,14 +150,14 @@ def capture(row: Row, parts: Mapping[str, list[Row]]) -> Capture:
     times: dict[int, list[int]] = {}
     for part in parts[PROFILES]:
         if part["grad_rms"] is not None:
-            profiles.setdefault(part["site"], []).append(part["grad_rms"])
+            profiles.setdefault(part["site"], []).append(_checked("grad_rms", part["grad_rms"], float))
         if part["time"] is not None:
-            times.setdefault(part["site"], []).append(part["time"])
+            times.setdefault(part["site"], []).append(_checked("time", part["time"], int))
     return Capture(
-        row["step"],
-        row["stream"],
-        row["time"],
-        row["loss"],
+        _checked("step", row["step"], int),
+        _checked("stream", row["stream"], int),
+        _checked("time", row["time"], float),
+        _checked("loss", row["loss"], float | None),
         sites={part["site"]: _readings(part) for part in parts[SITE_READINGS]},
         parameters={part["parameter"]: _readings(part) for part in parts[PARAMETER_READINGS]},
         profiles=profiles,
@@ -141,11 +167,11 @@ def capture(row: Row, parts: Mapping[str, list[Row]]) -> Capture:
 
 
 def _readings(row: Row) -> dict[str, float]:
-    return {column: number for column, number in row.items() if column not in KEYS and number is not None}
+    return {c: _checked(c, number, float) for c, number in row.items() if c not in KEYS and number is not None}
 
 
 def _ledger(rows: list[Row]) -> Ledger:
-    start = next(row["decades"] for row in rows if row["role"] == "start")
+    start = next(_checked("decades", row["decades"], float) for row in rows if row["role"] == "start")
     entries = tuple(fact(Entry, row) for row in rows if row["role"] == "entry")
     cut = next((fact(Entry, row) for row in rows if row["role"] == "cut"), None)
     return Ledger(rows[0]["target"], entries, start, cut)

@@ -226,6 +226,8 @@ def _project_tables(folder: Path) -> Iterator[tuple[Path, Mapping[str, object]]]
             tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{file} is not valid TOML: {error}") from None
+        if not isinstance(tool, Mapping) or not isinstance(tool.get("gradmedic", {}), Mapping):
+            raise SettingsError(f"{file}: tool.gradmedic must be a table, written once as [tool.gradmedic]")
         if "gradmedic" in tool:
             yield file, tool["gradmedic"]
             return

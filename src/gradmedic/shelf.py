@@ -124,6 +124,10 @@ def append(path: Path, lines: Iterable[str]) -> None:
 
 def replace(path: Path, text: str) -> None:
     """Put a new file in the place of another one, at once."""
-    beside = path.with_suffix(".new")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

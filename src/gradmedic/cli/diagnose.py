@@ -14,11 +14,10 @@ from gradmedic.cli.options import settings_from, shared_options
 def diagnose(folder: str, assigned: tuple[str, ...], **flags: Any) -> int:
     """Judge an old recording again, made by `gradmedic run --record DIR`."""
     from gradmedic import delivery
-    from gradmedic.archive import load
-    from gradmedic.judge import judge
+    from gradmedic.verbs.diagnose import diagnose as verb
 
     settings = settings_from(assigned, **flags)
-    report = judge(load(folder), settings)
+    report = verb(folder, settings)
     delivery.write(report, settings)
     if not settings.quiet:
         delivery.show(report, settings, sys.stdout)

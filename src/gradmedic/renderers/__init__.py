@@ -12,6 +12,7 @@ from typing import ClassVar
 from gradmedic.errors import SettingsError
 from gradmedic.plugins import discover
 from gradmedic.report import Report
+from gradmedic.shelf import replace
 
 
 class Renderer(ABC):
@@ -43,4 +44,4 @@ def render_to(path: str | Path, report: Report, lang: str = "en") -> None:
     """Write a report to a file, in the format that its suffix asks for."""
     text = renderer_for(path).render(report, lang)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(text, encoding="utf-8")
+    replace(Path(path), text)

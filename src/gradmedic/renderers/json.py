@@ -104,7 +104,7 @@ def _run(report: Report) -> dict[str, Any]:
     steps, captures, share = totals(report.recording)
     tallies = report.recording.tallies
     return {
-        **report.recording.run,
+        **{key: value for key, value in report.recording.run.items() if key != "lines"},
         "steps": steps,
         "captures": captures,
         "seconds": tallies.get("seconds"),

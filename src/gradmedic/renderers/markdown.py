@@ -50,7 +50,7 @@ def _finding(report: Report, finding: Finding, lang: str, level: int) -> Iterato
     yield f"{'#' * level} {mark} {_(finding.severity.name)}{_(': ')}{words.title(finding.rule, lang)}"
     yield from ("", f"**{_('Verdict')}** {say(finding.message, lang)} · {words.since(finding, lang)}", "")
     if finding.places:
-        yield from (*_places(finding, lang), "")
+        yield from (*_places(report, finding, lang), "")
     yield from (f"**{_('Why')}** {say(finding.why, lang)}", "")
     if level == 2 and finding.severity > Severity.NOTE:
         yield from _picture(report, finding, lang)
@@ -60,10 +60,10 @@ def _finding(report: Report, finding: Finding, lang: str, level: int) -> Iterato
         yield from _finding(report, consequence, lang, level + 1)
 
 
-def _places(finding: Finding, lang: str) -> Iterator[str]:
+def _places(report: Report, finding: Finding, lang: str) -> Iterator[str]:
     for place in finding.places:
         where = ", ".join(f"`{part}`" for part in (words.name_of(place, lang), words.spot(place)) if part)
-        source = words.source_line(place)
+        source = words.source_line(report, place)
         yield f"- {where}" + (f": `{source}`" if source else "")
 
 

@@ -104,7 +104,7 @@ class Screen:
             name = words.name_of(place, self.lang)
             name = self._("{name} and {n} more").format(name=name, n=others) if others else name
             where = fitting(filter(None, (name, words.spot(place))), self._room, "  ")
-            source = words.source_line(place)
+            source = words.source_line(self.report, place)
             line = f"{where} {self.glyphs.edge} {source}" if source else where
             yield Text(cropped(line, self._room), "cyan")
 

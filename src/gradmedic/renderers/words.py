@@ -1,7 +1,7 @@
 """Sentences and numbers that several renderers put on their screens."""
 
 import linecache
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite, log10
 from pathlib import Path
 from statistics import median
@@ -64,8 +64,11 @@ def since(finding: Finding, lang: str) -> str:
     return _("since step {step}").format(step=finding.since_step) if finding.since_step else _("from the start")
 
 
-def source_line(place: Place) -> str:
-    """The user's own line, or the empty string where the file cannot be read."""
+def source_line(report: Report, place: Place) -> str:
+    """The user's own line: as it was recorded, or of the file where the run is our own."""
+    lines = report.recording.run.get("lines")
+    if isinstance(lines, Mapping):
+        return str(lines.get(place.at, ""))
     return linecache.getline(place.file, place.line).strip() if place.file and place.line else ""
 
 

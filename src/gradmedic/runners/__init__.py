@@ -4,6 +4,7 @@ A runner is made for a script and works inside of a `with` block, at whose end n
 left running. Third parties announce theirs under the entry point group `gradmedic.runners`.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -24,6 +25,10 @@ class Runner(ABC):
         self.script = script
         self.jobs = jobs
         self.metric = metric
+        try:
+            re.compile(metric or "")
+        except re.error as error:
+            raise SettingsError(f"--metric {metric}: not a regular expression ({error})") from None
 
     @abstractmethod
     def open(self) -> None:

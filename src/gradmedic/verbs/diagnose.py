@@ -1,6 +1,7 @@
 """Judge a recording again: no training, no torch."""
 
 import os
+from dataclasses import replace
 
 from gradmedic.archive import load
 from gradmedic.judge import judge
@@ -16,4 +17,6 @@ def diagnose(recording: Recording | str | os.PathLike[str], settings: Settings |
     """
     if not isinstance(recording, Recording):
         recording = load(os.fspath(recording))
-    return judge(recording, settings)
+    lines = recording.run.get("lines")  # a recording may name any file: none of them is opened
+    run = {**recording.run, "lines": lines if isinstance(lines, dict) else {}}
+    return judge(replace(recording, run=run), settings)
