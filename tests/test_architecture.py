@@ -17,7 +17,7 @@ SOURCE = Path(gradmedic.__file__).parent
 
 # From the ground up. A part may import parts of lower lines, and those left of it in its own.
 FLOORS = {
-    "ground": "errors interruption plugins settings shadows surroundings unheard",
+    "ground": "errors atomic_write interruption plugins settings shadows surroundings unheard",
     "facts": "site ledger recording finding progress report sketch placing prescription checkup trial prediction",
     "accounts": "scoring pairs units treatment curves comparison agreement budget length results",
     "store": "background chains shelf rows journal recorder merging archive",
@@ -25,8 +25,8 @@ FLOORS = {
     "locale rules judge",
     "voices": "patching renderers explain sinks",
     "body": "activations theory probe init patient starts scaling clip remedies batches",
-    "start": "arrival seeds sigterm exits stage delivery lookout session foresight launch warmup forkserver attempt "
-    "runners copies",
+    "start": "arrival seeds sigterm exits stage delivery lookout session foresight launch warmup isolation scratch "
+    "excerpt supervisor forkserver attempt runners copies",
     "proof": "candidates refining joining trials counterfactual ranking search swaps contest",
     "verbs": "manual verbs",
     "doors": "cli integrations",

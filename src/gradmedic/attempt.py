@@ -1,6 +1,7 @@
 """One trial in a folder of its own: what the run is told before it starts, and what it has left behind."""
 
-import re
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -9,13 +10,21 @@ from typing import Any
 from gradmedic.archive import load
 from gradmedic.checkup import Checkup
 from gradmedic.errors import RecordingError
+from gradmedic.isolation import Isolation, Place
 from gradmedic.outcome import is_contest
 from gradmedic.recording import Recording
 from gradmedic.settings import Settings
+from gradmedic.supervisor import METRIC
 from gradmedic.trial import Ended, Outcome, Script, Series, Trial
 
 
-def job(script: Script, trial: Trial, folder: Path) -> dict[str, Any]:
+def place_of(script: Script, folder: Path) -> Place:
+    """Where a script is run; `folder` gets everything that comes of it, and one beside it what it writes itself."""
+    output, layers = str(folder), f"{folder}-written"
+    return Place(script.target, os.path.abspath(script.folder), output, layers, script.as_module)
+
+
+def job(script: Script, trial: Trial, folder: Path, isolation: Isolation, metric: str | None = None) -> dict[str, Any]:
     """What a forkserver is told to run; `folder` gets everything that comes of it."""
     folder.mkdir(parents=True, exist_ok=True)
     remedies = folder / "prescription.toml"
@@ -29,12 +38,12 @@ def job(script: Script, trial: Trial, folder: Path) -> dict[str, Any]:
         trial=not trial.observed,
         prescription=None if trial.is_control else str(remedies),
     )
-    where = {"target": script.target, "args": script.args, "as_module": script.as_module, "folder": script.folder}
-    limits = {"seconds": trial.seconds, "memory": trial.memory}
-    return {**where, **limits, "settings": asdict(settings), "output": str(folder)}
+    where = {"place": asdict(place_of(script, folder)), "isolation": isolation, "args": script.args}
+    what = {"text": script.text, "metric": metric, "settings": asdict(settings)}
+    return {**where, **what, "seconds": trial.seconds, "memory": trial.memory}
 
 
-def outcome(trial: Trial, folder: Path, answer: Mapping[str, Any], metric: str | None = None) -> Outcome:
+def outcome(trial: Trial, folder: Path, answer: Mapping[str, Any]) -> Outcome:
     """What came of a trial, from the recording in its folder and the answer of the forkserver."""
     try:
         recording = load(folder / "recording")
@@ -47,7 +56,7 @@ def outcome(trial: Trial, folder: Path, answer: Mapping[str, Any], metric: str |
         trial,
         ended,
         series_of(recording),
-        metric=_metric(folder, metric),
+        metric=_metric(folder),
         steps=steps,
         seconds=float(answer["seconds"]),
         startup=float(answer["seconds"]) - _trained(recording),
@@ -84,15 +93,11 @@ def _trained(recording: Recording) -> float:
     return times[-1] - times[0] if times else 0.0
 
 
-def _metric(folder: Path, expression: str | None) -> float | None:
-    """What the expression finds last in the output; None where that is no number."""
-    if expression is None:
-        return None
-    found = re.findall(expression, _text(folder / "stdout.txt"), flags=re.MULTILINE)
+def _metric(folder: Path) -> float | None:
+    """What the user's expression has found last in the output; None where that is no number."""
     try:
-        last = found[-1]
-        return float(last if isinstance(last, str) else last[0])
-    except (IndexError, ValueError):
+        return float(json.loads((folder / METRIC).read_bytes()))
+    except (OSError, ValueError, TypeError):
         return None
 
 

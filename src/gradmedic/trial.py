@@ -15,12 +15,18 @@ from gradmedic.settings import Settings
 
 @dataclass(frozen=True)
 class Script:
-    """What is run, and where: the words behind `python`, and the folder that they are said in."""
+    """What is run, and where: the words behind `python`, and the folder that they are said in.
+
+    `in_place` lets it write its files there. `text` is what a file holds in a run, other than it does:
+    its path, and its bytes as Latin-1.
+    """
 
     target: str
     args: tuple[str, ...] = ()
     as_module: bool = False
     folder: str = "."
+    in_place: bool = False
+    text: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def train(steps: int = 30, end: float = 0.0) -> None:
@@ -40,6 +41,27 @@ def spawn() -> None:
     train()
 
 
+def detach() -> None:
+    """Start a process in a session of its own, and one whose parent is gone at once."""
+    leave = "import os, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); time.sleep(60)"
+    command = [sys.executable, "-c", leave, sys.argv[2]]
+    subprocess.Popen(command, start_new_session=True)
+    twice = f"import subprocess; subprocess.Popen({command!r}, start_new_session=True)"
+    subprocess.run([sys.executable, "-c", twice], check=True)
+    known = Path(sys.argv[2])
+    while not known.exists() or len(known.read_text().split()) < 2:
+        time.sleep(0.05)
+
+
+def flood() -> None:
+    print("accuracy 0.25")
+    for _ in range(200):
+        sys.stdout.write("y" * 2**20)
+    print("\naccuracy 0.75")
+    for _ in range(200):
+        sys.stdout.write("y" * 2**20)
+
+
 def once() -> None:
     """Kill the process that has asked for this run, but only the first time."""
     leave_pid()
@@ -47,10 +69,14 @@ def once() -> None:
         first = len(file.read().split()) == 1
     train()
     if first:
-        with open(f"/proc/{os.getppid()}/stat", encoding="ascii") as file:
-            asking = int(file.read().rsplit(")", 1)[1].split()[1])
-        os.kill(asking, signal.SIGKILL)
+        server = parent_of(os.getppid())
+        os.kill(parent_of(server), signal.SIGKILL)
         time.sleep(60)
+
+
+def parent_of(pid: int) -> int:
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rsplit(")", 1)[1].split()[1])
 
 
 def main() -> None:
@@ -76,6 +102,17 @@ def main() -> None:
             os._exit(7)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "detach":
+            detach()
+            train()
+        case "detach-and-hang":
+            detach()
+            train()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(60)
+        case "flood":
+            train()
+            flood()
         case "once":
             once()
         case "spawn":

@@ -21,7 +21,7 @@ PATIENTS = str(Path(__file__).parent / "patients.py")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     """One runner for all tests: its server takes seconds to start."""
     folder = str(tmp_path_factory.mktemp("work"))
-    with Local(Script(PATIENTS, folder=folder), jobs=2, metric=r"accuracy (\S+)") as runner:
+    with Local(Script(PATIENTS, folder=folder, in_place=True), jobs=2, metric=r"accuracy (\S+)") as runner:
         yield runner
 
 
@@ -120,6 +120,24 @@ def test_what_a_trial_has_started_ends_with_it(local: Local, tmp_path: Path) -> 
     assert alive(tmp_path / "pids") == []
 
 
+def test_what_a_trial_has_started_in_a_session_of_its_own_ends_with_it(local: Local, tmp_path: Path) -> None:
+    [found] = run(local, "detach", file=tmp_path / "pids")
+    assert found.ended is Ended.FINISHED
+    assert len((tmp_path / "pids").read_text().split()) == 2
+    assert alive(tmp_path / "pids") == []
+
+
+def test_a_detached_child_of_a_trial_that_does_not_listen_is_killed_too(local: Local, tmp_path: Path) -> None:
+    [found] = run(local, "detach-and-hang", Trial(seconds=3), file=tmp_path / "pids")
+    assert found.ended is Ended.TIMED_OUT
+    assert alive(tmp_path / "pids") == []
+
+
+def test_of_a_flood_of_output_the_metric_is_still_the_last_one(local: Local) -> None:
+    [found] = run(local, "flood")
+    assert found.metric == 0.75
+
+
 def test_who_stops_listening_ends_the_trials_under_way(local: Local, tmp_path: Path) -> None:
     local.script = replace(local.script, args=("slow", str(tmp_path / "pids")))
     trials = local.run([Trial(steps=1), Trial(), Trial(), Trial()])
@@ -146,18 +164,29 @@ HALF_WAY = """
 import sys
 from gradmedic.runners.local import Local
 from gradmedic.trial import Script, Trial
-with Local(Script(sys.argv[1], ("slow", sys.argv[2])), jobs=2) as runner:
+with Local(Script(sys.argv[1], ("slow", sys.argv[2]), in_place=True), jobs=2) as runner:
     for outcome in runner.run([Trial(steps=1), Trial(), Trial()]):
         print("one is done", flush=True)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_no_child_is_left_when_the_one_who_asked_is_gone(number: signal.Signals, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HALF_WAY, PATIENTS, str(tmp_path / "pids")]
-    asking = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    (tmp_path / "temporary").mkdir()
+    asking = subprocess.Popen(
+        [sys.executable, "-c", HALF_WAY, PATIENTS, str(tmp_path / "pids")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+        start_new_session=True,
+    )
     assert asking.stdout is not None
     assert asking.stdout.readline() == b"one is done\n"
     os.kill(asking.pid, number)
     asking.communicate(timeout=30)
     assert alive(tmp_path / "pids") == []
+    for _ in range(50):
+        if not (left := [*(tmp_path / "temporary").glob("gradmedic*")]):
+            break
+        time.sleep(0.1)
+    assert left == []

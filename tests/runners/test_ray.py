@@ -22,7 +22,7 @@ PATIENTS = str(Path(__file__).parent / "patients.py")
 
 def cluster(folder: Path, mode: str, jobs: int = 1) -> Ray:
     """A cluster on this machine that runs one of the patients."""
-    return Ray(Script(PATIENTS, (mode, str(folder / "pids")), folder=str(folder)), jobs=jobs)
+    return Ray(Script(PATIENTS, (mode, str(folder / "pids")), folder=str(folder), in_place=True), jobs=jobs)
 
 
 def losses(runner: Runner, *trials: Trial) -> dict[int, Any]:

@@ -1,5 +1,6 @@
 """A prescription becomes a patch that is tried before it is believed: on scripts that really train."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradmedic.agreement import Degree
-from gradmedic.errors import LaunchError, SettingsError
+from gradmedic.errors import LaunchError
 from gradmedic.prescription import Evidence, Item, Prescription
 from gradmedic.trial import Script
 from gradmedic.verbs.patch import Patched, patch, version_of
@@ -102,13 +103,53 @@ def test_the_rate_of_another_version_of_the_script_is_left(folder: Path) -> None
     assert [left.item.remedy for left in patch(treated, check=False).patch.left] == ["learning-rate"]
 
 
-def test_applying_keeps_the_old_script_and_never_an_older_one(folder: Path) -> None:
+def test_applying_keeps_the_old_script_under_the_next_free_name_with_its_mode_and_owner(folder: Path) -> None:
+    script = folder / "train.py"
+    script.chmod(0o750)
+    owner = (4711, 4712) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    os.chown(script, *owner)
+    (folder / "train.py.orig").write_text("somebody's only good version")
     found = patch(SLOWER, check=False)
-    assert found.apply().name == "train.py.orig"
-    assert (folder / "train.py.orig").read_text() == SICK
-    assert (folder / "train.py").read_text() == found.patch.text
-    with pytest.raises(SettingsError, match=r"train\.py\.orig is there already"):
-        found.apply()
+    assert found.apply().name == "train.py.orig.1"
+    assert (folder / "train.py.orig").read_text() == "somebody's only good version"
+    assert (folder / "train.py.orig.1").read_text() == SICK
+    assert script.read_text() == found.patch.text
+    for file in (script, folder / "train.py.orig.1"):
+        known = file.stat()
+        assert (known.st_mode & 0o7777, known.st_uid, known.st_gid) == (0o750, *owner)
+    assert found.apply().name == "train.py.orig.2"
+
+
+FULL = """
+import resource, signal, sys
+from gradmedic.prescription import Prescription
+from gradmedic.verbs.patch import patch
+from gradmedic.errors import LaunchError
+found = patch(Prescription.load("p.toml"), "train.py", check=False)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    found.apply()
+except LaunchError as error:
+    print(error)
+"""
+
+
+def test_where_the_disk_is_full_the_script_stays_as_it_is_and_the_next_try_is_free(folder: Path) -> None:
+    SLOWER.save("p.toml")
+    before = sorted(folder.iterdir())
+    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
+    assert done.stdout == f"cannot write {folder / 'train.py'}, which is as it was: File too large\n"
+    assert (folder / "train.py").read_text() == SICK
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_link_to_the_script_stays_a_link(folder: Path) -> None:
+    (folder / "train.py").rename(folder / "real.py")
+    (folder / "train.py").symlink_to("real.py")
+    found = patch(SLOWER, check=False)
+    assert found.apply().read_text() == SICK
+    assert (folder / "train.py").is_symlink()
+    assert (folder / "real.py").read_text() == found.patch.text
 
 
 @pytest.mark.parametrize("raw", [b"# -*- coding: latin-1 -*-\nx = '\xe9'\n", b"\xef\xbb\xbfx = 'utf-8 with a mark'\n"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
 from gradmedic.cli.ticker import Ticker
 from gradmedic.errors import SettingsError
 from gradmedic.surroundings import terminal
@@ -34,6 +34,7 @@ SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
 @click.option("--metric-goal", type=click.Choice(["max", "min"]), default="max", show_default=True)
 @click.option("--runner", default="local", show_default=True, help="Where runs are made: local, ray.")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write it too: .json .md .txt")
+@IN_PLACE
 @LANGUAGE
 @click.argument("target")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
@@ -48,7 +49,7 @@ def compare(
 ) -> int:
     """Train a PyTorch script, unchanged, with each activation in its hidden places, and rank them.
 
-    Each run is a fresh process in this folder: files that the script writes are written again. With
+    Each run is a fresh process that sees this folder as it is; what the script writes is thrown away. With
     -o, outcomes are kept beside the first file; the same command resumes where it was ended.
     """
     from rich.console import Console

@@ -17,6 +17,7 @@ SEVERITY = click.Choice([severity.word for severity in Severity])
 Command = Callable[..., Any]
 
 LANGUAGE = click.option("--lang", type=click.Choice(["en", "zh"]), help="Language of the report.")
+IN_PLACE = click.option("--in-place", is_flag=True, help="Let each trial write into your folder.  [keep it as it is]")
 SHARED: Sequence[Callable[[Command], Command]] = (
     click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the report: .json .md .txt"),
     click.option("--fail-on", type=SEVERITY, help="Exit with 3 if something that severe was found."),

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
 from gradmedic.surroundings import terminal
 
 UNSURE = 1
@@ -14,10 +14,13 @@ UNSURE = 1
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as for python -m.")
 @click.option("-o", "--output", metavar="FILE", help="Write the diff: for `patch -p0` and `git apply`.")
-@click.option("--apply", "applied", is_flag=True, help="Change the script; the old one is kept as TARGET.orig.")
+@click.option(
+    "--apply", "applied", is_flag=True, help="Change the script; the old one is kept beside it as TARGET.orig."
+)
 @click.option("--check/--no-check", default=True, help="Run the patched script and the trial, and compare.  [check]")
 @click.option("--minutes", type=float, default=3.0, show_default=True, help="Time for the three runs of the check.")
 @click.option("--steps", type=int, metavar="N", help="Steps of each run. [as time allows]")
+@IN_PLACE
 @LANGUAGE
 @click.argument("prescription")
 @click.argument("target", required=False, default="")
@@ -40,7 +43,7 @@ def patch(
     from rich.console import Console
 
     from gradmedic.prescription import Prescription
-    from gradmedic.renderers.patch import show_diff, tell
+    from gradmedic.renderers.patch import show_diff, tell, tell_kept
     from gradmedic.verbs.patch import patch as verb
 
     settings = settings_from((), lang=lang)
@@ -51,5 +54,5 @@ def patch(
         show_diff(found.diff, Console(_environ=terminal()))
     tell(found, settings.lang, Console(stderr=True, _environ=terminal()))
     if applied and found.holds:
-        found.apply()
+        tell_kept(found.apply(), settings.lang, Console(stderr=True, _environ=terminal()))
     return 0 if found.holds else UNSURE

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
 from gradmedic.cli.ticker import Ticker
 from gradmedic.surroundings import terminal
 
@@ -28,6 +28,7 @@ from gradmedic.surroundings import terminal
 @click.option("--patch", "as_patch", is_flag=True, help="Print the remedy as code, too, and as a patch of the script.")
 @click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="As rules.dead-relu.share=0.5")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out.")
+@IN_PLACE
 @LANGUAGE
 @click.argument("target")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
@@ -42,8 +43,8 @@ def treat(
 ) -> int:
     """Try remedies on a PyTorch script, unchanged, and keep the one that is proved to help.
 
-    Each trial runs the script in a fresh process, in this folder: files that it writes are written
-    again. Outcomes are kept beside the prescription; the same command resumes where it was ended.
+    Each trial runs the script in a fresh process that sees this folder as it is; what it writes is
+    thrown away. Outcomes are kept beside the prescription; the same command resumes where it was ended.
     """
     from rich.console import Console
 
@@ -60,11 +61,12 @@ def treat(
     ticker.clear()
     show(found, settings.lang, Console(_environ=terminal()), how["output"] if found.prescription else None)
     if as_patch and found.prescription is not None and not found.interrupted:
-        show_patch(found, target, args, how["as_module"], settings.lang)
+        as_before = {key: how[key] for key in ("as_module", "in_place")}
+        show_patch(found, target, args, settings.lang, **as_before)
     return 130 if found.interrupted else 0
 
 
-def show_patch(found: Any, target: str, args: tuple[str, ...], as_module: bool, lang: str) -> None:
+def show_patch(found: Any, target: str, args: tuple[str, ...], lang: str, **how: Any) -> None:
     """Print the prescription as code and as a patch of the script, which is tried before."""
     from rich.console import Console
 
@@ -73,5 +75,5 @@ def show_patch(found: Any, target: str, args: tuple[str, ...], as_module: bool, 
 
     control = replace(found.control.runs[0], recording=found.before.recording)
     seen = Seen(control, found.chosen.arm.runs)
-    written = patch(found.prescription, target, args, as_module=as_module, seen=seen)
+    written = patch(found.prescription, target, args, seen=seen, **how)
     show(written, found.prescription.code(), lang, Console(_environ=terminal()))

@@ -1,6 +1,7 @@
 """The screen of a patch: the diff, what was left out of it and why, and how the patched script trained."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console, RenderableType
@@ -57,6 +58,12 @@ def tell(written: Written, lang: str, console: Console) -> None:
     emit(console, *_sentences(written, lang, console), soft_wrap=True)
     if written.code:
         emit(console, Text(f"\n{written.code}", style="dim"), soft_wrap=True)
+
+
+def tell_kept(file: Path, lang: str, console: Console) -> None:
+    """Print where the script is kept as it was before a patch was applied."""
+    told = Message("The script is changed; as it was, it is kept as {file}.", {"file": file.name})
+    emit(console, Text(f"{glyphs_for(console.encoding).note} {say(told, lang)}"), soft_wrap=True)
 
 
 def _sentences(written: Written, lang: str, console: Console) -> Iterator[RenderableType]:

@@ -2,18 +2,21 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gradmedic import attempt
 from gradmedic.errors import LaunchError
+from gradmedic.isolation import Isolation
+from gradmedic.isolation.folder_copy import is_within
 from gradmedic.runners import Runner
+from gradmedic.runners.watch import Watch
+from gradmedic.scratch import remove
 from gradmedic.trial import Outcome, Trial
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -22,19 +25,23 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXP
 class Local(Runner):
     """Runs trials on this machine: as many at a time as it has cores, each on one thread.
 
-    Every arm gets the same number of threads: `threads`, where a script needs more than one.
+    Every arm gets the same number of threads: `threads`, where a script needs more than one. `allowed`
+    are the ways to keep trials from the user's files, of which the first that works is taken.
     """
 
     name = "local"
     threads = 1
+    allowed: Sequence[str] = tuple(Isolation)
 
     def open(self) -> None:
         """Start the server and wait until it has loaded torch."""
         self.jobs = self.jobs or max(1, cores() // self.threads)
-        self.scratch = Path(tempfile.mkdtemp(prefix="gradmedic-"))
         self.count = 0
+        self.imported: list[str] | None = None
         self.imports: list[str] | None = None
         self.server = self._started()
+        self.isolation = Isolation.NONE if self.script.in_place else self._found()
+        self.watch = None if self.script.in_place else Watch(self.script, self.isolation)
 
     def run(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
         """Run trials, each in a fresh process, and yield outcomes as they come."""
@@ -49,14 +56,22 @@ class Local(Runner):
                 if not running:
                     return
                 answer = heard(self.server)
-                yield self._outcome(running.pop(answer["id"]), answer)
+                outcome = self._outcome(running.pop(answer["id"]), answer)
+                if self.watch is not None:
+                    self.watch.check(outcome)
+                yield outcome
         finally:
             self._kill(running)
 
+    def has_own(self, file: Path) -> bool:
+        """True if each trial has a version of a file of its own."""
+        if self.isolation.copies:
+            return is_within(str(file), os.path.abspath(self.script.folder))
+        return self.isolation is Isolation.OVERLAY
+
     def close(self) -> None:
-        """End the server, and with it all that it has started."""
+        """End the server, and with it all that it has started and the folder for what comes of it."""
         self._end_server()
-        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _started(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "gradmedic.forkserver"]
@@ -70,8 +85,17 @@ class Local(Runner):
             env=self._environment(),
             start_new_session=True,
         )
-        heard(server)
+        self.scratch = Path(heard(server)["scratch"])
         return server
+
+    def _found(self) -> Isolation:
+        """How trials are kept from the user's files here."""
+        folder = self._folder(0)
+        folder.mkdir()
+        tell(self.server, {"isolate": asdict(attempt.place_of(self.script, folder)), "allowed": self.allowed})
+        found = Isolation(heard(self.server)["isolation"])
+        self._remove(folder)
+        return found
 
     def _end_server(self) -> None:
         assert self.server.stdin is not None
@@ -89,23 +113,29 @@ class Local(Runner):
 
     def _start(self, trial: Trial) -> int:
         self.count += 1
-        tell(self.server, {"id": self.count, **attempt.job(self.script, trial, self._folder(self.count))})
+        job = attempt.job(self.script, trial, self._folder(self.count), self.isolation, self.metric)
+        tell(self.server, {"id": self.count, **job})
         return self.count
 
     def _outcome(self, trial: Trial, answer: dict[str, Any]) -> Outcome:
         folder = self._folder(answer["id"])
-        found = attempt.outcome(trial, folder, answer, self.metric)
-        if not (self.scratch / "imports.json").exists() and (folder / "imports.json").exists():
-            (folder / "imports.json").rename(self.scratch / "imports.json")
-        shutil.rmtree(folder, ignore_errors=True)
+        found = attempt.outcome(trial, folder, answer)
+        if self.imported is None:
+            with suppress(OSError, ValueError):
+                self.imported = json.loads((folder / "imports.json").read_bytes())
+        self._remove(folder)
         return found
+
+    def _remove(self, folder: Path) -> None:
+        """Remove what has come of a trial, and what it has written."""
+        for one in (folder, Path(f"{folder}-written")):
+            remove(one)
 
     def _warm_up(self) -> None:
         """Have the server load what the first run has imported, so that the others need not."""
-        try:
-            self.imports = json.loads((self.scratch / "imports.json").read_bytes())
-        except (OSError, ValueError):
+        if self.imported is None:
             return
+        self.imports = self.imported
         tell(self.server, {"preload": self.imports})
         if not heard(self.server)["warm"]:
             self._end_server()

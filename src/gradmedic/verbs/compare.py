@@ -98,25 +98,25 @@ def compare_script(
     runner: str = "local",
     output: str | os.PathLike[str] | None = None,
     as_module: bool = False,
+    in_place: bool = False,
     settings: Settings | None = None,
     told: Callable[[Contest], None] = lambda _: None,
 ) -> Comparison:
     """Run a script as it is and with each activation in its hidden places, and say which one trains best.
 
-    Every run is the unmodified script in a fresh process in the current folder: files that it
-    writes are written again. `minutes` bounds the whole: where that is too short, runs are as long
-    as it allows, and all the same. `jobs` runs at a time (0: one per core); `seeds` runs of each,
-    paired: the same seeds for all. With several `rates`, factors of the learning rate, each
-    activation gets the one that is best for it with the script's own seeds, and is judged by others.
-    `metric` is a regular expression whose first group is the number to judge by, as last printed;
-    without it the training loss decides. Outcomes are kept beside `output`, so that a comparison
-    that was interrupted resumes. `told` is called after every run.
+    Every run is the unmodified script in a fresh process that sees the current folder as it is; what it writes
+    is thrown away, unless it may write `in_place`. `minutes` bounds the whole: where that is too short, runs
+    are as long as it allows, and all the same. `jobs` runs at a time (0: one per core); `seeds` runs of each,
+    paired. With several `rates`, factors of the learning rate, each activation gets the one that is best for it
+    with the script's own seeds, and is judged by others. `metric` is a regular expression whose first group is
+    the number to judge by, as last printed; without it the training loss decides. Outcomes are kept beside
+    `output`, so that a comparison that was interrupted resumes. `told` is called after every run.
 
     Raises `ProbeError` if the script does not train or has nothing to swap, `ActivationError` for an
     unknown name, `LaunchError` if it cannot be started. After Ctrl-C what is known so far is returned.
     """
     wanted = _checked(activations, init, seeds, rates)
-    work = Script(os.fspath(script), tuple(args), as_module, os.getcwd())
+    work = Script(os.fspath(script), tuple(args), as_module, os.getcwd(), in_place)
     store = None if output is None else Path(output).with_suffix(".trials.jsonl").absolute()
     lang = (settings or Settings()).lang
     plan = Plan(seeds, minutes, steps, rates, None if metric is None else metric_goal, store, lang)

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gradmedic import atomic_write
 from gradmedic.agreement import Agreement, Degree, agreement
 from gradmedic.budget import PATIENCE, SLACK
-from gradmedic.errors import LaunchError, ProbeError, SettingsError
+from gradmedic.errors import LaunchError, ProbeError
+from gradmedic.isolation.folder_copy import is_within
 from gradmedic.length import cut
 from gradmedic.patching import Order, Patch, patched
 from gradmedic.patching.source import Source
 from gradmedic.prescription import Prescription
 from gradmedic.recording import Recording
-from gradmedic.runners import Runner
+from gradmedic.runners.local import Local
 from gradmedic.trial import Outcome, Script, Trial
 
 SHARE = 0.3
@@ -55,16 +57,17 @@ class Patched:
     def apply(self) -> Path:
         """Write the patched script; the old one is kept beside it, as the file that is returned.
 
-        Raises `SettingsError` where such a file is there already: it may hold the only good version.
+        Raises `LaunchError` where that cannot be written; the script is then as it was.
         """
-        backup = self.file.with_name(f"{self.file.name}.orig")
+        kept = None
         try:
-            with open(backup, "xb") as kept:
-                kept.write(self.file.read_bytes())
-        except FileExistsError:
-            raise SettingsError(f"{backup} is there already; move it away first") from None
-        self.file.write_bytes(self.patch.text.encode(self.encoding))
-        return backup
+            kept = atomic_write.keep(self.file)
+            atomic_write.write(self.file, self.patch.text.encode(self.encoding))
+        except OSError as error:
+            if kept is not None:
+                kept.unlink(missing_ok=True)
+            raise LaunchError(f"cannot write {self.file}, which is as it was: {error.strerror}") from None
+        return kept
 
 
 @dataclass(frozen=True)
@@ -84,21 +87,22 @@ def patch(
     minutes: float = 3.0,
     steps: int | None = None,
     as_module: bool = False,
+    in_place: bool = False,
     seen: Seen | None = None,
 ) -> Patched:
     """Write what is certain of a prescription into a script, as a diff; the file itself is not touched.
 
-    With `check` the script is run three times on this machine: as it is, under the prescription, and
-    patched, in a copy beside the original; for `steps` steps, or as many as `minutes` allow. Where the
-    latter two part, both are run with up to two more seeds. Without it nothing is run, and less is
-    certain: where a module is made has then to be plain from the text.
+    With `check` the script is run three times on this machine: as it is, under the prescription, and patched,
+    in a folder that looks like its own, or itself where it may write `in_place`; for `steps` steps, or as many
+    as `minutes` allow. Where the latter two part, both are run with up to two more seeds. Without it nothing is
+    run, and less is certain: where a module is made has then to be plain from the text.
 
     Raises `LaunchError` if there is no such script, `RemedyError` for a remedy that nobody knows.
     """
     target = os.fspath(script) or prescription.script
     if not target:
         raise LaunchError("the prescription names no script; name one")
-    work = Script(target, tuple(args), as_module, os.getcwd())
+    work = Script(target, tuple(args), as_module, os.getcwd(), in_place)
     return _checked(prescription, work, minutes, steps, seen) if check else _written(prescription, work)
 
 
@@ -120,8 +124,6 @@ def _written(prescription: Prescription, work: Script, recording: Recording | No
 
 def _checked(prescription: Prescription, work: Script, minutes: float, steps: int | None, seen: Seen | None) -> Patched:
     """The patch, and how the patched script trains beside the trial."""
-    from gradmedic.runners.local import Local
-
     seconds = 60 * minutes * SHARE
     with Local(work, jobs=1) as place:
         control = seen.control if seen is not None else _run(place, Trial(observed=True, steps=steps, seconds=seconds))
@@ -134,7 +136,7 @@ def _checked(prescription: Prescription, work: Script, minutes: float, steps: in
         return replace(found, agreement=_compared(found, place, control, known))
 
 
-def _compared(found: Patched, place: Runner, control: Outcome, known: Mapping[int, Outcome]) -> Agreement:
+def _compared(found: Patched, place: Local, control: Outcome, known: Mapping[int, Outcome]) -> Agreement:
     """Run the patched script beside the trial; where luck may have parted them, with other seeds, too."""
     if not control.ended.well and control.trial.steps is None and control.steps > 1:
         control = cut(control, control.steps - 1)  # as far as it came
@@ -144,7 +146,7 @@ def _compared(found: Patched, place: Runner, control: Outcome, known: Mapping[in
     for seed in SEEDS:
         place.script = work
         trial = known.get(seed) or _run(place, replace(given, seed_shift=seed))
-        with copied(found, work) as place.script:
+        with replaced(found, work, place) as place.script:
             pairs.append((_run(place, replace(trial.trial, prescription=Prescription())), trial))
         agreed = agreement(pairs, control)
         if agreed.degree is not Degree.APART:
@@ -152,17 +154,22 @@ def _compared(found: Patched, place: Runner, control: Outcome, known: Mapping[in
     return agreed
 
 
-def _run(place: Runner, trial: Trial) -> Outcome:
+def _run(place: Local, trial: Trial) -> Outcome:
     [outcome] = place.run([trial])
     return outcome
 
 
 @contextmanager
-def copied(found: Patched, work: Script) -> Iterator[Script]:
-    """The patched script as a file beside the original, where it finds the same modules and data; gone afterwards."""
+def replaced(found: Patched, work: Script, place: Local) -> Iterator[Script]:
+    """The script with the patched text: only its trials see that, where it lies in what they have of their own."""
+    data = found.patch.text.encode(found.encoding)
+    if place.has_own(found.file):
+        name = os.path.relpath(found.file, work.folder) if is_within(str(found.file), work.folder) else str(found.file)
+        yield replace(work, text=(name, data.decode("latin-1")))
+        return
     twin = found.file.with_name(f"{found.file.stem}_patched_{os.getpid()}.py")
     try:
-        twin.write_bytes(found.patch.text.encode(found.encoding))
+        atomic_write.write(twin, data)
     except OSError as error:
         raise LaunchError(f"cannot write {twin}, to try the patch: {error.strerror}") from None
     try:

@@ -44,6 +44,7 @@ def treat(
     runner: str = "local",
     output: str | os.PathLike[str] | None = None,
     as_module: bool = False,
+    in_place: bool = False,
     force: bool = False,
     settings: Settings | None = None,
     candidates: Propose = by_diagnosis,
@@ -51,18 +52,18 @@ def treat(
 ) -> Treatment:
     """Run a script as it is and under what may help it, and keep what does.
 
-    Every trial runs the unmodified script in a fresh process in the current folder: files that it
-    writes are written again. `minutes` bounds the whole; `jobs` trials run at a time (0: one per
-    core); `seeds` fresh seeds confirm the best. `metric` is a regular expression whose first group
-    is the number to judge by, as last printed; without it the training loss decides. The
-    prescription is written to `output` and the outcomes beside it, so that a treatment that was
-    interrupted resumes. `candidates` proposes what to try, going by the diagnosis unless you know
-    better; `told` is called after every trial.
+    Every trial runs the unmodified script in a fresh process that sees the current folder as it is; what it
+    writes is thrown away, unless it may write `in_place`. `minutes` bounds the whole; `jobs` trials run at a
+    time (0: one per core); `seeds` fresh seeds confirm the best. `metric` is a regular expression whose first
+    group is the number to judge by, as last printed; without it the training loss decides. The prescription is
+    written to `output` and the outcomes beside it, so that a treatment that was interrupted resumes.
+    `candidates` proposes what to try, going by the diagnosis unless you know better; `told` is called after
+    every trial.
 
     Raises `ProbeError` if the script does not train, `LaunchError` if it cannot be started,
     `SettingsError` if there is no such runner. After Ctrl-C what is known so far is returned.
     """
-    work = Script(os.fspath(script), tuple(args), as_module, os.getcwd())
+    work = Script(os.fspath(script), tuple(args), as_module, os.getcwd(), in_place)
     with runner_named(runner)(work, jobs, metric) as place:
         goal = None if metric is None else metric_goal
         search = Search(place, Budget(60 * minutes, place.jobs, trials), seeds=seeds, goal=goal, told=told)

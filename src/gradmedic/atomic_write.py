@@ -1,0 +1,85 @@
+"""Write a file whole or not at all: a reader sees the old text or the new one, also when the disk is full."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+
+def write(file: Path, data: bytes) -> None:
+    """Put data in the place of a file, with its mode and owner; raises `OSError`, and the file is as it was."""
+    place = Path(os.path.realpath(file))  # a link goes on leading to the file
+    number, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".new")
+    beside = Path(name)
+    try:
+        with open(number, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        imitate(place, beside)
+        beside.replace(place)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync(place.parent)
+
+
+def imitate(known: Path, new: Path) -> None:
+    """Give a new file the owner, mode and attributes of a known one; without one, those of any new file."""
+    if not known.exists():
+        mask = os.umask(0)
+        os.umask(mask)
+        new.chmod(0o666 & ~mask)
+        return
+    had = known.stat()
+    with suppress(OSError):  # only root may give a file away
+        os.chown(new, had.st_uid, had.st_gid)
+    shutil.copystat(known, new)
+    os.utime(new)
+
+
+def sync(folder: Path) -> None:
+    """Have the names in a folder on disk, where the system can."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def keep(file: Path) -> Path:
+    """Keep a file under the first free of the names FILE.orig, FILE.orig.1, ...; raises `OSError`.
+
+    It is the file itself under a second name where the file system has such, and a copy elsewhere.
+    """
+    for name in names(file):
+        with suppress(FileExistsError):
+            try:
+                os.link(os.path.realpath(file), name)
+            except FileExistsError:
+                raise
+            except OSError:
+                copy(file, name)
+            return name
+    raise AssertionError
+
+
+def names(file: Path) -> Iterator[Path]:
+    """The names under which a file may be kept."""
+    yield file.with_name(f"{file.name}.orig")
+    yield from (file.with_name(f"{file.name}.orig.{number}") for number in count(1))
+
+
+def copy(file: Path, name: Path) -> None:
+    """Copy a file to a name that is free, whole or not at all."""
+    with open(name, "xb"):
+        pass
+    try:
+        imitate(file, name)
+        write(name, file.read_bytes())
+    except BaseException:
+        name.unlink()
+        raise
