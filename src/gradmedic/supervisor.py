@@ -93,8 +93,8 @@ class Supervisor:
         for number in HEARD:
             signal.signal(number, lambda *_: None)
         null = os.open(os.devnull, os.O_RDWR)
-        for number in (0, 1):  # those of the server: whoever listens there has to learn when it is gone
-            os.dup2(null, number)
+        for stream in (0, 1):  # those of the server: whoever listens there has to learn when it is gone
+            os.dup2(null, stream)
         return selector
 
     def _read(self, pipe: int) -> bool:

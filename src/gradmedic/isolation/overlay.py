@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from gradmedic.isolation import kernel
 
-NO_DATA = set(
+NO_DATA = (
     "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs "
-    "proc pstore ramfs rpc_pipefs securityfs selinuxfs squashfs sysfs tracefs".split()  # noqa: SIM905
+    "proc pstore rpc_pipefs securityfs selinuxfs squashfs sysfs tracefs"
 )
 """File systems that hold no user's files, or cannot be written."""
-SYSTEM = set("bin boot dev etc lib lib32 lib64 libx32 lost+found nix proc run sbin snap sys usr".split())  # noqa: SIM905
+SYSTEM = "bin boot dev etc lib lib32 lib64 libx32 lost+found nix proc run sbin snap sys usr"
 """Folders at the root that hold programs: read-only in a trial, and the libraries in them the same as outside."""
 DEVICES, RUNNING = "/dev", "/run"
 ESCAPE = re.compile(r"\\(\d{3})")
@@ -107,7 +107,7 @@ class Overlays:
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False) or entry.path in self.mounted:
                     continue
-                if path != "/" or entry.name not in SYSTEM:
+                if path != "/" or entry.name not in SYSTEM.split():
                     yield entry.path
 
 
@@ -124,7 +124,7 @@ def mounts() -> Iterator[Mount]:
 
 def is_writable_data(mount: Mount) -> bool:
     """True for a file system that may hold a user's files and lets them be changed."""
-    if mount.is_read_only or mount.kind in NO_DATA:
+    if mount.is_read_only or mount.kind in NO_DATA.split():
         return False
     below = mount.path.split("/")[1]
     return f"/{below}" != RUNNING and (f"/{below}" != DEVICES or mount.path == "/dev/shm")
