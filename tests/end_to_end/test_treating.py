@@ -12,6 +12,7 @@ import pytest
 from gradmedic.prescription import Prescription
 
 TREAT = [sys.executable, "-m", "gradmedic", "treat", "--minutes", "10", "--seeds", "2"]
+WRITTEN = {"train.py", "prescription.toml", "prescription.trials.jsonl"}
 SICK = """
 import os, sys, torch
 torch.set_num_threads(1)
@@ -53,6 +54,7 @@ def test_a_sick_script_is_cured_without_being_touched(script: Path) -> None:
     assert "helps" in done.stdout
     assert done.stderr == ""
     assert script.read_text() == SICK
+    assert {file.name for file in script.parent.iterdir()} == WRITTEN
     prescription = Prescription.load(script.parent / "prescription.toml")
     assert prescription.evidence is not None
     assert prescription.evidence.low > 0 or prescription.evidence.low == prescription.evidence.high
@@ -72,7 +74,7 @@ def test_a_healthy_script_is_left_alone(script: Path) -> None:
 
 def test_ctrl_c_keeps_what_is_known_leaves_nothing_running_and_can_be_resumed(script: Path) -> None:
     store = script.parent / "prescription.trials.jsonl"
-    command = [*TREAT, "--trials", "30", str(script), "60"]
+    command = [*TREAT, "--in-place", "--trials", "30", str(script), "60"]  # each trial leaves its number
     treating = subprocess.Popen(command, cwd=script.parent, stdout=subprocess.PIPE, text=True, start_new_session=True)
     while not store.exists() or store.read_text().count("\n") < 3:
         assert treating.poll() is None
