@@ -117,3 +117,23 @@ def test_whatever_a_rule_raises_its_operation_is_one_without_a_rule() -> None:
     assert list(flow.unknown) == [1]
     assert "nobody expects this" in flow.unknown[1]
     assert (0, 0) in flow.arrivals
+
+
+class Silent(nn.Module):
+    """A branch behind a gain of zero, with an activation behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 3)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        out: Tensor = self.last(x + F.silu(self.norm(x)))
+        return out
+
+
+def test_ranges_stay_numbers_where_a_branch_is_zero() -> None:
+    found = gm.predict(Silent(), torch.randn(16, 8))
+    ranges = [r for op in found.operations for r in (op.value, op.grad) if r]
+    assert all(r.low <= r.middle <= r.high for r in ranges)

@@ -79,3 +79,29 @@ def test_standardized_weights() -> None:
     assert found.worst < 0.05
     assert abs(found.weights.pop("gain")) < 0.4  # what arrives there depends on the weights, which no rule knows of
     assert found.worst_weight < 0.1
+
+
+class Contrasted(nn.Module):
+    """A picture less what lies around each place, or less its mean, or both together."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.first, self.second = nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)
+        self.last = nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        pool = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        x = {"pool": pool - x, "both": x + pool, "mean": x - x.mean((2, 3), keepdim=True)}[self.kind]
+        out: Tensor = self.last(self.second(x).relu().mean((2, 3)))
+        return out
+
+
+@pytest.mark.parametrize("kind", ["pool", "both", "mean"])
+def test_a_map_of_a_signal_beside_the_signal(kind: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    x = 3 * F.avg_pool2d(torch.randn(8, 3, 12, 12, generator=generator), 3, 1, 1)
+    found = compared(lambda: Contrasted(kind), x, torch.randint(10, (8,), generator=generator), inits=16)
+    assert not found.flow.unknown
+    assert found.worst < 0.05

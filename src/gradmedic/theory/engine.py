@@ -12,7 +12,7 @@ from gradmedic.interruption import let_through
 from gradmedic.theory.combining import of_sum
 from gradmedic.theory.entrance import entering
 from gradmedic.theory.fusion import fused
-from gradmedic.theory.handmade import masks_seen, maxima_seen, norms_seen, recognized
+from gradmedic.theory.handmade import contrasts_seen, masks_seen, maxima_seen, norms_seen, recognized
 from gradmedic.theory.invariants import checked, fitting
 from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
@@ -68,7 +68,7 @@ class Flow:
     """What rules have raised, or made, that no rule should: each is a fault of ours, and its step has no rule."""
 
 
-REWRITES = (recognized, fused, masks_seen, maxima_seen, norms_seen, silences_seen, streams_seen)
+REWRITES = (recognized, contrasts_seen, fused, masks_seen, maxima_seen, norms_seen, silences_seen, streams_seen)
 """What is seen in a plan before anything goes through it, in this order."""
 
 

@@ -112,28 +112,33 @@ def inserted(x: Signal, position: int, dim: int) -> Signal:
     return replace(x, axes=axes, dims=(*dims[:dim], (Atom(1, position),), *dims[dim + 1 :]), k=k, m=m, mean=mean)
 
 
+def _classes(size: int, radius: int) -> Tensor:
+    """For each pair of entries the class of their distance."""
+    lag = torch.arange(size)[None] - torch.arange(size)[:, None]
+    return torch.where(lag.abs() <= radius, lag + radius, 2 * radius + 1)
+
+
+def sandwiched(t: Tensor, dim: int, axis: Axis, left: Tensor, right: Tensor, radius: int) -> Tensor:
+    """What two linear maps along an axis make of a kernel, one of the first entry of each pair, one of the second."""
+    size, root = len(left), _profile(axis).sqrt()
+    index = _classes(size, radius).flatten()
+    counts = torch.zeros(2 * radius + 2, dtype=torch.float64).index_add_(
+        0, index, torch.ones(size * size, dtype=torch.float64)
+    )
+    full = t.movedim(dim, -1)[..., _classes(axis.size, axis.radius)] * root[:, None] * root
+    made = left @ full @ right.T
+    sums = torch.zeros(*made.shape[:-2], 2 * radius + 2, dtype=torch.float64)
+    sums.index_add_(-1, index, made.flatten(-2))
+    return (sums / counts.clamp(min=1)).movedim(-1, dim)
+
+
 def resampled(x: Signal, position: int, matrix: Tensor, onto: Axis | None = None) -> Signal:
     """A fixed linear map along an axis, given as a matrix (results, entries)."""
     axis, dim = x.axes[position], position + 1
     size = matrix.shape[0]
     radius = min(WIDEST, size - 1) if onto is None else onto.radius
-    lag = torch.arange(axis.size)[None] - torch.arange(axis.size)[:, None]
-    index = torch.where(lag.abs() <= axis.radius, lag + axis.radius, axis.classes - 1)
-    root = _profile(axis).sqrt()
-    new_lag = torch.arange(size)[None] - torch.arange(size)[:, None]
-    new_index = torch.where(new_lag.abs() <= radius, new_lag + radius, 2 * radius + 1).flatten()
-    counts = torch.zeros(2 * radius + 2, dtype=torch.float64).index_add_(
-        0, new_index, torch.ones(size * size, dtype=torch.float64)
-    )
-
-    def mapped(t: Tensor) -> Tensor:
-        full = t.movedim(dim, -1)[..., index] * root[:, None] * root
-        made = matrix @ full @ matrix.T
-        sums = torch.zeros(*made.shape[:-2], 2 * radius + 2, dtype=torch.float64)
-        sums.index_add_(-1, new_index, made.flatten(-2))
-        return (sums / counts.clamp(min=1)).movedim(-1, dim)
-
-    k, m = mapped(x.k), mapped(x.m)
+    index, root = _classes(axis.size, axis.radius), _profile(axis).sqrt()
+    k, m = (sandwiched(t, dim, axis, matrix, matrix, radius) for t in (x.k, x.m))
     weight = float(matrix.sum() / size)
     mean = x.mean.index_select(dim, torch.zeros(2 * radius + 2, dtype=torch.long)) * weight
     own = x.k

@@ -121,6 +121,42 @@ def _derived(plan: Plan, step: Step, source: Edge, known: dict[Edge, _Size | Non
     return _Size(below.degree * degree * len(operands), dims)
 
 
+_MAPS = {"avg_pool", "mean"}
+"""Fixed linear maps that leave a tensor its shape, or one that spreads to it."""
+
+
+def contrasts_seen(plan: Plan) -> Plan:
+    """The plan with sums of a signal and of a linear map of the same signal as one step of that signal."""
+    steps = list(plan.steps)
+    for i, step in enumerate(plan.steps):
+        if step.op not in ("add", "sub") or len(step.inputs) != 2 or None in step.inputs or len(step.attributes) > 1:
+            continue
+        if step.attributes.get("alpha", 1) != 1:
+            continue
+        for slot, edge in enumerate(step.inputs):
+            other = step.inputs[1 - slot]
+            assert edge is not None
+            assert other is not None
+            mapping = plan.steps[edge[0]]
+            if not _maps(plan, mapping, other, step):
+                continue
+            second = -1.0 if step.op == "sub" else 1.0
+            signs = {"of_map": second if slot else 1.0, "of_x": 1.0 if slot else second}
+            attributes = {**signs, "mapping": mapping, "op": step.op, "plain": step.attributes}
+            steps[i] = replace(step, op="contrast", inputs=(*step.inputs, other), attributes=attributes)
+            break
+    return replace(plan, steps=tuple(steps))
+
+
+def _maps(plan: Plan, mapping: Step, source: Edge, step: Step) -> bool:
+    """Whether a step is a linear map over places of `source`, that fits the sum of both."""
+    if mapping.op not in _MAPS or not mapping.inputs or mapping.inputs[0] != source:
+        return False
+    shape = plan.steps[source[0]].shapes[source[1]]
+    spread = len(mapping.shape) == len(shape) if mapping.op == "mean" else mapping.shape == shape
+    return spread and step.shape == shape
+
+
 def maxima_seen(plan: Plan) -> Plan:
     """The plan with maxima over what a function has made told of the function and of its operand."""
     steps = list(plan.steps)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
+from math import isfinite, prod
 
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight
@@ -25,7 +25,14 @@ def checked(step: Step, passage: Passage) -> Passage:
             _consistent(value)
             if any(bool(t.isnan().any()) for t in (value.k, value.m, value.mean, value.kurtosis)):
                 raise NoRuleError(f"the size of what {step.op} makes is not known")
-    return replace(passage, outputs=(*passage.outputs, *[None] * missing))
+    elastic = tuple(map(_finite, passage.elastic))
+    bends = tuple((to, on, _finite(by)) for to, on, by in passage.bends)
+    return replace(passage, outputs=(*passage.outputs, *[None] * missing), elastic=elastic, bends=bends)
+
+
+def _finite(share: float) -> float:
+    """How one size goes with another; not at all where both are zero."""
+    return share if isfinite(share) else 0.0
 
 
 def _consistent(value: Signal) -> None:

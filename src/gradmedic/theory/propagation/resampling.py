@@ -20,7 +20,7 @@ def resample(step: Step, inputs: Sequence[Value]) -> Passage:
     """M A M^T along each axis, for the matrix M that the operation is; neighbors go together as they do."""
     start = signal(inputs[0])
     rank = len(step.attributes["pad"]) // 2 if step.op == "pad" else len(step.shape) - 2
-    changes = list(_matrices(step, start, rank))
+    changes = list(matrices(step, start, rank))
     x, unsettled = (start, same) if step.op == "pad" else on_grid(start, rank)
     x, unlined = lined(x, [dim for dim, _ in changes])
     whole = x
@@ -41,7 +41,7 @@ def resample(step: Step, inputs: Sequence[Value]) -> Passage:
     return one(out, back)
 
 
-def _matrices(step: Step, x: Signal, rank: int) -> list[tuple[int, Tensor]]:
+def matrices(step: Step, x: Signal, rank: int) -> list[tuple[int, Tensor]]:
     """For each dimension that changes, the map along it as a matrix (results, entries)."""
     found = []
     for i in range(rank):
