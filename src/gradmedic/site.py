@@ -92,6 +92,8 @@ class Parameter:
     the gradient. `registered` says that a module which the optimizer knows owns it as its own:
     layers that are kept in a plain Python list are not. `declared` says that it is an
     `nn.Parameter`, made to be trained, and not some other tensor that asks for its gradient.
+    `sharded` says that it is a part of a tensor that lies on several processes, or holds several
+    tensors in one: its entries, its gradient and its place in the graph are not read as they are.
     """
 
     id: int
@@ -103,6 +105,7 @@ class Parameter:
     called: bool = True
     registered: bool = True
     declared: bool = False
+    sharded: bool = False
     module_type: str = ""
     aliases: tuple[str, ...] = ()
 

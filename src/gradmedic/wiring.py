@@ -1,6 +1,6 @@
 """Which parameters the gradient reaches, and which an optimizer holds: where the two do not meet."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -58,7 +58,9 @@ def wiring(recording: Recording) -> Wiring:
     everybody = sorted(recording.parameters.values(), key=lambda p: p.id)
     modular = any(p.optimizer is not None and p.module_type for p in everybody)
     trainable = [
-        p for p in everybody if p.requires_grad and not _moved_by_hand(recording, p) and not (modular and _is_input(p))
+        p
+        for p in _traceable(everybody)
+        if p.requires_grad and not _moved_by_hand(recording, p) and not (modular and _is_input(p))
     ]
     reached = {p.id for p in trainable if _reached(recording, p)}
     held = [p for p in trainable if p.optimizer is not None]
@@ -82,6 +84,16 @@ def modules(parameters: Iterable[Parameter]) -> Sequence[tuple[str, Parameter]]:
     for owned in parameters:
         found.setdefault(owned.name.rpartition(".")[0] or owned.name, owned)
     return list(found.items())
+
+
+def _traceable(parameters: Sequence[Parameter]) -> Iterator[Parameter]:
+    """The parameters of which the gradient's way can be told.
+
+    Beside shards, a tensor that no optimizer holds may be the whole of what another process holds a part of;
+    and of some parameters nothing lies here.
+    """
+    sharded = any(p.sharded for p in parameters)
+    return (p for p in parameters if not p.sharded and entries([p]) and (p.optimizer is not None or not sharded))
 
 
 def _is_input(parameter: Parameter) -> bool:

@@ -28,6 +28,7 @@ from gradmedic.patient.roles import fan_in, fan_out, role
 from gradmedic.patient.steps import Steps
 from gradmedic.probe.names import Names
 from gradmedic.probe.torch_internals import in_transform, version_of
+from gradmedic.storage import is_readable
 
 QUIET = 3
 """Steps without a first use after which nobody looks any longer, until a module gets a new parameter."""
@@ -154,6 +155,8 @@ class Watch:
             return False
         weight = Weight(tensor, labels, owner_of(tensor, self._names), call)
         self._refuse_what_was_loaded(tensor)
+        if not is_readable(tensor):
+            raise RemedyError("its weights are not in memory here: they are sharded or offloaded")
         before = tensor.detach().clone()
         with torch.no_grad():
             acted = self._act(weight)

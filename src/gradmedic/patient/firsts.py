@@ -16,6 +16,7 @@ from gradmedic.patient.backward import Backward, Pass
 from gradmedic.patient.loads import Loads, is_pretrained
 from gradmedic.patient.modules import Modules
 from gradmedic.probe.torch_internals import in_transform, version_of
+from gradmedic.storage import is_readable
 
 Act = Callable[[nn.Module, tuple[Any, ...]], object]
 Guard = Callable[[Callable[..., object]], Callable[..., Any]]
@@ -97,6 +98,8 @@ class _Watch:
             return False
         if is_pretrained(module) or any(map(self._loads.has, weights)):
             raise RemedyError("its weights were loaded: a new start would throw away what they have learned")
+        if not all(map(is_readable, weights)):
+            raise RemedyError("its weights are not in memory here: they are sharded or offloaded")
         if self._began and any(weight in self._used for weight in weights):
             return False  # parts of it have been trained as parts of something else
         for weight in weights:

@@ -16,6 +16,7 @@ from gradmedic.probe.layout import Layout
 from gradmedic.probe.names import Names
 from gradmedic.probe.operations import is_user_function
 from gradmedic.probe.torch_internals import outputs_of, saved, saved_constants
+from gradmedic.storage import is_readable
 from gradmedic.theory.laws import measured
 from gradmedic.theory.plan import DATA, PARAMETER, Constant, Edge, Gauge, Plan, Step
 
@@ -228,7 +229,11 @@ def op_of(vertex: Vertex) -> str:
 
 def share_of(mask: Any) -> float:
     """The share of a mask's entries that are true; half of those of one that nobody can read."""
-    return 0.5 if not isinstance(mask, Tensor) or mask.is_meta or not mask.numel() else float(mask.double().mean())
+    return (
+        0.5
+        if not isinstance(mask, Tensor) or not mask.numel() or not is_readable(mask)
+        else float(mask.double().mean())
+    )
 
 
 def _shape(vertex: Vertex, name: str) -> tuple[int, ...] | None:

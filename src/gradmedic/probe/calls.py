@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 from gradmedic.probe.replay import Passage, Weights
 from gradmedic.probe.rows import Rows, rows_of
 from gradmedic.probe.torch_internals import sequence_of, version_of
+from gradmedic.storage import is_readable
 
 MOST_ROWS = 4096
 
@@ -38,8 +39,8 @@ def call_of(module: nn.RNNBase, x: Any, entering: list[Tensor], out: Tensor, sta
     """Keep what a replay of this call will need."""
     rows = rows_of(x, module.batch_first)
     weights = [w.detach() for layer in module.all_weights for w in layer]
-    if any(type(w).__torch_dispatch__ is not Tensor.__torch_dispatch__ for w in weights):
-        raise TypeError("its weights are distributed")
+    if not all(map(is_readable, weights)):
+        raise TypeError("its weights are distributed, or not in memory")
     assert out.grad_fn is not None
     return Call(
         module,

@@ -15,6 +15,7 @@ from gradmedic.probe.readings import unit_activity
 from gradmedic.probe.saturation import LEAST
 from gradmedic.probe.values import Activity, read_values, unit_dim
 from gradmedic.site import Kind, Site
+from gradmedic.storage import is_readable
 
 _SILENT_SHAPES = {
     "view",
@@ -69,7 +70,7 @@ class Pass:
         position = {id(vertex.leaf): i for i, vertex in self.layout.graph.leaves()}
         pairs = [(inputs, grads[0])] if isinstance(inputs, Tensor) else zip(inputs, grads, strict=True)
         for tensor, grad in pairs:
-            if id(tensor) in position and isinstance(grad, Tensor):
+            if id(tensor) in position and isinstance(grad, Tensor) and is_readable(grad):
                 self.meter.size((position[id(tensor)], "arrival", 0), grad)
 
     def _is_read(self, i: int) -> bool:
@@ -104,7 +105,7 @@ class Pass:
     def _read_arrival(self, i: int, grads: Sequence[Tensor | None]) -> None:
         numel = 0
         for k, grad in enumerate(grads):
-            if isinstance(grad, Tensor) and grad.numel():
+            if isinstance(grad, Tensor) and grad.numel() and is_readable(grad):
                 self.meter.size((i, "arrival", k), grad)
                 numel += grad.numel()
         site = self.sites[i]
@@ -112,7 +113,12 @@ class Pass:
             return
         self.meter.note((i, "numel"), float(numel))
         first = grads[0] if grads else None
-        if isinstance(first, Tensor) and not first.is_sparse and self.layout.kinds[i] is not Kind.ARITHMETIC:
+        if (
+            isinstance(first, Tensor)
+            and not first.is_sparse
+            and is_readable(first)
+            and self.layout.kinds[i] is not Kind.ARITHMETIC
+        ):
             self.meter.put((i, "grad_nonzero"), torch.count_nonzero(first.detach()))
         read_values(self.meter, self.layout, i, site.id, self._activity)
 
@@ -120,7 +126,7 @@ class Pass:
         def departure(inputs: Any, outputs: Any) -> None:
             try:
                 for slot in slots:
-                    if isinstance(inputs[slot], Tensor):
+                    if isinstance(inputs[slot], Tensor) and is_readable(inputs[slot]):
                         self.meter.size((i, "sent", slot), inputs[slot])
                 if self._needs_slope(i):
                     self._read_slope(i, inputs[0], outputs[0])
@@ -135,6 +141,8 @@ class Pass:
         site = self.sites[i]
         op = self.layout.vertices[i].operation.op
         if site is None or not isinstance(sent, Tensor) or not isinstance(arrived, Tensor) or sent.dim() < 2:
+            return
+        if not is_readable(sent) or not is_readable(arrived):
             return
         if op != "relu":
             asked = arrived.detach() != 0

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gradmedic.probe.graph import Vertex
 from gradmedic.probe.intervals import Span
 from gradmedic.probe.layout import Layout
+from gradmedic.storage import is_readable
 from gradmedic.theory.laws import Law, measured
 from gradmedic.theory.recurrence import Weights
 
@@ -180,7 +181,7 @@ def _both(call: Call, names: tuple[str, str]) -> list[Any]:
 
 def _diagonal(matrix: Tensor) -> tuple[float, Tensor]:
     """What a matrix has on its diagonal, if little else, and the rest."""
-    if matrix.is_meta:
+    if not is_readable(matrix):
         return 0.0, matrix
     values = matrix.detach().double()
     middle = float(values.diagonal().mean())

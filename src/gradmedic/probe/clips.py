@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.probe.torch_internals import norms
+from gradmedic.storage import is_readable
 
 
 @dataclass
@@ -48,6 +49,8 @@ class Clips:
     def by_norm(self, parameters: Sequence[Tensor], total: Tensor, limit: float, scale: float, euclidean: bool) -> None:
         """Note a norm that the script has computed of gradients that may still carry a scaler's factor."""
         self.calls += 1
+        if not is_readable(total):
+            return
         self._bites = self._bites + (total > limit)
         before = next((clip for clip in self._since if _same(clip.parameters, parameters)), None)
         if not euclidean:
@@ -60,7 +63,7 @@ class Clips:
     def by_value(self, parameters: Iterable[Tensor], limit: float) -> None:
         """See whether a limit on single entries bites."""
         grads = [p.grad.detach() for p in parameters if p.grad is not None and not p.grad.is_sparse]
-        if grads:
+        if grads and all(map(is_readable, grads)):
             self.calls += 1
             largest = torch.stack([norm.to(grads[0].device) for norm in norms(grads, torch.inf)]).max()
             self._bites = self._bites + (largest > limit)

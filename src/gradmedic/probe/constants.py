@@ -10,6 +10,7 @@ from torch import Tensor
 from gradmedic.interruption import let_through
 from gradmedic.probe.dispatch import Dispatched
 from gradmedic.probe.torch_internals import current_number
+from gradmedic.storage import is_readable
 from gradmedic.theory.laws import Law, measured
 from gradmedic.theory.plan import Constant
 
@@ -82,8 +83,8 @@ def _carries(value: Any) -> bool:
 
 
 def _covered(mask: Any) -> float:
-    """The share of entries that a mask covers; of one on the meta device, which nobody can read, half."""
-    if not isinstance(mask, Tensor) or mask.is_meta:
+    """The share of entries that a mask covers; of one that cannot be read, half."""
+    if not isinstance(mask, Tensor) or not is_readable(mask):
         return 0.5
     return float(mask.double().mean())
 
@@ -95,7 +96,7 @@ def constant_of(value: Any, name: str = "", slot: int = 0) -> Constant:
     if not isinstance(value, Tensor):
         hidden = 1.0 if float(value) < LOW else 0.0
         return Constant(Law(float(value), float(value) ** 2), (), hidden)
-    if not value.is_floating_point() or value.is_meta or not value.numel():
+    if not value.is_floating_point() or not value.numel() or not is_readable(value):
         return Constant(measured(value, certain=True), tuple(value.shape))
     low = value < LOW
     share = float(low.double().mean())

@@ -21,6 +21,7 @@ from gradmedic.probe.names import Names
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event
 from gradmedic.site import Site
+from gradmedic.storage import is_readable
 from gradmedic.theory.engine import propagate
 from gradmedic.theory.initial import initialized
 from gradmedic.theory.plan import Plan, Step
@@ -106,5 +107,5 @@ def _light(step: Step) -> Step:
     sample = step.sample
     if not isinstance(sample, Tensor):
         return step
-    small = sample.device.type == "cpu" and sample.numel() <= LARGEST
+    small = sample.device.type == "cpu" and sample.numel() <= LARGEST and is_readable(sample)
     return replace(step, sample=sample.detach().clone() if small else None)

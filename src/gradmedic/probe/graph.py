@@ -10,6 +10,7 @@ from gradmedic.interruption import let_through
 from gradmedic.probe.intervals import OURS, Line
 from gradmedic.probe.operations import Operation, operation
 from gradmedic.probe.torch_internals import SEQUENCE_NUMBERS, custom_function, is_packed, outputs_of, saved, sequence_of
+from gradmedic.storage import is_readable
 
 Node = Any
 """torch.autograd.graph.Node, whose C++ attributes no type knows."""
@@ -53,14 +54,15 @@ class Vertex:
         return Line(self.operation.op, code.co_filename, code.co_firstlineno)
 
     def tensor(self, attribute: str) -> Any:
-        """A saved tensor, or None where it is not saved, packed by somebody else, or overwritten."""
+        """A saved tensor, or None where it is not saved, packed by somebody else, overwritten, or not to be read."""
         if is_packed(self.node, attribute):
             return None  # unpacking runs checkpointing's recomputation a second time, which raises
         try:
-            return saved(self.node, attribute)
+            value = saved(self.node, attribute)
         except RuntimeError as error:  # modified in place, or freed
             let_through(error)
             return None
+        return value if not isinstance(value, Tensor) or value.is_meta or is_readable(value) else None
 
 
 @dataclass

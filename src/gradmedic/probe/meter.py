@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from gradmedic.probe.readings import grad_reading
 from gradmedic.probe.torch_internals import norms
+from gradmedic.storage import is_readable
 
 
 class Meter:
@@ -54,6 +55,8 @@ def global_norm(optimizer: Optimizer, scale: Any) -> Tensor | None:
     grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     if not grads:
         return None
+    if not all(map(is_readable, grads)):
+        return None  # a norm of what is here would pass for that of all
     if any(grad.is_sparse for grad in grads):
         sizes = [norm(grad) for grad in grads]
     else:

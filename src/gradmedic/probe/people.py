@@ -14,11 +14,13 @@ from gradmedic.probe.graph import walk
 from gradmedic.probe.intervals import user_frame
 from gradmedic.probe.names import Names
 from gradmedic.probe.shortcut import place
+from gradmedic.probe.torch_internals import is_flat
 from gradmedic.probe.updates import Canary
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Optimizer as OptimizerFacts
 from gradmedic.recording import Stream
 from gradmedic.site import Parameter
+from gradmedic.storage import is_taken_over
 
 TRUSTED = 64
 """Steps after which a script that has always zeroed its gradients is trusted to go on doing so."""
@@ -228,6 +230,7 @@ class People:
             called=called or (before is not None and before.called),
             registered=owned.registered if owned else True,
             declared=isinstance(tensor, nn.Parameter),
+            sharded=is_taken_over(tensor) or is_flat(tensor),
             module_type=type(module).__name__ if module is not None else "",
             aliases=owned.aliases if owned else (),
         )

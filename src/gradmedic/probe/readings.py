@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gradmedic.interruption import let_through
 from gradmedic.probe.torch_internals import is_transformed
+from gradmedic.storage import is_readable
 
 LARGE = 1 << 20
 PIECE = 1 << 18
@@ -48,7 +49,7 @@ def value_reading(t: Tensor, exact: bool = False) -> list[Tensor] | None:
     With `exact` the first four are those of the finite entries, and their count comes sixth.
     """
     try:
-        entries = readable(t if t.layout is torch.strided else t.to_dense())
+        entries = readable(t if t.layout is torch.strided or not is_readable(t) else t.to_dense())
         if entries is None:
             return None
         if exact:
@@ -115,9 +116,7 @@ def value_numbers(reading: Sequence[float], entries: int, prefix: str = "value")
 
 def readable(t: Tensor) -> Tensor | None:
     """The entries that `t` stores, real and strided; None if it has none that can be read here."""
-    if type(t).__torch_dispatch__ is not Tensor.__torch_dispatch__:
-        return None  # DTensor and its like: a reading would be partial, or a collective call
-    if t.numel() == 0 or t.is_nested or t.is_meta or is_transformed(t):
+    if not is_readable(t) or t.numel() == 0 or is_transformed(t):
         return None
     t = t.detach()
     if type(t) is not Tensor:

@@ -17,6 +17,7 @@ from gradmedic.probe.layout import Layout
 from gradmedic.probe.operations import operands
 from gradmedic.probe.torch_internals import saved
 from gradmedic.site import Kind
+from gradmedic.storage import is_readable
 
 DEEP = 6
 """Operations in a row that are worked out again; every other one saves something."""
@@ -50,7 +51,7 @@ class Revival:
         """The output of a vertex, or None where it is lost."""
         vertex = self.layout.vertices[i]
         if vertex.leaf is not None:
-            return vertex.leaf.detach()  # type: ignore[no-any-return]
+            return vertex.leaf.detach() if is_readable(vertex.leaf) else None
         saved = self.saved(i)
         if saved is not None or deep == 0:
             return saved

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradmedic.probe.meter import Meter
 from gradmedic.probe.torch_internals import version_of
+from gradmedic.storage import is_readable
 
 SAMPLE = 2**16
 """Entries of a parameter that are copied to measure its update: evenly spread rows of a large one."""
@@ -120,12 +121,14 @@ class Hands:
 
 
 def _fingerprint(tensor: Tensor) -> tuple[int | None, float]:
-    return version_of(tensor), float(tensor.detach().sum())
+    return version_of(tensor), float(tensor.detach().sum()) if is_readable(tensor) else 0.0
 
 
 def _state(tensor: Tensor | None) -> tuple[int, int | None] | None:
     grad = tensor.grad if tensor is not None else None
-    return None if grad is None else (id(grad) if grad.is_sparse else grad.data_ptr(), version_of(grad))
+    if grad is None:
+        return None
+    return grad.data_ptr() if is_readable(grad) and not grad.is_sparse else id(grad), version_of(grad)
 
 
 def rows(tensor: Tensor) -> Tensor:
@@ -145,8 +148,10 @@ class Update:
     def before(self, parameters: Iterable[tuple[int, Tensor]], scale: Tensor | None = None) -> None:
         """Read gradients and weights of (id, tensor) pairs, and keep a copy to compare with."""
         for key, tensor in parameters:
+            if not is_readable(tensor):
+                continue
             grad = tensor.grad
-            if grad is not None:
+            if grad is not None and is_readable(grad):
                 values = grad.coalesce().values() if grad.is_sparse else grad
                 self.meter.size((key, "grad"), values if scale is None else values / scale)
                 self.meter.put((key, "nonzero"), torch.count_nonzero(values.detach()))
@@ -158,6 +163,8 @@ class Update:
     def after(self, with_twins: bool) -> None:
         """Read how far the weights have moved, and whether their units are alike."""
         for key, tensor, old in self._before:
+            if not is_readable(tensor):
+                continue
             self.meter.size((key, "update"), rows(tensor) - old)
             if with_twins and (alike := twins(tensor)) is not None:
                 self.meter.put((key, "twins"), alike)

@@ -18,6 +18,7 @@ from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.torch_internals import states_of
 from gradmedic.recorder import Recorder
 from gradmedic.recording import Event, Vital
+from gradmedic.storage import is_readable
 
 SHARE = 0.002
 """Share of a step's time that measuring the gradient norm may take on average."""
@@ -76,7 +77,7 @@ class Vitals:
         row = Row(self.step, stream, perf_counter() - self._began, scaler)
         self._rows.append(row)
         self.tallies["backwards"] += 1
-        if tensor is None or tensor.numel() != 1:
+        if tensor is None or tensor.numel() != 1 or not is_readable(tensor):
             return None
         if not tensor.is_cpu:
             row.waiting = tensor.detach()

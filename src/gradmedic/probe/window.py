@@ -161,6 +161,8 @@ class Window:
 def _enter(draft: Draft, update: Update, parameters: Iterable[int]) -> None:
     columns = update.columns()
     for key in parameters:
-        column, known = columns[key], draft.parameters.get(key, {})
+        column, known = columns.get(key), draft.parameters.get(key, {})
+        if column is None:  # its weights cannot be read here
+            continue
         # autograd.grad leaves nothing in `.grad`: what arrived counts as well.
         draft.parameters[key] = {**known, **column, "grad": max(known.get("grad", 0.0), column["grad"])}

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from gradmedic.storage import is_readable
+
 MANY = 1 << 20
 """Entries from which some rows stand for all: the moments of a million tell as much."""
 
@@ -44,7 +46,7 @@ class Law:
 
 def measured(tensor: Tensor, *, certain: bool = False) -> Law:
     """The law of the entries that a tensor has; a mean that may be chance counts as zero, unless it is `certain`."""
-    if tensor.is_meta or not tensor.numel():
+    if not tensor.numel() or not is_readable(tensor):
         return Law(0.0, math.nan)
     values = _some(tensor.detach()).double()
     mean, square = float(values.mean()), float(values.square().mean())
