@@ -17,7 +17,7 @@ SOURCE = Path(gradmedic.__file__).parent
 
 # From the ground up. A part may import parts of lower lines, and those left of it in its own.
 FLOORS = {
-    "ground": "errors atomic_write interruption plugins settings shadows surroundings unheard",
+    "ground": "errors atomic_write interruption plugins settings shadows surroundings storage unheard",
     "facts": "site ledger recording finding progress report sketch placing prescription checkup trial prediction",
     "accounts": "scoring pairs units treatment curves comparison agreement budget length results",
     "store": "background chains shelf rows journal recorder merging archive",
