@@ -36,7 +36,7 @@ def test_losses_are_those_of_the_bare_run(layout: str, processes: int, health: s
     bare = launched(processes, SCRIPT, layout, health)
     assert len(bare) == 40
     report = tmp_path / "report.json"
-    how = ["run", "--quiet", "--every", "1", "-o", report]
+    how: list[str | Path] = ["run", "--quiet", "--every", "1", "-o", report]
     assert launched(processes, "-m", "gradmedic", *how, SCRIPT, layout, health) == bare
     found = {finding["rule"] for finding in json.loads(report.read_text())["findings"]}
     assert found <= (
