@@ -89,6 +89,15 @@ def _covered(mask: Any) -> float:
     return float(mask.double().mean())
 
 
+def _kept_samples(value: Tensor) -> float | None:
+    """By how much the kept samples are multiplied where a mask drops a branch for whole samples (stochastic depth)."""
+    if value.dim() < 2 or value.numel() != value.shape[0] or value.numel() < 2:
+        return None
+    largest = float(value.max())
+    only = bool(((value == 0) | (value == largest)).all())
+    return largest if only and largest > 1 and float(value.min()) == 0 else None
+
+
 def constant_of(value: Any, name: str = "", slot: int = 0) -> Constant:
     """The law of a number, or of the entries of a tensor that are no mask; of a divisor that of its reciprocal."""
     if name.startswith("div") and slot == 1:
@@ -98,6 +107,8 @@ def constant_of(value: Any, name: str = "", slot: int = 0) -> Constant:
         return Constant(Law(float(value), float(value) ** 2), (), hidden)
     if not value.is_floating_point() or not value.numel() or not is_readable(value):
         return Constant(measured(value, certain=True), tuple(value.shape))
+    if (kept := _kept_samples(value)) is not None:
+        return Constant(Law(1.0, kept), tuple(value.shape))
     low = value < LOW
     share = float(low.double().mean())
     law = measured(value[~low], certain=True) if share else measured(value, certain=True)

@@ -1,7 +1,9 @@
 """Two values element by element, with broadcasting; and parameters as signals of their own."""
 
+import math
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +11,9 @@ from torch import Tensor
 from gradmedic.theory.labels import Labeled, broadcast, framed, joined, together
 from gradmedic.theory.laws import Law
 from gradmedic.theory.signal import UNITS, Atom, Signal, own
+
+NOTHING = 1e-9
+"""A share of a sum that makes no difference."""
 
 _ONE = torch.ones(1, dtype=torch.float64)
 ONE = Labeled(Signal((), (), (1,), _ONE, _ONE, _ONE, torch.ones(1, 2, dtype=torch.float64)), (), lambda grad: grad)
@@ -34,7 +39,7 @@ class Pair:
         of_a, of_b = (x.square / max(a.square + b.square, 1e-300) for x in (a, b))
         exact = of_a**2 * a.exact + of_b**2 * b.exact
         out = replace(a, k=a.k + b.k + cross, m=a.m + b.m + cross, mean=a.mean + sign * b.mean)
-        out = replace(out, layer=-1, cross=0.0, exact=exact)
+        out = replace(out, layer=-1, cross=0.0, exact=exact, **_varying(a, b))
         return replace(out, kurtosis=of_sum(out, a, b), skew=_skew_of_sum(out, a, b, sign))
 
     def spread(self, side: Labeled) -> Signal:
@@ -49,6 +54,28 @@ class Pair:
         """The gradient of one operand of a product."""
         other = self.b if side is self.a else self.a
         return side.restore(joined(replace(self.frame, signal=grad), other, side))
+
+
+def _varying(a: Signal, b: Signal) -> dict[str, Any]:
+    """How sizes vary from unit to unit in a sum: two branches of one origin's unit happen to agree or not.
+
+    The squared correlation of two filters' results of one unit is on average one over the terms that are independent.
+    Of each part that counts which varies between instances.
+    """
+    first, second = (max(x.square - float(x.share @ x.everywhere(x.k)), 0.0) for x in (a, b))
+    of_a = first / max(first + second, 1e-300)
+    of_b = 1 - of_a
+    for x, share in ((a, of_a), (b, of_b)):
+        if share > 1 - NOTHING:
+            return {"fan": x.fan, "origin": x.origin, "taps": x.taps}
+    one, drawn = a.origin == b.origin and a.origin >= 0, max(a.taps, b.taps)
+    agree = 1 / max(drawn, 1.0) if one and drawn else 0.0
+    varies = of_a**2 * 2 / a.fan + of_b**2 * 2 / b.fan + 4 * of_a * of_b * agree
+    fan = 2 / varies if varies > 0 else math.inf
+    if not one:
+        return {"fan": fan, "origin": -1, "taps": 0.0}
+    terms = of_a**2 / max(a.taps, 1.0) + of_b**2 / max(b.taps, 1.0) + 2 * of_a * of_b * agree
+    return {"fan": fan, "origin": a.origin, "taps": 1 / terms if drawn and terms > 0 else 0.0}
 
 
 def of_sum(out: Signal, a: Signal, b: Signal) -> Tensor:

@@ -99,9 +99,14 @@ def _rewritten(plan: Plan) -> Flow:
 
 def _named(passage: Passage, i: int) -> tuple[Value, ...]:
     """The outputs, with new units called after the step that has drawn them."""
-    if passage.mixes is None:
-        return passage.outputs
-    return tuple(replace(v, layer=i) if isinstance(v, Signal) else v for v in passage.outputs)
+    return tuple(_of_step(value, passage, i) for value in passage.outputs)
+
+
+def _of_step(value: Value, passage: Passage, i: int) -> Value:
+    if not isinstance(value, Signal) or (passage.mixes is None and value.origin >= 0):
+        return value
+    origin = (value.origin, value.taps) if value.origin >= 0 else (i, 0.0)
+    return replace(value, layer=i if passage.mixes is not None else value.layer, origin=origin[0], taps=origin[1])
 
 
 def _passage(flow: Flow, i: int, step: Step) -> Passage:

@@ -132,6 +132,11 @@ def framed(a: Labeled, b: Labeled, dims: Sequence[tuple[Labeled, int]]) -> Label
     return Labeled(blank, names, lambda grad: grad)
 
 
+def _like(x: Signal, of: Signal) -> Signal:
+    """What a constant that is no matter of chance leaves as it was."""
+    return replace(x, skew=of.skew, exact=of.exact, fan=of.fan, origin=of.origin, taps=of.taps)
+
+
 def _apart(m: Tensor, x: Labeled, y: Labeled, onto: Sequence[tuple[int, Axis]]) -> Tensor:
     """What two different units of a product have in common, where each operand has units that the other one lacks."""
     mine, yours = (prod(a.units[label] for label in a.units.keys() - b.units) for a, b in ((x, y), (y, x)))
@@ -185,7 +190,7 @@ def joined(x: Labeled, y: Labeled, keep: Labeled) -> Signal:
         found = replace(found, kurtosis=found.gaussian(), layer=-1)
     else:
         like = [s.signal for s, other in ((x, y), (y, x)) if other.is_certain and len(s.signal.units) == len(k)]
-        found = replace(found, skew=like[0].skew, exact=like[0].exact) if like else found
+        found = _like(found, like[0]) if like else found
     return parted(found, keep.signal.units)
 
 

@@ -54,6 +54,10 @@ class Signal:
     """The skewness of each part's distribution; none for a Gaussian."""
     fan: float = math.inf
     """Of how many terms each unit is the sum: its size varies from unit to unit by 2/fan, relative to its square."""
+    origin: int = -1
+    """The step that has made these units, of which each has gone its own way since, as through filters of its own."""
+    taps: float = 0.0
+    """Of how many independent terms of its origin's unit each unit is the sum; zero if nothing was drawn since."""
     focus: float = 1.0
     """Of a gradient: how much steeper than on average the function before it is where a maximum has picked."""
     swollen: float = 1.0
@@ -208,3 +212,12 @@ def dropped(x: Signal, position: int) -> Signal:
     axes = (*x.axes[:position], *x.axes[position + 1 :])
     dims = tuple(tuple(Atom(a.size, a.axis - (a.axis > position)) for a in dim if a.axis != position) for dim in x.dims)
     return replace(x, dims=dims, axes=axes, k=k, m=m, mean=mean)
+
+
+MOST_VARIED = 0.6
+"""Variance of sizes from unit to unit, relative to their square, up to which the smallest do not decide alone."""
+
+
+def swelling(variance: float) -> float:
+    """E[1/s] E[s] of sizes s that vary so much from unit to unit, as gamma-distributed ones."""
+    return 1 / (1 - min(variance, MOST_VARIED))

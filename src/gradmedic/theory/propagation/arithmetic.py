@@ -10,7 +10,7 @@ from gradmedic.theory.labels import Labeled, framed, joined, together
 from gradmedic.theory.laws import Law
 from gradmedic.theory.plan import Constant, Step
 from gradmedic.theory.propagation import Back, Grad, NoRuleError, Passage, Value, Weight, came, one, rule, signal
-from gradmedic.theory.signal import Signal, own
+from gradmedic.theory.signal import Signal, own, swelling
 from gradmedic.theory.streams import persistence
 
 
@@ -35,8 +35,25 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
         return scaled(inputs[at], 1.0 if at == 0 else sign * factor, len(inputs), at)
     passage = combined(inputs, lambda pair: pair.sum(sign * abs(factor)), Pair.reduced)
     passage = replace(_beside_nothing(step, passage, inputs), back=_tilting(passage, inputs))
+    passage = replace(passage, back=_swelling(passage, inputs))
     sizes = [value.square if isinstance(value, Signal) else 0.0 for value in inputs]
     return replace(passage, elastic=tuple(size / max(signal(passage.outputs[0]).square, 1e-300) for size in sizes))
+
+
+def _swelling(passage: Passage, inputs: Sequence[Value]) -> Back:
+    """Of what small units send back more, a branch owes to its weights as far as these make the units small."""
+    out = signal(passage.outputs[0])
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        found = list(passage.back(grads))
+        for i, value in enumerate(inputs):
+            part = found[i]
+            if isinstance(value, Signal) and isinstance(part, Signal) and part.swollen > 1:
+                share = min(value.square / max(out.square, 1e-300), 1.0)
+                found[i] = replace(part, swollen=swelling(2 * share / value.fan))
+        return found
+
+    return back
 
 
 def _turned(attributes: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import Any
 
+import torch
+
+from gradmedic.theory.axes import diagonal, over
 from gradmedic.theory.grids import Taps, gathered, inserted, scattered
 from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
@@ -32,6 +36,10 @@ def conv(step: Step, inputs: Sequence[Value]) -> Passage:
     out = mixed(seen, weight.law, width, bias.law if isinstance(bias, Weight) else NONE, fan)
     units = (Atom(width, UNITS),) if width > 1 else ()
     out = replace(out, dims=(*out.dims[: -rank - 1], units, *out.dims[-rank:]))
+    terms = max(x.count // groups, 1) * _independent(x, walks)
+    out = replace(out, fan=min(out.fan, terms))
+    if groups == x.count == width:  # a filter for each unit
+        out = replace(out, origin=x.origin, taps=max(terms, 1.0))
 
     def back(grad: Signal) -> Sequence[Grad]:
         sent, times = walked(grad, walks, scatter=not turned, like=x)
@@ -82,6 +90,33 @@ def _taps(step: Step, i: int, before: int, after: int, kernel: int, turned: bool
     large, small = (after, before) if turned else (before, after)
     stride, padding, dilation = (_at(step.attributes.get(name), i, default) for name, default in _DEFAULTS)
     return Taps(large, small, kernel, stride, padding, dilation)
+
+
+def _independent(x: Signal, walks: Sequence[Taps]) -> float:
+    """How many taps of a filter count, where neighbors go together: (tr C)^2 / tr C^2 of what they see, centered."""
+    x = x.blended()
+    k = (x.k - x.everywhere(x.k).reshape(-1, *[1] * len(x.axes)))[0]
+    dims = [x.dims[len(x.dims) - len(walks) + i] for i in range(len(walks))]
+    grid = [dim[0].axis if dim else None for dim in dims]
+    for position in reversed(range(len(x.axes))):
+        if position not in grid:
+            k = over(k, position, diagonal(x.axes[position]))
+    order = [sorted(axis for axis in grid if axis is not None).index(axis) for axis in grid if axis is not None]
+    k = k.permute(order) if order else k
+    weights = torch.ones((), dtype=torch.float64)
+    for at, (walk, axis) in enumerate(zip(walks, grid, strict=True)):
+        reach = walk.kernel if axis is not None else 1
+        lags = torch.arange(1 - reach, reach)
+        if axis is None:
+            k = k.unsqueeze(at)
+        else:
+            radius, away = x.axes[axis].radius, lags * walk.dilation
+            k = k.index_select(at, torch.where(away.abs() <= radius, away + radius, 2 * radius + 1))
+        weights = weights[..., None] * (reach - lags.abs())
+    taps = prod(walk.kernel for walk, axis in zip(walks, grid, strict=True) if axis is not None)
+    own = k[tuple(size // 2 for size in k.shape)]
+    whole = float((weights * k**2).sum())
+    return float(own) ** 2 * taps**2 / whole if whole > 0 else float(taps)
 
 
 _DEFAULTS = (("stride", 1), ("padding", 0), ("dilation", 1))

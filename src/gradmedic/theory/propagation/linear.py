@@ -87,6 +87,8 @@ def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) 
         focus=1.0,
         tilt=None,
         layer=-1,
+        origin=-1,
+        taps=0.0,
         cross=0.0,
         exact=float(law.orthogonal),
     )

@@ -14,7 +14,7 @@ from gradmedic.theory.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, Weight, came, one, rule, signal
 from gradmedic.theory.propagation.arithmetic import total
 from gradmedic.theory.roles import Pullback, chained, coarsely, parted, settled
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.signal import Signal, swelling
 
 TOGETHER = 1.0
 """What projects the gradient off the signal takes nothing away, in 1/width, where the next layer is
@@ -127,13 +127,14 @@ class Group:
         held = self.centered(x)
         left, right = held.ends(held.k)
         scale = ((left + self.eps) * (right + self.eps)).sqrt().clamp(min=1e-300)
-        out = replace(held, k=held.k / scale, m=held.m / scale, exact=float(self.units > 1))
+        fan = x.fan if self.units > 1 else math.inf
+        out = replace(held, k=held.k / scale, m=held.m / scale, exact=float(self.units > 1), fan=fan)
         # The relative variance of the size is twice this: 1/size^2 is larger on average than 1/mean. Part of it
         # is that there are few instances, part that each unit has drawn weights of its own: where they are
         # small its gradient is large, and small again what it sends on by them.
         few = (1 - x.exact) * out.diagonal(self.mean(out.k**2, out.m**2, out.axes).expand(out.k.shape))
         loose = few.reshape(-1, *[1] * len(out.axes)).clamp(max=0.45)
-        swollen = 1 + 2 / (x.fan * self.units)
+        swollen = swelling(2 / (x.fan * self.units))
         factor = swollen * (1 + TOGETHER / self.units * (self.units > 1)) / (1 - 2 * loose)
 
         def back(grad: Signal) -> Signal:
