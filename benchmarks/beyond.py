@@ -12,12 +12,12 @@ import zoo
 from real import Case
 from torch import Tensor, nn
 
-from gradmedic.probe.expectation import ranged
-from gradmedic.probe.graph import starts, walk
-from gradmedic.probe.survey import Survey, survey
+from gradmedic.prediction.expected_sizes import ranged
+from gradmedic.prediction.survey import Survey, survey
+from gradmedic.probe.graph.graph import starts, walk
 from gradmedic.theory.engine import Flow, propagate
+from gradmedic.theory.finite_width import Spread, spread
 from gradmedic.theory.reliability import reasons
-from gradmedic.theory.spread import Spread, spread
 
 NOTHING = 1e-10
 """A squared gradient norm, relative to the largest one, that is but rounding."""

@@ -28,13 +28,13 @@ from typing import Any
 
 from cases import Case, metric_after, share
 
-from gradmedic.candidates import Candidate
-from gradmedic.errors import GradmedicError
-from gradmedic.finding import Finding
-from gradmedic.prescription import Prescription
-from gradmedic.remedies import all_remedies
-from gradmedic.report import Report
-from gradmedic.treatment import label
+from gradmedic.base.errors import GradmedicError
+from gradmedic.diagnosis.finding import Finding
+from gradmedic.diagnosis.report import Report
+from gradmedic.treatment.prescription import Prescription
+from gradmedic.treatment.remedies import all_remedies
+from gradmedic.trials.search.candidates import Candidate
+from gradmedic.trials.search.treatment_result import label
 from gradmedic.verbs.treat import treat
 
 SEEDS = (0, 100)

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from init_networks import Network, networks
 from torch import Tensor, nn
 
-from gradmedic import init
+from gradmedic.prediction import init
 
 INITS: dict[str, Callable[[nn.Module, Tensor, int], object]] = {
     "default": lambda model, x, seed: None,

@@ -97,12 +97,13 @@ def work(pipe: Connection, number: int, options: dict[str, Any] | None, clock: s
 
 def watching(options: dict[str, Any]) -> tuple[Any, Any]:
     """A probe that has not sat down yet, and what it writes to."""
+    from gradmedic.base.settings import Settings
+    from gradmedic.prediction.run_expectations import Forecasts
     from gradmedic.probe import Probe
-    from gradmedic.recorder import Recorder
-    from gradmedic.settings import Settings
+    from gradmedic.recording.recorder import Recorder
 
     recorder = Recorder({})
-    return Probe(recorder, Settings(**options)), recorder
+    return Probe(recorder, Settings(**options), Forecasts()), recorder
 
 
 def block(step: Callable[[], None], steps: int, watch: Stopwatch, probe: Any) -> float:

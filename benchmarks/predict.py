@@ -31,13 +31,13 @@ from beyond import beyond, cases
 from reference_nets import build
 from torch import Tensor
 
-from gradmedic.probe.expectation import ranged
-from gradmedic.probe.survey import Survey, survey
+from gradmedic.prediction.expected_sizes import ranged
+from gradmedic.prediction.survey import Survey, survey
 from gradmedic.theory.engine import Flow, propagate
-from gradmedic.theory.initial import initialized
+from gradmedic.theory.finite_width import Spread, spread
+from gradmedic.theory.plan.initializations import initialized
 from gradmedic.theory.reliability import reasons
-from gradmedic.theory.signal import Signal
-from gradmedic.theory.spread import Spread, spread
+from gradmedic.theory.signals.signal import Signal
 
 PROFILES = Path(__file__).parent / "data" / "profiles.json.gz"
 NAMED = ("he", "xavier", "lecun", "default")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from torch.nn.init import calculate_gain
 
-from gradmedic.activations import all_activations, all_gates
-from gradmedic.manual.page import page
-from gradmedic.theory.traits import traits
+from gradmedic.render.manual.activation_page import page
+from gradmedic.theory.activations import all_activations, all_gates
+from gradmedic.theory.kernels.traits import traits
 
 FOLDER = Path(__file__).parent / "activations"
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gradmedic.explain import page
-from gradmedic.rules import all_rules
+from gradmedic.diagnosis.rules import all_rules
+from gradmedic.render.manual.rule_page import page
 
 FOLDER = Path(__file__).parent / "diagnoses"
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gradmedic.manual.treatment import page
-from gradmedic.remedies import Alters, all_remedies
+from gradmedic.render.manual.remedy_page import page
+from gradmedic.treatment.remedies import Alters, all_remedies
 
 FOLDER = Path(__file__).parent / "remedies"
 

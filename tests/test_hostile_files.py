@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gradmedic import archive
-from gradmedic.errors import RecordingError, SettingsError
-from gradmedic.journal import Journal
-from gradmedic.recorder import Recorder
-from gradmedic.recording import Vital
-from gradmedic.settings import load
-from gradmedic.site import Kind, Place, Site
+from gradmedic.base.errors import RecordingError, SettingsError
+from gradmedic.base.settings import load
+from gradmedic.recording import reader
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Vital
+from gradmedic.recording.site import Kind, Place, Site
+from gradmedic.recording.writer import Journal
 from gradmedic.verbs.diagnose import diagnose
 
 
@@ -37,7 +37,7 @@ def test_a_folder_with_files_of_others_is_refused_and_left_as_it_is(tmp_path: Pa
 
 
 def test_diagnosing_quotes_lines_that_were_recorded_and_no_file(tmp_path: Path) -> None:
-    from gradmedic.renderers.words import source_line
+    from gradmedic.render.report.phrases import source_line
 
     script, secret = tmp_path / "train.py", tmp_path / "secret"
     script.write_text("y = fc(x)\n")
@@ -58,7 +58,7 @@ def test_a_pipe_or_a_link_within_a_recording_is_refused(tmp_path: Path, make: ob
     (rank / "streams.jsonl").unlink(missing_ok=True)
     make(rank / "streams.jsonl")  # type: ignore[operator]
     with pytest.raises(RecordingError, match="not a plain file"):
-        archive.load(tmp_path)
+        reader.load(tmp_path)
 
 
 @pytest.mark.parametrize("value", ["text", [], {}, True, 10**400])
@@ -70,7 +70,7 @@ def test_a_value_of_another_type_is_told_in_one_sentence(tmp_path: Path, column:
     if (column, value) in (("step", 10**400), ("stream", 10**400)):
         return
     with pytest.raises(RecordingError, match=column):
-        archive.load(tmp_path)
+        reader.load(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["tool = 5", "[[tool.gradmedic]]", "[tool]\ngradmedic = 5"])

@@ -15,48 +15,52 @@ from typing import Any  # noqa: E402
 __version__ = "0.1.0"
 
 _HOME = {
-    "clip": "clip",
     "assert_healthy": "verbs.examine",
-    "activation": "activations",
+    "activation": "theory.activations",
     "compare": "verbs.compare",
     "compare_script": "verbs.compare",
-    "critical": "theory.critical",
+    "critical": "theory.kernels.critical",
     "diagnose": "verbs.diagnose",
     "examine": "verbs.examine",
-    "gain": "theory.gain",
-    "init": "init",
+    "gain": "theory.kernels.gain",
     "patch": "verbs.patch",
     "predict": "verbs.predict",
     "treat": "verbs.treat",
     "watch": "verbs.watch",
-    "Activation": "activations",
-    "Alters": "remedies",
-    "Comparison": "comparison",
-    "Finding": "finding",
-    "Outcome": "trial",
-    "Prediction": "prediction",
-    "Prescription": "prescription",
-    "Runner": "runners",
-    "Treatment": "treatment",
-    "Trial": "trial",
-    "GradmedicError": "errors",
-    "Patient": "patient",
-    "Recording": "recording",
-    "Remedy": "remedies",
-    "Report": "report",
-    "Rule": "rules",
-    "Settings": "settings",
-    "Severity": "finding",
+    "Activation": "theory.activations",
+    "Alters": "treatment.remedies",
+    "Comparison": "trials.comparison.comparison",
+    "Finding": "diagnosis.finding",
+    "Outcome": "trials.trial",
+    "Prediction": "prediction.prediction",
+    "Prescription": "treatment.prescription",
+    "Runner": "trials.runners",
+    "Treatment": "trials.search.treatment_result",
+    "Trial": "trials.trial",
+    "GradmedicError": "base.errors",
+    "Patient": "treatment.patient",
+    "Recording": "recording.records",
+    "Remedy": "treatment.remedies",
+    "Report": "diagnosis.report",
+    "Rule": "diagnosis.rules",
+    "Settings": "base.settings",
+    "Severity": "diagnosis.finding",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+_MODULES = {
+    "clip": "treatment.clip",
+    "init": "prediction.init",
+}
+
+__all__ = ["__version__", *sorted({**_HOME, **_MODULES})]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"gradmedic.{_MODULES[name]}")
     if name not in _HOME:
         raise AttributeError(f"module 'gradmedic' has no attribute {name!r}")
-    home = import_module(f"gradmedic.{_HOME[name]}")
-    return home if name == _HOME[name] else getattr(home, name)
+    return getattr(import_module(f"gradmedic.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -89,8 +89,8 @@ def test_each_rank_records_and_only_the_first_speaks(tmp_path: Path) -> None:
 
 BROKEN = {
     "the probe does not load": ("gradmedic.probe", "Probe", "could not watch this run"),
-    "the judge fails": ("gradmedic.judge", "judge", "could not write the report"),
-    "the screen fails": ("gradmedic.renderers.terminal", "show", "could not print the report"),
+    "the judge fails": ("gradmedic.diagnosis.judge", "judge", "could not write the report"),
+    "the screen fails": ("gradmedic.render.report.terminal", "show", "could not print the report"),
 }
 
 
@@ -98,7 +98,7 @@ BROKEN = {
 def test_what_fails_of_ours_is_told_in_a_line_and_changes_nothing(case: str, tmp_path: Path) -> None:
     module, name, complaint = BROKEN[case]
     sabotage = f"""
-from gradmedic.arrival import after_import
+from gradmedic.launch.import_hook import after_import
 import sys
 
 def fail(*args, **named):

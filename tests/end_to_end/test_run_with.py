@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gradmedic.archive import load
+from gradmedic.recording.reader import load
 
 SCRIPT = """
 import torch, torch.nn as nn, torch.nn.functional as F

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradmedic.prescription import Prescription
+from gradmedic.treatment.prescription import Prescription
 
 TREAT = [sys.executable, "-m", "gradmedic", "treat", "--minutes", "10", "--seeds", "2"]
 WRITTEN = {"train.py", "prescription.toml", "prescription.trials.jsonl"}

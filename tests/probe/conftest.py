@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from gradmedic.base.settings import Settings
 from gradmedic.probe import Probe
 from gradmedic.probe.torch_internals import PACKERS
-from gradmedic.recorder import Recorder
-from gradmedic.recording import Recording
-from gradmedic.settings import Settings
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Recording
 
 
 @pytest.fixture

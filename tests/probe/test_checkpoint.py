@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from gradmedic.base.settings import Settings
 from gradmedic.probe import Probe
-from gradmedic.recorder import Recorder
-from gradmedic.recording import Recording
-from gradmedic.settings import Settings
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Recording
 
 Wrap = Callable[[nn.Module, Tensor], Tensor]
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gradmedic.base.settings import Settings
 from gradmedic.probe import Probe
-from gradmedic.recorder import Recorder
-from gradmedic.recording import Recording
-from gradmedic.settings import Settings
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Recording
 
 
 def eager(net: nn.Module) -> Any:

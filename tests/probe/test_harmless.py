@@ -15,17 +15,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
+import gradmedic.prediction
 import gradmedic.probe
-import gradmedic.recorder
-from gradmedic.errors import GradmedicWarning
-from gradmedic.judge import judge
+import gradmedic.recording.recorder
+from gradmedic.base.errors import GradmedicWarning
+from gradmedic.base.settings import Settings
+from gradmedic.diagnosis.judge import judge
+from gradmedic.diagnosis.rules import all_rules
+from gradmedic.prediction import init
+from gradmedic.prediction.run_expectations import Forecasts
 from gradmedic.probe import Probe
-from gradmedic.probe.booking import book
-from gradmedic.probe.window import Window
-from gradmedic.recorder import Recorder
-from gradmedic.recording import Recording
-from gradmedic.rules import all_rules
-from gradmedic.settings import Settings
+from gradmedic.probe.reading.ledger_booking import book
+from gradmedic.probe.step_window import Window
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Recording
 
 FENCE = {
     *("Probe.__init__", "Probe.__enter__", "Probe.__exit__", "Probe.install", "Probe.close", "Probe._lastly"),
@@ -34,13 +37,22 @@ FENCE = {
 }
 """The fence itself: what catches, or calls what is caught."""
 
+SPARED = {
+    "gradmedic.probe.hooks.torch_hooks",
+    "gradmedic.probe.failures",
+    "gradmedic.prediction.prediction",
+    *(f.name for f in pkgutil.iter_modules(init.__path__, f"{init.__name__}.")),
+}
+"""What catches failures itself, and what is no part of a run."""
+
 PARTS = [
     *(
-        import_module(f"gradmedic.probe.{found.name}")
-        for found in pkgutil.iter_modules(gradmedic.probe.__path__)
-        if found.name not in ("seat", "failures")
+        import_module(found.name)
+        for package in (gradmedic.probe, gradmedic.prediction)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if not found.ispkg and found.name not in SPARED
     ),
-    gradmedic.recorder,
+    gradmedic.recording.recorder,
 ]
 
 
@@ -110,7 +122,7 @@ def broken_run(monkeypatch: pytest.MonkeyPatch, function: FunctionType) -> tuple
     """Train with a broken function; the weights, what was recorded, and our warnings."""
     with monkeypatch.context() as broken, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("error")  # as a user's script may have it
-        probe = Probe(recorder := Recorder({}), Settings(every=2))
+        probe = Probe(recorder := Recorder({}), Settings(every=2), Forecasts())
         broken.setattr(function, "__code__", raising.__code__)
         with probe:
             weights = train()
@@ -142,7 +154,7 @@ def untouched() -> list[Tensor]:
     return train()
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
 def test_a_broken_part_changes_nothing(
     part: ModuleType, untouched: list[Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +169,7 @@ def test_a_broken_part_changes_nothing(
         failures = recording.events_of("failure")
         once = max(Counter(told).values(), default=0) <= 1 and max(Counter(_parts(told)).values(), default=0) <= 1
         wrong += [f"{name} changes the weights"] * (not same) + [f"{name} warns again and again: {told}"] * (not once)
-        if told and not failures and part is not gradmedic.recorder:
+        if told and not failures and part is not gradmedic.recording.recorder:
             wrong.append(f"{name} is not recorded")
     assert not wrong
 

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 import gradmedic as gm
-from gradmedic.errors import GradmedicWarning
-from gradmedic.interruption import OURS, is_interruption
+from gradmedic.base import PACKAGE
+from gradmedic.base.errors import GradmedicWarning
+from gradmedic.base.interruption import is_interruption
 
 PLACES = 40
 """Places in our code, evenly spread over a run, at which a signal comes."""
@@ -49,7 +50,7 @@ class Signals:
         self.at, self.lines, self.sent = at, 0, False
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
-        ours = frame.f_code.co_filename.startswith(OURS)
+        ours = frame.f_code.co_filename.startswith(PACKAGE)
         if ours and event == "line":
             self.lines += 1
             if self.lines >= self.at and not self.sent:

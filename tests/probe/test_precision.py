@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from gradmedic.base.settings import Settings
 from gradmedic.probe import Probe
-from gradmedic.recorder import Recorder
-from gradmedic.recording import Recording
-from gradmedic.settings import Settings
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Recording
 
 Make = Callable[[], tuple[nn.Module, Callable[[], Tensor]]]
 

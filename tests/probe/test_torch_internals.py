@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from gradmedic.locale import catalog
+from gradmedic.base.locale import catalog
 from gradmedic.probe.torch_internals import CAPABILITIES, Capability, is_packed
 
 PATHS = {path: capability for capability in CAPABILITIES for path in capability.paths.values()}

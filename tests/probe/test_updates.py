@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradmedic.probe.updates import SAMPLE, Update
-from gradmedic.recording import Recording
+from gradmedic.recording.records import Recording
 
 Watch = Callable[..., Recording]
 Truth = list[dict[str, float]]

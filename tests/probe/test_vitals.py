@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from gradmedic.init import critical_
-from gradmedic.recording import Recording
+from gradmedic.prediction.init import critical_
+from gradmedic.recording.records import Recording
 
 Watch = Callable[..., Recording]
 

@@ -62,10 +62,10 @@ def hide(path: str) -> None:
 
 def watched(sick: bool) -> dict[str, Any]:
     """What came of a training under the probe."""
-    from gradmedic.judge import judge
+    from gradmedic.base.settings import Settings
+    from gradmedic.diagnosis.judge import judge
     from gradmedic.probe import Probe
-    from gradmedic.recorder import Recorder
-    from gradmedic.settings import Settings
+    from gradmedic.recording.recorder import Recorder
 
     recorder = Recorder({})
     with Probe(recorder, Settings(every=4)):

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradmedic.activations import activation
-from gradmedic.theory.critical import enduring, on_edge
-from gradmedic.theory.moments import moments
+from gradmedic.theory.activations import activation
+from gradmedic.theory.kernels.critical import enduring, on_edge
+from gradmedic.theory.kernels.moments import moments
 
 SMOOTH = [
     "sigmoid",

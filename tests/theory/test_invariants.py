@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import RandomNetwork, random_input
+from support.random_networks import RandomNetwork, random_input
 from torch import Tensor, nn
 
 import gradmedic as gm
 from gradmedic.theory import engine
-from gradmedic.theory.plan import Plan, Step
+from gradmedic.theory.plan.plan import Plan, Step
 from gradmedic.theory.propagation import Passage, Value, rule
 
 

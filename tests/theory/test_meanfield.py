@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradmedic.activations import activation
-from gradmedic.theory.critical import critical
+from gradmedic.theory.activations import activation
 from gradmedic.theory.jacobian import jacobian
+from gradmedic.theory.kernels.critical import critical
+from gradmedic.theory.kernels.moments import moments
 from gradmedic.theory.meanfield import MeanField, decades_per_10_layers, depth_scale
-from gradmedic.theory.moments import moments
 
 bounded = st.sampled_from(["tanh", "erf", "hardtanh", "softsign", "sigmoid"])
 variances = st.floats(0.1, 9)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from sampled import compared
+from support.sampled import compared
 from torch import Tensor, nn
 
 WIDTH = 64

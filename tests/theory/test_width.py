@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradmedic.activations import activation
+from gradmedic.theory.activations import activation
 from gradmedic.theory.one_sample import Layer, one_sample
 from gradmedic.theory.width import interval, noise, reliable
 

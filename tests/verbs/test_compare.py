@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 import torch
-from arms import FakeRunner, falling
+from support.arms import FakeRunner, falling
 from torch import nn
 from torch.nn import functional as F
 
 import gradmedic as gm
-from gradmedic import runners
-from gradmedic.comparison import RIGHT, SCRIPT
-from gradmedic.contest import Contest
-from gradmedic.errors import ActivationError, ProbeError, SettingsError
-from gradmedic.recording import Recording
-from gradmedic.renderers.comparison_screen import told as line
-from gradmedic.sketch import parameter, site, sketch
-from gradmedic.trial import Ended, Trial
+from gradmedic.base.errors import ActivationError, ProbeError, SettingsError
+from gradmedic.recording.records import Recording
+from gradmedic.recording.sketch import parameter, site, sketch
+from gradmedic.render.comparison.screen import told as line
+from gradmedic.trials import runners
+from gradmedic.trials.comparison.comparison import RIGHT, SCRIPT
+from gradmedic.trials.comparison.tournament import Contest
+from gradmedic.trials.trial import Ended, Trial
 from gradmedic.verbs.compare import compare, compare_script
 
 World = Callable[[Trial], Sequence[float] | Ended]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import gradmedic as gm
-from gradmedic.errors import ProbeError
+from gradmedic.base.errors import ProbeError
 
 BATCH = (torch.randn(32, 16, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 4)
 

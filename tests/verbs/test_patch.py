@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gradmedic.agreement import Degree
-from gradmedic.errors import LaunchError
-from gradmedic.prescription import Evidence, Item, Prescription
-from gradmedic.trial import Script
+from gradmedic.base.errors import LaunchError
+from gradmedic.treatment.prescription import Evidence, Item, Prescription
+from gradmedic.trials.patch_agreement import Degree
+from gradmedic.trials.trial import Script
 from gradmedic.verbs.patch import Patched, patch, version_of
 
 WARD = Path(__file__).parents[1] / "ward" / "scripts"
@@ -122,9 +122,9 @@ def test_applying_keeps_the_old_script_under_the_next_free_name_with_its_mode_an
 
 FULL = """
 import resource, signal, sys
-from gradmedic.prescription import Prescription
+from gradmedic.treatment.prescription import Prescription
 from gradmedic.verbs.patch import patch
-from gradmedic.errors import LaunchError
+from gradmedic.base.errors import LaunchError
 found = patch(Prescription.load("p.toml"), "train.py", check=False)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import gradmedic as gm
-from gradmedic.errors import GradmedicError
-from gradmedic.prediction import Prediction
-from gradmedic.theory.initial import Place
+from gradmedic.base.errors import GradmedicError
+from gradmedic.prediction.prediction import Prediction
+from gradmedic.theory.plan.initializations import Place
 
 
 def mlp(depth: int, phi: type[nn.Module], width: int = 64) -> nn.Sequential:

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arms import FakeRunner, falling, prescribed
+from support.arms import FakeRunner, falling, prescribed
 
-from gradmedic import runners
-from gradmedic.candidates import Candidate
-from gradmedic.errors import ProbeError, SettingsError
-from gradmedic.finding import Severity
-from gradmedic.prescription import Prescription
-from gradmedic.recording import Recording
-from gradmedic.rules.vanishing_gradient import VanishingGradient
-from gradmedic.sketch import site, sketch
-from gradmedic.treatment import Treatment
-from gradmedic.trial import Ended, Trial
+from gradmedic.base.errors import ProbeError, SettingsError
+from gradmedic.diagnosis.finding import Severity
+from gradmedic.diagnosis.rules.vanishing_gradient import VanishingGradient
+from gradmedic.recording.records import Recording
+from gradmedic.recording.sketch import site, sketch
+from gradmedic.treatment.prescription import Prescription
+from gradmedic.trials import runners
+from gradmedic.trials.search.candidates import Candidate
+from gradmedic.trials.search.treatment_result import Treatment
+from gradmedic.trials.trial import Ended, Trial
 from gradmedic.verbs.treat import treat as real_treat
 
 SICK, HEALTHY, STUCK = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[1], VanishingGradient.HEALTHY[0]

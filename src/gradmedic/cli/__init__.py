@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 import click
 
 from gradmedic import __version__
+from gradmedic.base.errors import GradmedicError
+from gradmedic.base.surroundings import say
 from gradmedic.cli.activations import activations
 from gradmedic.cli.compare import compare
 from gradmedic.cli.diagnose import diagnose
@@ -15,8 +17,6 @@ from gradmedic.cli.patch import patch
 from gradmedic.cli.predict import predict
 from gradmedic.cli.run import run
 from gradmedic.cli.treat import treat
-from gradmedic.errors import GradmedicError
-from gradmedic.surroundings import say
 
 MISUSED = 2
 INTERRUPTED = 130

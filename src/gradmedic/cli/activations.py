@@ -2,8 +2,8 @@
 
 import click
 
+from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import LANGUAGE, settings_from
-from gradmedic.surroundings import terminal
 
 
 @click.command()
@@ -13,6 +13,6 @@ def activations(name: str | None, lang: str | None) -> None:
     """Compare all activations; with NAME, such as gelu or 'leaky_relu(0.2)', print its page."""
     from rich.console import Console
 
-    from gradmedic.manual.screen import show
+    from gradmedic.render.manual.screen import show
 
     show(name, settings_from((), lang=lang).lang, Console(_environ=terminal()))

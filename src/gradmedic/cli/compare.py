@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from gradmedic.base.errors import SettingsError
+from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
-from gradmedic.cli.ticker import Ticker
-from gradmedic.errors import SettingsError
-from gradmedic.surroundings import terminal
+from gradmedic.cli.progress_line import Ticker
 
 SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
 
@@ -54,9 +54,9 @@ def compare(
     """
     from rich.console import Console
 
-    from gradmedic.renderers.comparison_screen import show
-    from gradmedic.renderers.comparison_screen import told as so_far
-    from gradmedic.stage import refuse_what_is_no_script
+    from gradmedic.launch.stage import refuse_what_is_no_script
+    from gradmedic.render.comparison.screen import show
+    from gradmedic.render.comparison.screen import told as so_far
     from gradmedic.verbs.compare import compare_script
 
     settings = settings_from((), lang=lang)

@@ -13,12 +13,12 @@ from gradmedic.cli.options import settings_from, shared_options
 @click.argument("folder", metavar="DIR")
 def diagnose(folder: str, assigned: tuple[str, ...], **flags: Any) -> int:
     """Judge an old recording again, made by `gradmedic run --record DIR`."""
-    from gradmedic import delivery
+    from gradmedic.render import deliver
     from gradmedic.verbs.diagnose import diagnose as verb
 
     settings = settings_from(assigned, **flags)
     report = verb(folder, settings)
-    delivery.write(report, settings)
+    deliver.write(report, settings)
     if not settings.quiet:
-        delivery.show(report, settings, sys.stdout)
-    return delivery.exit_code(report, settings)
+        deliver.show(report, settings, sys.stdout)
+    return deliver.exit_code(report, settings)

@@ -2,8 +2,8 @@
 
 import click
 
+from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import LANGUAGE, settings_from
-from gradmedic.surroundings import terminal
 
 
 @click.command()
@@ -13,12 +13,12 @@ def explain(name: str | None, lang: str | None) -> None:
     """Print the page of a rule, a remedy or an activation; without RULE, list all rules."""
     from rich.console import Console
 
-    from gradmedic.explain import show
-    from gradmedic.rules import all_rules
+    from gradmedic.diagnosis.rules import all_rules
+    from gradmedic.render.manual.rule_page import show
 
     chosen = settings_from((), lang=lang).lang
     if name and name not in all_rules():
-        from gradmedic.manual import screen
+        from gradmedic.render.manual import screen
 
         if screen.knows(name):
             screen.show(name, chosen, Console(_environ=terminal()))

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from gradmedic.errors import SettingsError
-from gradmedic.finding import Severity
-from gradmedic.settings import Settings, assignments, load, merged, nearest, table_of
-from gradmedic.surroundings import folder
+from gradmedic.base.errors import SettingsError
+from gradmedic.base.settings import Settings, assignments, load, merged, nearest, table_of
+from gradmedic.base.surroundings import folder
+from gradmedic.diagnosis.finding import Severity
 
 SEVERITY = click.Choice([severity.word for severity in Severity])
 Command = Callable[..., Any]
@@ -47,7 +47,7 @@ def settings_from(assigned: Sequence[str], **flags: Any) -> Settings:
 def check_outputs(settings: Settings) -> None:
     """Complain about an output whose suffix no renderer writes."""
     if settings.outputs:
-        from gradmedic.renderers import renderer_for
+        from gradmedic.render import renderer_for
 
         for output in settings.outputs:
             renderer_for(output)
@@ -57,7 +57,7 @@ def check_rules(settings: Settings) -> None:
     """Complain about rules and thresholds that do not exist."""
     if not settings.ignore and not settings.rules:
         return
-    from gradmedic.rules import all_rules
+    from gradmedic.diagnosis.rules import all_rules
 
     rules = all_rules()
     for name in (*settings.ignore, *settings.rules):

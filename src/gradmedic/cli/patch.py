@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
+from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
-from gradmedic.surroundings import terminal
 
 UNSURE = 1
 
@@ -42,8 +42,8 @@ def patch(
     """
     from rich.console import Console
 
-    from gradmedic.prescription import Prescription
-    from gradmedic.renderers.patch import show_diff, tell, tell_kept
+    from gradmedic.render.patch import show_diff, tell, tell_kept
+    from gradmedic.treatment.prescription import Prescription
     from gradmedic.verbs.patch import patch as verb
 
     settings = settings_from((), lang=lang)

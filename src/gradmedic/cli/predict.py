@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 
 import click
 
+from gradmedic.base.errors import SettingsError
+from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import LANGUAGE, settings_from
-from gradmedic.errors import SettingsError
-from gradmedic.surroundings import terminal
 
 LOSSES = click.Choice(["cross_entropy", "mse", "bce", "sum"])
 SUFFIXES = (".json", ".txt")
@@ -77,11 +77,11 @@ def _of_script(target: str, as_module: bool, args: tuple[str, ...], **given: Any
     for option, name in (("inputs", "input"), ("loss", "loss"), ("targets", "targets")):
         if given[option]:
             raise SettingsError(f"a script has its own {name}: leave --{name} out")
-    from gradmedic import launch
-    from gradmedic.foresight import Asked
+    from gradmedic.launch import script
+    from gradmedic.launch.predict_session import Asked
 
     asked = Asked(given["init"], not given["alone"], given["outputs"], given["quiet"], given["lang"])
-    return partial(launch.foresee, target, args, as_module=as_module, asked=asked)
+    return partial(script.foresee, target, args, as_module=as_module, asked=asked)
 
 
 def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
@@ -91,10 +91,10 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
         raise SettingsError(f"{target} is a model: say what goes into it, as --input 64x3x32x32")
     from rich.console import Console
 
-    from gradmedic.foresight import write
-    from gradmedic.launch import found_in
-    from gradmedic.probe.feed import feed_from, model_of
-    from gradmedic.renderers.forecast import show
+    from gradmedic.launch.predict_session import write
+    from gradmedic.launch.script import found_in
+    from gradmedic.prediction.model_input import feed_from, model_of
+    from gradmedic.render.prediction import show
     from gradmedic.verbs.predict import predict as verb
 
     model, feed = model_of(target, found_in(target)), feed_from(given["inputs"])
@@ -113,7 +113,7 @@ def _targets(given: str | None, loss: str | None) -> Any:
         return None
     if loss in (None, "sum"):
         raise SettingsError("targets need a loss: --loss cross_entropy, mse or bce")
-    from gradmedic.launch import found_in
+    from gradmedic.launch.script import found_in
     from gradmedic.probe.targets import as_tensor, read
 
     return as_tensor(given, found_in(given)) if ":" in given else read(given)

@@ -27,7 +27,7 @@ def run(
 
     The report goes to stderr: stdout and the exit code belong to the script.
     """
-    from gradmedic import launch
+    from gradmedic.launch import script
 
     settings = settings_from(assigned, **flags)
-    return partial(launch.run, target, args, as_module=as_module, settings=settings)
+    return partial(script.run, target, args, as_module=as_module, settings=settings)

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
-from gradmedic.cli.ticker import Ticker
-from gradmedic.surroundings import terminal
+from gradmedic.cli.progress_line import Ticker
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.
@@ -48,9 +48,9 @@ def treat(
     """
     from rich.console import Console
 
-    from gradmedic.renderers.treatment import show
-    from gradmedic.renderers.treatment import told as so_far
-    from gradmedic.stage import refuse_what_is_no_script
+    from gradmedic.launch.stage import refuse_what_is_no_script
+    from gradmedic.render.treatment import show
+    from gradmedic.render.treatment import told as so_far
     from gradmedic.verbs.treat import treat as verb
 
     settings = settings_from(assigned, ignore=ignore, lang=lang)
@@ -70,7 +70,7 @@ def show_patch(found: Any, target: str, args: tuple[str, ...], lang: str, **how:
     """Print the prescription as code and as a patch of the script, which is tried before."""
     from rich.console import Console
 
-    from gradmedic.renderers.patch import show
+    from gradmedic.render.patch import show
     from gradmedic.verbs.patch import Seen, patch
 
     control = replace(found.control.runs[0], recording=found.before.recording)

@@ -1,10 +1,10 @@
 """The probe: reads the autograd graph of a script that does not know of it.
 
-`Probe` is what the rest of the house uses. A backward pass is walked (`graph`), understood
-(`layout`), named (`names`, `intervals`, `sites`), read (`capture`, `values`, `meter`) and written
-down (`assemble`, `booking`, `window`); `seat` is where torch is wrapped, `schedule` decides when.
+`Probe` is what the rest of the house uses. A backward pass is walked, understood
+and named (`graph`), read and written down (`reading`, `step_window`); `hooks` is where torch is
+wrapped, `schedule` decides when.
 """
 
-from gradmedic.probe.observer import Probe
+from gradmedic.probe.probe import Probe
 
 __all__ = ["Probe"]

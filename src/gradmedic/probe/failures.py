@@ -5,10 +5,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from gradmedic.errors import GradmedicWarning
-from gradmedic.interruption import let_through
-from gradmedic.recorder import Recorder
-from gradmedic.recording import Event
+from gradmedic.base.errors import GradmedicWarning
+from gradmedic.base.interruption import let_through
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Event
 
 P = ParamSpec("P")
 R = TypeVar("R")

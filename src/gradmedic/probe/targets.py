@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gradmedic.errors import ProbeError, SettingsError
-from gradmedic.interruption import let_through
-from gradmedic.theory.plan import Plan, Step
+from gradmedic.base.errors import ProbeError, SettingsError
+from gradmedic.base.interruption import let_through
+from gradmedic.theory.plan.plan import Plan, Step
 
 Named = Callable[[Tensor, Tensor], Tensor]
 

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradmedic.errors import ProbeError
-from gradmedic.finding import Message
+from gradmedic.base.errors import ProbeError
+from gradmedic.base.messages import Message
 
 CAPABILITIES: list["Capability"] = []
 """All of them, in the order in which they are defined below."""

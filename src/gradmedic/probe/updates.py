@@ -9,9 +9,9 @@ from weakref import ref
 import torch
 from torch import Tensor
 
-from gradmedic.probe.meter import Meter
+from gradmedic.base.storage import is_readable
+from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.torch_internals import version_of
-from gradmedic.storage import is_readable
 
 SAMPLE = 2**16
 """Entries of a parameter that are copied to measure its update: evenly spread rows of a large one."""

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gradmedic.probe.clips import Clips
-from gradmedic.probe.meter import global_norm
-from gradmedic.probe.row import Row
+from gradmedic.base.storage import is_readable
+from gradmedic.probe.clipping import Clips
+from gradmedic.probe.pending_vital import Row
+from gradmedic.probe.reading.meter import global_norm
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.torch_internals import states_of
-from gradmedic.recorder import Recorder
-from gradmedic.recording import Event, Vital
-from gradmedic.storage import is_readable
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Event, Vital
 
 SHARE = 0.002
 """Share of a step's time that measuring the gradient norm may take on average."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from gradmedic.finding import Message
+from gradmedic.base.messages import Message
 from gradmedic.theory.engine import Flow
-from gradmedic.theory.plan import Edge
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.plan.plan import Edge
+from gradmedic.theory.signals.signal import Signal
 
 FEWEST = 8.0
 """Independent terms below which a unit's size, relative to others, varies so much that the smallest count most."""

@@ -8,20 +8,20 @@ from math import prod
 
 import torch
 
-from gradmedic.interruption import let_through
-from gradmedic.theory.combining import of_sum
-from gradmedic.theory.entrance import entering
-from gradmedic.theory.fusion import fused
-from gradmedic.theory.handmade import contrasts_seen, masks_seen, maxima_seen, norms_seen, recognized
+from gradmedic.base.interruption import let_through
+from gradmedic.theory.fallback import handed_on
 from gradmedic.theory.invariants import checked, fitting
-from gradmedic.theory.plan import DATA, PARAMETER, Edge, Plan, Step
+from gradmedic.theory.plan.fuse_elementwise import fused
+from gradmedic.theory.plan.plan import DATA, PARAMETER, Edge, Plan, Step
+from gradmedic.theory.plan.recognize_norms import contrasts_seen, masks_seen, maxima_seen, norms_seen, recognized
+from gradmedic.theory.plan.residual_streams import streams_seen
+from gradmedic.theory.plan.zero_branches import silences_seen
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
+from gradmedic.theory.propagation.input_signal import entering
 from gradmedic.theory.propagation.parameters import among_parameters
-from gradmedic.theory.regroup import TangledError
-from gradmedic.theory.signal import Signal, own
-from gradmedic.theory.silent import silences_seen
-from gradmedic.theory.streams import streams_seen
-from gradmedic.theory.unruled import handed_on
+from gradmedic.theory.signals.elementwise_pair import of_sum
+from gradmedic.theory.signals.signal import Signal, own
+from gradmedic.theory.signals.views import TangledError
 
 
 @dataclass(frozen=True)

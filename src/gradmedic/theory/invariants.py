@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite, prod
 
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.signals.signal import Signal
 
 
 class InvariantError(Exception):

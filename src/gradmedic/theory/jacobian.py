@@ -7,7 +7,7 @@ square of one keeps gradients on average; only if the spread is small too does i
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gradmedic.theory.moments import Moments
+from gradmedic.theory.kernels.moments import Moments
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from gradmedic.activations import Activation
-from gradmedic.theory.critical import homogeneous
-from gradmedic.theory.dual import dual
-from gradmedic.theory.moments import moments
+from gradmedic.theory.activations import Activation
+from gradmedic.theory.kernels.critical import homogeneous
+from gradmedic.theory.kernels.dual import dual
+from gradmedic.theory.kernels.moments import moments
 
 SIZES = tuple(1.0327 * 10 ** (k / 5) for k in range(-40, 41))
 """Mean squares between which fixed points are looked for; none is a short number, which might be one."""

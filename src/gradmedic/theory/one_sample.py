@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmedic.activations import Activation
-from gradmedic.activations.panels import value_and_slope
+from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations.panels import value_and_slope
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterator
 
-from gradmedic.finding import Message
+from gradmedic.base.messages import Message
 from gradmedic.theory.dependence import dependences
 from gradmedic.theory.engine import Flow
-from gradmedic.theory.plan import Step
-from gradmedic.theory.signal import Signal
-from gradmedic.theory.spread import Spread
+from gradmedic.theory.finite_width import Spread
+from gradmedic.theory.plan.plan import Step
+from gradmedic.theory.signals.signal import Signal
 
 WIDEST = 0.5
 """Standard deviation of ln of a mean square over initializations; beyond it few draws make up most of the mean."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
-from gradmedic.activations import Activation
-from gradmedic.theory.dual import dual_of_squares
-from gradmedic.theory.moments import moments
+from gradmedic.theory.activations import Activation
+from gradmedic.theory.kernels.dual import dual_of_squares
+from gradmedic.theory.kernels.moments import moments
 
 WIDENED = 1.3
 """For what a softmax at the end adds; settled on 253 measured networks, and held on 20 others."""

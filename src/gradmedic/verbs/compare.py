@@ -9,18 +9,18 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gradmedic.budget import Budget
-from gradmedic.comparison import RIGHT, SCRIPT, Comparison
-from gradmedic.contest import LOOKING, Contest, runs
-from gradmedic.copies import Copies, Make, Model
-from gradmedic.errors import ProbeError, SettingsError
-from gradmedic.length import at_trial_length
-from gradmedic.results import Results
-from gradmedic.runners import Runner, runner_named
-from gradmedic.settings import Settings, nearest
-from gradmedic.swaps import canonical, hidden, swaps, untouched
-from gradmedic.trial import Script, Trial
-from gradmedic.trials import Trials, observed, recording_of
+from gradmedic.base.errors import ProbeError, SettingsError
+from gradmedic.base.settings import Settings, nearest
+from gradmedic.trials.arms import Trials, observed, recording_of
+from gradmedic.trials.budget import Budget
+from gradmedic.trials.comparison.comparison import RIGHT, SCRIPT, Comparison
+from gradmedic.trials.comparison.swaps import canonical, hidden, swaps, untouched
+from gradmedic.trials.comparison.tournament import LOOKING, Contest, runs
+from gradmedic.trials.in_process import Copies, Make, Model
+from gradmedic.trials.result_store import Results
+from gradmedic.trials.runners import Runner, runner_named
+from gradmedic.trials.trial import Script, Trial
+from gradmedic.trials.trial_length import at_trial_length
 
 FIRST = 0.2
 """Share of the time that the first run may take; a longer one is ended, and the others are as long as it came."""

@@ -3,11 +3,11 @@
 import os
 from dataclasses import replace
 
-from gradmedic.archive import load
-from gradmedic.judge import judge
-from gradmedic.recording import Recording
-from gradmedic.report import Report
-from gradmedic.settings import Settings
+from gradmedic.base.settings import Settings
+from gradmedic.diagnosis.judge import judge
+from gradmedic.diagnosis.report import Report
+from gradmedic.recording.reader import load
+from gradmedic.recording.records import Recording
 
 
 def diagnose(recording: Recording | str | os.PathLike[str], settings: Settings | None = None) -> Report:

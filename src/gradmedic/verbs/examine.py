@@ -7,14 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from gradmedic import __version__
-from gradmedic.batches import loss_of
-from gradmedic.finding import Severity
-from gradmedic.judge import judge
+from gradmedic.base.settings import Settings
+from gradmedic.diagnosis.finding import Severity
+from gradmedic.diagnosis.judge import judge
+from gradmedic.diagnosis.report import Report
+from gradmedic.prediction.run_expectations import Forecasts
 from gradmedic.probe import Probe
-from gradmedic.probe.undisturbed import undisturbed
-from gradmedic.recorder import Recorder
-from gradmedic.report import Report
-from gradmedic.settings import Settings
+from gradmedic.probe.preserved_state import undisturbed
+from gradmedic.recording.recorder import Recorder
+from gradmedic.trials.batches import loss_of
 
 
 def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lang: str = "en") -> Report:
@@ -30,7 +31,7 @@ def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lan
     recorder = Recorder({"gradmedic": __version__, "kind": "examine", "settings": {"lang": lang}})
     with undisturbed(model):
         model.train()
-        with Probe(recorder, settings) as probe, torch.enable_grad():
+        with Probe(recorder, settings, Forecasts()) as probe, torch.enable_grad():
             probe.introduce(model, None)
             loss = loss_of(model, batch, loss_fn)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gradmedic import atomic_write
-from gradmedic.agreement import Agreement, Degree, agreement
-from gradmedic.budget import PATIENCE, SLACK
-from gradmedic.errors import LaunchError, ProbeError
-from gradmedic.isolation.folder_copy import is_within
-from gradmedic.length import cut
-from gradmedic.patching import Order, Patch, patched
-from gradmedic.patching.source import Source
-from gradmedic.prescription import Prescription
-from gradmedic.recording import Recording
-from gradmedic.runners.local import Local
-from gradmedic.trial import Outcome, Script, Trial
+from gradmedic.base import atomic_write
+from gradmedic.base.errors import LaunchError, ProbeError
+from gradmedic.recording.records import Recording
+from gradmedic.treatment.patching import Order, Patch, patched
+from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.prescription import Prescription
+from gradmedic.trials.budget import PATIENCE, SLACK
+from gradmedic.trials.isolation.folder_copy import is_within
+from gradmedic.trials.patch_agreement import Agreement, Degree, agreement
+from gradmedic.trials.runners.local import Local
+from gradmedic.trials.trial import Outcome, Script, Trial
+from gradmedic.trials.trial_length import cut
 
 SHARE = 0.3
 """Share of the time that each of the three runs may take."""
@@ -108,7 +108,7 @@ def patch(
 
 def _written(prescription: Prescription, work: Script, recording: Recording | None = None) -> Patched:
     """The patch, by the text and what was seen of it."""
-    from gradmedic.remedies import remedy_from
+    from gradmedic.treatment.remedies import remedy_from
 
     file = file_of(work)
     raw = file.read_bytes()

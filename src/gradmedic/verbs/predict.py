@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradmedic.errors import ProbeError
-from gradmedic.finding import Message
-from gradmedic.interruption import let_through
-from gradmedic.prediction import Prediction
-from gradmedic.probe.feed import Call, calls, feed_of, roots_of
-from gradmedic.probe.foretelling import foretold
-from gradmedic.probe.survey import Survey, survey
+from gradmedic.base.errors import ProbeError
+from gradmedic.base.interruption import let_through
+from gradmedic.base.messages import Message
+from gradmedic.prediction.model_input import Call, calls, feed_of, roots_of
+from gradmedic.prediction.prediction import Prediction
+from gradmedic.prediction.script_prediction import foretold
+from gradmedic.prediction.survey import Survey, survey
+from gradmedic.probe.preserved_state import undisturbed
 from gradmedic.probe.targets import LOSSES, drawn, named, with_values
-from gradmedic.probe.undisturbed import undisturbed
-from gradmedic.theory.initial import Init
+from gradmedic.theory.plan.initializations import Init
 
 Loss = str | Callable[..., Tensor]
 

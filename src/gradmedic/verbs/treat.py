@@ -6,23 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from gradmedic import __version__
-from gradmedic.budget import Budget
-from gradmedic.candidates import Candidate, by_diagnosis
-from gradmedic.errors import ProbeError
-from gradmedic.finding import Message
-from gradmedic.judge import judge
-from gradmedic.length import at_trial_length
-from gradmedic.pairs import effect
-from gradmedic.prescription import Evidence
-from gradmedic.ranking import Ranking
-from gradmedic.report import Report
-from gradmedic.results import Results
-from gradmedic.runners import runner_named
-from gradmedic.search import Search
-from gradmedic.settings import Settings
-from gradmedic.treatment import Line, Treatment
-from gradmedic.trial import Script, Trial
-from gradmedic.trials import observed, recording_of
+from gradmedic.base.errors import ProbeError
+from gradmedic.base.messages import Message
+from gradmedic.base.settings import Settings
+from gradmedic.diagnosis.judge import judge
+from gradmedic.diagnosis.report import Report
+from gradmedic.treatment.prescription import Evidence
+from gradmedic.trials.arms import observed, recording_of
+from gradmedic.trials.budget import Budget
+from gradmedic.trials.paired_effect import effect
+from gradmedic.trials.result_store import Results
+from gradmedic.trials.runners import runner_named
+from gradmedic.trials.search.candidates import Candidate, by_diagnosis
+from gradmedic.trials.search.ranking import Ranking
+from gradmedic.trials.search.search import Search
+from gradmedic.trials.search.treatment_result import Line, Treatment
+from gradmedic.trials.trial import Script, Trial
+from gradmedic.trials.trial_length import at_trial_length
 from gradmedic.verbs.patch import version_of
 
 FIRST = 0.25

@@ -10,12 +10,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gradmedic import __version__
-from gradmedic.journal import Journal
-from gradmedic.judge import judge
+from gradmedic.base.settings import Settings
+from gradmedic.diagnosis.judge import judge
+from gradmedic.diagnosis.report import Report
+from gradmedic.prediction.run_expectations import Forecasts
 from gradmedic.probe import Probe
-from gradmedic.recorder import Recorder
-from gradmedic.report import Report
-from gradmedic.settings import Settings
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.writer import Journal
 
 _watching: list["Watch"] = []
 """The one watch of this process: a cell that is run again replaces what it has left behind."""
@@ -29,7 +30,7 @@ class Watch:
         facts = {"gradmedic": __version__, "script": None, "began": time(), "settings": asdict(settings)}
         journal = Journal(settings.record) if settings.record is not None else None
         self._recorder = Recorder(facts, journal)
-        self._probe = Probe(self._recorder, settings)
+        self._probe = Probe(self._recorder, settings, Forecasts())
         self._model = model
         self._optimizer = optimizer
         self._entered = 0

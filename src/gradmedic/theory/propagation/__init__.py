@@ -12,10 +12,10 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, TypeVar
 
-from gradmedic.theory.growing import Growth
-from gradmedic.theory.laws import Law
-from gradmedic.theory.plan import Step
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.plan.plan import Step
+from gradmedic.theory.recurrent.gradient_growth import Growth
+from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.signal import Signal
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from gradmedic.theory.combining import ONE, Pair, paired, placed
-from gradmedic.theory.labels import Labeled, framed, joined, together
-from gradmedic.theory.laws import Law
-from gradmedic.theory.plan import Constant, Step
+from gradmedic.theory.plan.plan import Constant, Step
+from gradmedic.theory.plan.residual_streams import persistence
 from gradmedic.theory.propagation import Back, Grad, NoRuleError, Passage, Value, Weight, came, one, rule, signal
-from gradmedic.theory.signal import Signal, own, swelling
-from gradmedic.theory.streams import persistence
+from gradmedic.theory.signals.contraction import Labeled, framed, joined, together
+from gradmedic.theory.signals.elementwise_pair import ONE, Pair, paired, placed
+from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.signal import Signal, own, swelling
 
 
 @rule("add", "sub", "rsub")

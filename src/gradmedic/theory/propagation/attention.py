@@ -7,15 +7,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import over, pairs
-from gradmedic.theory.plan import Step
+from gradmedic.theory.kernels.softmax_overlap import overlap
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
 from gradmedic.theory.propagation.contraction import contracted
 from gradmedic.theory.propagation.dropout import dropout
-from gradmedic.theory.regroup import merged
-from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, parted
-from gradmedic.theory.signal import UNITS, Atom, Signal
-from gradmedic.theory.softmaxes import overlap
+from gradmedic.theory.signals.axes import over, pairs
+from gradmedic.theory.signals.signal import UNITS, Atom, Signal
+from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, parted
+from gradmedic.theory.signals.views import merged
 
 
 @rule("softmax", "safe_softmax")

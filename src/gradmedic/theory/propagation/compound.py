@@ -6,12 +6,12 @@ from math import prod
 
 import torch
 
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule, rule_of, signal
 from gradmedic.theory.propagation.arithmetic import add, mul, scaled
 from gradmedic.theory.propagation.contraction import bmm
 from gradmedic.theory.propagation.linear import mm
-from gradmedic.theory.signal import Signal, own
+from gradmedic.theory.signals.signal import Signal, own
 
 
 @rule("addcmul")

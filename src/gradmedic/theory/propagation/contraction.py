@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradmedic.theory.labels import framed, joined, together
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
-from gradmedic.theory.roles import parted
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.signals.contraction import framed, joined, together
+from gradmedic.theory.signals.signal import Signal
+from gradmedic.theory.signals.unit_instance import parted
 
 
 @rule("bmm")

@@ -7,15 +7,15 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis
-from gradmedic.theory.grids import WIDEST, sandwiched, with_axis
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, rule, signal
 from gradmedic.theory.propagation.arithmetic import add
 from gradmedic.theory.propagation.convolution import lined, on_grid
 from gradmedic.theory.propagation.resampling import matrices
-from gradmedic.theory.roles import chained, same
-from gradmedic.theory.signal import Signal
+from gradmedic.theory.signals.axes import Axis
+from gradmedic.theory.signals.signal import Signal
+from gradmedic.theory.signals.spatial_axis import WIDEST, sandwiched, with_axis
+from gradmedic.theory.signals.unit_instance import chained, same
 
 Maps = Sequence[tuple[int, Tensor]]
 """Positions of axes, and the map along each."""

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from gradmedic.theory.axes import diagonal, over
-from gradmedic.theory.grids import Taps, gathered, inserted, scattered
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
 from gradmedic.theory.propagation.linear import NONE, bias_square, mixed, signal_share, weight_square
-from gradmedic.theory.regroup import instances, merged
-from gradmedic.theory.roles import Changed, Pullback, arranged, chained, coarsely, parted, same, settled
-from gradmedic.theory.signal import UNITS, Atom, Signal, dropped
+from gradmedic.theory.signals.axes import diagonal, over
+from gradmedic.theory.signals.signal import UNITS, Atom, Signal, dropped
+from gradmedic.theory.signals.spatial_axis import Taps, gathered, inserted, scattered
+from gradmedic.theory.signals.unit_instance import Changed, Pullback, arranged, chained, coarsely, parted, same, settled
+from gradmedic.theory.signals.views import instances, merged
 
 
 @rule("conv")

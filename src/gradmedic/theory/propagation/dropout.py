@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import torch
 
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
-from gradmedic.theory.signal import Signal, own
+from gradmedic.theory.signals.signal import Signal, own
 
 
 @rule("dropout")

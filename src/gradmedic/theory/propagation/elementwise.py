@@ -6,13 +6,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradmedic.theory.bending import bent, near, spread, tilt, typical, varies
-from gradmedic.theory.moments import moments
-from gradmedic.theory.plan import Step
+from gradmedic.theory.kernels.moments import moments
+from gradmedic.theory.plan.expression_activation import Line, Written
+from gradmedic.theory.plan.plan import Step
+from gradmedic.theory.plan.zero_branches import Steepness, chained
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
-from gradmedic.theory.signal import Signal
-from gradmedic.theory.silent import Steepness, chained
-from gradmedic.theory.written import Line, Written
+from gradmedic.theory.signals.activation_response import bent, near, spread, tilt, typical, varies
+from gradmedic.theory.signals.signal import Signal
 
 
 @rule("activation")

@@ -6,11 +6,11 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis, same_entries
-from gradmedic.theory.entrance import moments_between
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import NoRuleError, Passage, Value, Weight, one, rule
-from gradmedic.theory.signal import UNITS, Atom, Signal
+from gradmedic.theory.propagation.input_signal import moments_between
+from gradmedic.theory.signals.axes import Axis, same_entries
+from gradmedic.theory.signals.signal import UNITS, Atom, Signal
 
 SUM, MEAN = 0, 1
 """Modes of a bag, as torch numbers them."""

@@ -7,17 +7,17 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis, coarsened
-from gradmedic.theory.combining import ONE, placed
-from gradmedic.theory.grids import inserted
-from gradmedic.theory.labels import Labeled, framed, joined, together
-from gradmedic.theory.laws import Law
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, came, rule, signal
 from gradmedic.theory.propagation.arithmetic import total, weight_of
-from gradmedic.theory.regroup import merged
-from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, parted
-from gradmedic.theory.signal import UNITS, Atom, Signal, dropped
+from gradmedic.theory.signals.axes import Axis, coarsened
+from gradmedic.theory.signals.contraction import Labeled, framed, joined, together
+from gradmedic.theory.signals.elementwise_pair import ONE, placed
+from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.signal import UNITS, Atom, Signal, dropped
+from gradmedic.theory.signals.spatial_axis import inserted
+from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, parted
+from gradmedic.theory.signals.views import merged
 
 MOST_GROUPS = 3
 """Tensors side by side that are told apart; of more, such as the steps of a loop, the mean is taken."""

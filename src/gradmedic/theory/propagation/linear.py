@@ -6,12 +6,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradmedic.theory.laws import Law
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
 from gradmedic.theory.propagation.contraction import contracted
-from gradmedic.theory.roles import parted, settled
-from gradmedic.theory.signal import UNITS, Atom, Signal
+from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.signal import UNITS, Atom, Signal
+from gradmedic.theory.signals.unit_instance import parted, settled
 
 NONE = Law(0.0, 0.0)
 NOTHING = 1e-9

@@ -8,12 +8,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gradmedic.theory.plan import Step
+from gradmedic.theory.kernels.softmax_overlap import miss, overlap
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
-from gradmedic.theory.roles import Pullback, parted, settled
-from gradmedic.theory.signal import Signal
-from gradmedic.theory.softmaxes import miss, overlap
-from gradmedic.theory.targets import between, by_chance, picked
+from gradmedic.theory.propagation.targets import between, by_chance, picked
+from gradmedic.theory.signals.signal import Signal
+from gradmedic.theory.signals.unit_instance import Pullback, parted, settled
 
 
 @rule("log_softmax")

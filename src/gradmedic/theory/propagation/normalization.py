@@ -8,13 +8,13 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis, over, pairs
-from gradmedic.theory.combining import paired, placed
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, Weight, came, one, rule, signal
 from gradmedic.theory.propagation.arithmetic import total
-from gradmedic.theory.roles import Pullback, chained, coarsely, parted, settled
-from gradmedic.theory.signal import Signal, swelling
+from gradmedic.theory.signals.axes import Axis, over, pairs
+from gradmedic.theory.signals.elementwise_pair import paired, placed
+from gradmedic.theory.signals.signal import Signal, swelling
+from gradmedic.theory.signals.unit_instance import Pullback, chained, coarsely, parted, settled
 
 TOGETHER = 1.0
 """What projects the gradient off the signal takes nothing away, in 1/width, where the next layer is

@@ -11,14 +11,14 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.activations.panels import value_and_slope
-from gradmedic.theory.laws import Law
+from gradmedic.theory.activations.panels import value_and_slope
+from gradmedic.theory.kernels.softmax_overlap import overlap
 from gradmedic.theory.normal_nodes import hermite
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight
 from gradmedic.theory.propagation.arithmetic import operands
 from gradmedic.theory.propagation.elementwise import written
-from gradmedic.theory.softmaxes import overlap
+from gradmedic.theory.signals.parameter_law import Law
 
 Made = Callable[[Step, Sequence[Weight]], tuple[Law, Sequence[float]]]
 """The law of the result, and for each operand the squared norm that comes back relative to that of the result."""

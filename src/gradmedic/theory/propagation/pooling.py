@@ -8,16 +8,16 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from gradmedic.activations import Activation
-from gradmedic.theory.axes import Axis, diagonal, over, pairs
-from gradmedic.theory.grids import restored, with_axis
-from gradmedic.theory.plan import Step
+from gradmedic.base.own_gradients import unheard
+from gradmedic.theory.activations import Activation
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
 from gradmedic.theory.propagation.convolution import lined, on_grid
 from gradmedic.theory.propagation.resampling import at
-from gradmedic.theory.roles import Changed, chained
-from gradmedic.theory.signal import Signal, dropped
-from gradmedic.unheard import unheard
+from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
+from gradmedic.theory.signals.signal import Signal, dropped
+from gradmedic.theory.signals.spatial_axis import restored, with_axis
+from gradmedic.theory.signals.unit_instance import Changed, chained
 
 DRAWS = 8192
 

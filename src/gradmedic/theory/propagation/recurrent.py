@@ -7,13 +7,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis
-from gradmedic.theory.growing import Both, growth_of, returned
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule
-from gradmedic.theory.recurrence import Drive, Population, Weights, start, stepped
-from gradmedic.theory.recurrence import pair as pair_of
-from gradmedic.theory.signal import UNITS, Atom, Signal, own
+from gradmedic.theory.recurrent.gradient_growth import Both, growth_of, returned
+from gradmedic.theory.recurrent.population import Drive, Population, Weights, start, stepped
+from gradmedic.theory.recurrent.population import pair as pair_of
+from gradmedic.theory.signals.axes import Axis
+from gradmedic.theory.signals.signal import UNITS, Atom, Signal, own
 
 
 @rule("recurrent_cell")

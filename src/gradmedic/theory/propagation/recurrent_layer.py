@@ -8,14 +8,14 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis, diagonal, over, pairs
-from gradmedic.theory.growing import Both, growth_of
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule, signal
-from gradmedic.theory.recurrence import Drive, Weights
-from gradmedic.theory.roles import parted
-from gradmedic.theory.signal import UNITS, Atom, Signal
-from gradmedic.theory.through_time import Sent, Unrolled, back_through, over_time, parameter_squares, run
+from gradmedic.theory.recurrent.gradient_growth import Both, growth_of
+from gradmedic.theory.recurrent.population import Drive, Weights
+from gradmedic.theory.recurrent.unrolled import Sent, Unrolled, back_through, over_time, parameter_squares, run
+from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
+from gradmedic.theory.signals.signal import UNITS, Atom, Signal
+from gradmedic.theory.signals.unit_instance import parted
 
 
 @rule("recurrent_layer")

@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gradmedic.base.own_gradients import unheard
 from gradmedic.theory.normal_nodes import hermite
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
 from gradmedic.theory.propagation.loss import scalar
-from gradmedic.theory.roles import parted
-from gradmedic.theory.signal import Signal, own
-from gradmedic.theory.targets import MOST, between, laid_out
-from gradmedic.unheard import unheard
+from gradmedic.theory.propagation.targets import MOST, between, laid_out
+from gradmedic.theory.signals.signal import Signal, own
+from gradmedic.theory.signals.unit_instance import parted
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """The loss of each entry, of outputs and targets."""

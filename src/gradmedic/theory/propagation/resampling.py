@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradmedic.theory.grids import resampled, restored
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
 from gradmedic.theory.propagation.convolution import lined, on_grid
-from gradmedic.theory.roles import same
-from gradmedic.theory.signal import Signal, dropped
+from gradmedic.theory.signals.signal import Signal, dropped
+from gradmedic.theory.signals.spatial_axis import resampled, restored
+from gradmedic.theory.signals.unit_instance import same
 
 
 @rule("avg_pool", "adaptive_avg_pool", "upsample_nearest", "upsample_linear", "pad")

@@ -9,14 +9,14 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis
-from gradmedic.theory.plan import Step
+from gradmedic.theory.kernels.softmax_overlap import overlap
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
 from gradmedic.theory.propagation.shape import of_weight
-from gradmedic.theory.regroup import merged
-from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, parted, same, settled
-from gradmedic.theory.signal import UNITS, Atom, Signal
-from gradmedic.theory.softmaxes import overlap
+from gradmedic.theory.signals.axes import Axis
+from gradmedic.theory.signals.signal import UNITS, Atom, Signal
+from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, parted, same, settled
+from gradmedic.theory.signals.views import merged
 
 DRAWS = 20_000
 """Entries that the sizes of the largest are averaged over."""

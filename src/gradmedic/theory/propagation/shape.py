@@ -8,12 +8,12 @@ from math import prod
 import torch
 from torch import Tensor
 
-from gradmedic.theory.axes import Axis, diagonal, over, pairs
-from gradmedic.theory.plan import Step
+from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
-from gradmedic.theory.regroup import merged, viewed
-from gradmedic.theory.roles import Changed, Pullback, chained, coarsely, parted
-from gradmedic.theory.signal import UNITS, Atom, Dims, Signal
+from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
+from gradmedic.theory.signals.signal import UNITS, Atom, Dims, Signal
+from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, parted
+from gradmedic.theory.signals.views import merged, viewed
 
 
 @rule("view", "unsafe_view", "reshape", "reshape_alias", "flatten", "as_strided")

@@ -1,0 +1,1 @@
+"""What a recording says: findings by rules, the cause first."""

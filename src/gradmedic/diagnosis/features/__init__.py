@@ -1,0 +1,1 @@
+"""What rules ask of a recording: its layers, depth and time, and where values came from."""

@@ -1,0 +1,249 @@
+"""Vanishing gradient: almost nothing of it reaches the first layers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import hypot
+from statistics import median
+from typing import ClassVar
+
+from gradmedic.base.messages import Message
+from gradmedic.diagnosis.features.depth_profile import Slope, foreseen, longest, shares, slope
+from gradmedic.diagnosis.features.layers import layers, sound
+from gradmedic.diagnosis.finding import Cure, Finding, Severity
+from gradmedic.diagnosis.loss_progress import FEWEST, progress
+from gradmedic.diagnosis.rules import Rule
+from gradmedic.diagnosis.training_state import Outcome, climb_by_step, is_contest, outcome, stalled
+from gradmedic.recording.ledger import Ledger
+from gradmedic.recording.records import Capture, Recording
+from gradmedic.recording.sketch import Columns, parameter, site, sketch
+
+NON_SATURATING = "loss = F.binary_cross_entropy_with_logits(judge(fake), torch.ones_like(real))"
+
+
+def _deep(factor: float, losses: list[float], depth: int = 9, pace: float = 1e-3) -> Recording:
+    """A chain of sigmoid layers in which each passes on `factor` of the gradient."""
+    sites, parameters = [], []
+    for at in range(depth):
+        size = 0.1 * factor ** (depth - 1 - at)
+        sites.append(site(f"fc{at}", "linear", {"grad_norm": [size] * 3}, parameter=f"fc{at}.weight", fan_in=64))
+        sites.append(site(f"act{at}", "sigmoid"))
+        numbers: Columns = {"grad_rms": [size / 10] * 3, "weight_rms": 0.1, "update_rms": pace * size}
+        parameters.append(parameter(f"fc{at}.weight", numbers, shape=(64, 64)))
+    return sketch(sites, parameters, losses=losses)
+
+
+@dataclass(frozen=True)
+class VanishingGradient(Rule):
+    """
+    ## What it finds
+    Networks in which the gradient shrinks from layer to layer on its way back, so that the first
+    layers get next to nothing, from the start of training.
+
+    ## Why it hurts
+    The first layers stay as random as they were initialized, and all later ones have to work with
+    what they make of the input. With plain SGD the whole network often learns no more than the
+    mean of its targets; Adam rescales small gradients, but not below its `eps` (1e-8).
+
+    ## What causes it
+    Each layer multiplies the gradient's size by about the gain of its weights times the slope of
+    its activation. A sigmoid's slope is at most 0.25, a hard sigmoid's 1/6: ten layers cost six
+    decades and more. ReLU with PyTorch's default weights passes on 0.41 of it, 20 layers 1e-8.
+    The ledger says who lost the decades.
+
+    ## Example
+    ```python
+    layers = [layer for _ in range(12) for layer in (nn.Linear(64, 64), nn.Sigmoid())]
+    model = nn.Sequential(*layers, nn.Linear(64, 10))
+    ```
+
+    ## Instead
+    ```python
+    layers = [layer for _ in range(12) for layer in (nn.Linear(64, 64), nn.ReLU())]
+    for layer in layers[::2]:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    model = nn.Sequential(*layers, nn.Linear(64, 10))
+    ```
+    Deeper than about 30 layers, add shortcuts (`x + block(x)`) or normalization as well.
+
+    ## References
+    - Hochreiter, Untersuchungen zu dynamischen neuronalen Netzen, 1991
+    - Glorot and Bengio, [Understanding the difficulty of training deep feedforward neural
+      networks](https://proceedings.mlr.press/v9/glorot10a.html), 2010
+    - Schoenholz et al., [Deep Information Propagation](https://arxiv.org/abs/1611.01232), 2017
+    """
+
+    name: ClassVar[str] = "vanishing-gradient"
+    severity: ClassVar[Severity] = Severity.CRITICAL
+
+    decades: float = 4.0
+    """Decades between the layers near the output and the first that no healthy network was seen to
+    lose: more than this is found even if the loss fell at first."""
+
+    suspect: float = 2.0
+    """Decades that count only where training fails: plain networks that learn may lose this much."""
+
+    steepest: float = 0.6
+    """Largest share of the loss that one layer may make: a single drop is another disease."""
+
+    starved: float = 0.01
+    """Share of the last layers' pace under which one of the first counts as standing still."""
+
+    nothing: float = 1e-6
+    """Gradient rms over weight rms under which plain SGD leaves weights where they are."""
+
+    SICK: ClassVar = [
+        _deep(0.2, [2.31] * 40),
+        _deep(0.12, [0.18] * 3 + [0.074] * 60),  # learned the mean image
+        _deep(0.45, [1.1] * 40),
+        _deep(0.2, [1.0, 1.01] * 40 + [1.0 * 0.97**i for i in range(60)]),  # Adam dug it out in the end
+    ]
+    HEALTHY: ClassVar = [
+        _deep(0.8, [2.3] * 40),  # stuck, but the gradient arrives
+        _deep(0.45, [2.3 * 0.95**i for i in range(60)]),  # loses 2.8 decades and learns
+        _deep(0.2, [2.3] * 40, depth=3),  # too few layers to speak of depth
+    ]
+
+    def check(self, recording: Recording) -> Iterator[Finding]:
+        for stream in recording.streams:
+            captures = [capture for capture in recording.captures_of(stream)[:4] if sound(capture)][:3]
+            slopes = [(found, at) for at in captures if (found := slope(recording, at)) is not None]
+            if slopes:
+                lost = median(-self._lost(found) for found, _ in slopes)
+                severity = self._severity(recording, stream, lost)
+                if severity is not None and slopes[0][0].fall <= self.steepest:
+                    yield self._finding(recording, *slopes[0], lost, severity)
+                    continue
+            if is_contest(recording, stream) and (starved := self._starved(recording, stream)) is not None:
+                yield starved
+
+    def _lost(self, found: Slope) -> float:
+        # Where activations shrink as much on the way forward, each weight's gradient is the product
+        # of the two, and all hidden layers are starved alike. Then only `arriving` falls.
+        tiny = median(layer.pull for layer in found.first) < self.nothing
+        return found.arriving if tiny else max(found.arriving, found.weights)
+
+    def _severity(self, recording: Recording, stream: int, lost: float) -> Severity | None:
+        result = outcome(recording, stream)
+        if lost < self.suspect:
+            return None
+        if result is Outcome.FAILED:
+            strong = lost >= self.decades
+            return self.severity if strong else Severity.WARNING if self._stand_still(recording, stream) else None
+        if lost < self.decades:
+            return None
+        if len(recording.losses(stream)) < FEWEST:
+            return Severity.WARNING  # nothing can be learned yet that would speak against it
+        if result is Outcome.SETTLED and self._stand_still(recording, stream):
+            return Severity.WARNING
+        return Severity.WARNING if result is Outcome.LEARNING and stalled(recording, stream) else Severity.NOTE
+
+    def _stand_still(self, recording: Recording, stream: int) -> bool:
+        """True where one of the first layers moves far less than the last ones, which do move."""
+        shares = []
+        for capture in recording.captures_of(stream):
+            moved = [pace for layer in layers(recording, capture) if (pace := layer.pace) is not None]
+            third = len(moved) // 3
+            if third and (near := median(moved[-third:])) > 0:
+                shares.append(min(moved[:third]) / near)
+        return bool(shares) and median(shares) < self.starved
+
+    def _starved(self, recording: Recording, stream: int) -> Finding | None:
+        """A generator whose judge has become so sure that it tells nothing any more (Goodfellow+ 2014, section 3)."""
+        judged = [
+            site for site in recording.in_order(stream) if site.tail and site.op in ("sigmoid", "softmax", "tanh")
+        ]
+        flat = [site for site in judged if (seen := recording.site_series(site.id, "saturated")) and seen[-1][1] > 0.9]
+        grown = climb_by_step(list(_own_gradient(recording, stream)))
+        losses = recording.losses(stream)
+        found = progress(losses)
+        gets_worse = found.first is not None and found.last is not None and found.last > found.first
+        if not flat or grown > -self.suspect or not gets_worse:
+            return None
+        values = {"site": flat[0].name, "op": flat[0].op, "times": f"{10**-grown:.1g}"}
+        since = next((step for step, share in recording.site_series(flat[0].id, "saturated") if share > 0.9), 0)
+        return Finding(
+            self.name,
+            Severity.WARNING,
+            Message(
+                "{site} has become so sure that {times} times less of the gradient passes it than at first", values
+            ),
+            Message("The loss gets worse, and the flat end of the {op} tells the network before it nothing.", values),
+            (flat[0].place,),
+            since,
+            {"decades": round(grown, 2), "loss_first": found.first or 0.0, "loss_last": found.last or 0.0},
+            (
+                Cure(
+                    Message("Let the loss be steep where it is lost: the non-saturating form, on logits"),
+                    NON_SATURATING,
+                ),
+            ),
+            rank=2,
+            explains=("learning-rate-too-low", "saturated-activation"),
+        )
+
+    def _finding(
+        self, recording: Recording, found: Slope, capture: Capture, lost: float, severity: Severity
+    ) -> Finding:
+        first, last = found.layers[0], found.last[-1]
+        values = {"first": first.site.name, "last": last.site.name, "times": f"{10 ** min(lost, 300):.1g}"}
+        text = "The gradient vanishes over depth: {first} gets {times} times less of it than the layers near {last}"
+        return Finding(
+            self.name,
+            severity,
+            Message(text, values),
+            _why(recording, capture, found),
+            tuple(layer.site.place for layer in found.first),
+            capture.step,
+            {
+                "decades": round(-lost, 2),
+                "decades_per_layer": round(found.per_layer, 3),
+                "layers": len(found.layers),
+                "grad_rms_first": first.grad,
+                "grad_rms_last": last.grad,
+            },
+            _cures(capture),
+            rank=1,
+            explains=("learning-rate-too-low", "gradient-underflow"),
+        )
+
+
+def _own_gradient(recording: Recording, stream: int) -> Iterator[tuple[int, float]]:
+    """(step, norm of the gradient of the weights that this stream's steps move)."""
+    for capture in recording.captures_of(stream):
+        moved = [row for row in capture.parameters.values() if row.get("update_rms", 0.0) > 0]
+        yield capture.step, hypot(*(row.get("grad_norm", row.get("grad_rms", 0.0)) for row in moved))
+
+
+def _why(recording: Recording, capture: Capture, found: Slope) -> Message:
+    ledger, booked = longest(capture), shares(capture)
+    if ledger is None or booked is None:
+        text = "Each of the {layers} layers passes on {factor} of the gradient on average."
+        return Message(text, {"layers": len(found.layers), "factor": f"{10**found.per_layer:.2g}"})
+    text = "On the way back activations changed its size by {activations} decades and weights by {weights}."
+    told = Message(text, {"activations": f"{booked[0]:+.1f}", "weights": f"{booked[1]:+.1f}"})
+    theory = foreseen(recording, ledger)
+    return (
+        told if theory is None else Message("{booked} {theory}", {"booked": told, "theory": _theory(ledger, *theory)})
+    )
+
+
+def _theory(ledger: Ledger, expected: float, critical: float) -> Message:
+    """What was measured against what such weights and what better ones would do."""
+    values = {"expected": f"{expected:+.1f}", "critical": f"{critical:+.1f}"}
+    if ledger.total < expected - max(1.0, 0.2 * abs(expected)):
+        return Message(
+            "Theory expects no more than {expected} in all of such weights: the inputs take the rest.", values
+        )
+    return Message("Theory expects that of such weights ({expected} in all), and {critical} of critical ones.", values)
+
+
+def _cures(capture: Capture) -> tuple[Cure, ...]:
+    booked = shares(capture)
+    swap = Cure(Message("Use an activation whose slope is near one in the hidden layers"), "nn.ReLU()")
+    start = Cure(
+        Message("Initialize the hidden layers so that they keep the signal's size"),
+        'nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")\nnn.init.zeros_(layer.bias)',
+    )
+    bridge = Cure(Message("Let the gradient pass by the layers with shortcuts"), "x = x + block(norm(x))")
+    weights_first = booked is not None and booked[1] < booked[0]
+    return (start, swap, bridge) if weights_first else (swap, start, bridge)

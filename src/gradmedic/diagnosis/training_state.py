@@ -1,0 +1,129 @@
+"""What became of a run, where the loss alone would be too kind or too strict a judge.
+
+`progress` compares the end of the loss with its beginning. That is too kind where the first step
+threw the loss up so that it could fall again, and where a network fell to the loss of knowing
+nothing; too strict where there is little to be learned. It says nothing where two networks play
+against each other, or the loss has no zero.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from math import inf, isfinite, log, log10
+from statistics import median
+
+from gradmedic.diagnosis.loss_progress import Progress, progress
+from gradmedic.recording.records import Capture, Recording
+
+STEADY = 4.0
+"""Times by which the variance of targets differs from batch to batch at the most; more means that they move."""
+
+GUESSES, KNOWS = 0.98, 0.95
+"""Shares of the loss of a guess above which a network only guesses, and below which it does more than that:
+of what is mostly noise there is little to be learned."""
+
+
+class Outcome(StrEnum):
+    """What became of a stream."""
+
+    LEARNING = "learning"
+    SETTLED = "settled"
+    """The loss fell first and has been flat since: converged, or stopped short."""
+    FAILED = "failed"
+    UNCLEAR = "unclear"
+
+
+def outcome(recording: Recording, stream: int) -> Outcome:
+    """Judge one stream by its loss, by what the loss was before the first step, and by mere guessing."""
+    losses = recording.losses(stream)
+    found = progress(losses)
+    if found.state == "unclear":
+        return Outcome.UNCLEAR
+    if losses and not isfinite(losses[-1][1]):
+        return Outcome.FAILED
+    if found.last is None or min(loss for _, loss in losses) < 0 or is_contest(recording, stream):
+        return Outcome.UNCLEAR
+    level = guessing(recording, stream)
+    learns = found.learns or (level is not None and found.last < level and _knows_more(recording, stream))
+    if not learns or _only_recovered(losses, found) or (level is not None and found.last > GUESSES * level):
+        return Outcome.FAILED
+    return Outcome.SETTLED if found.flat else Outcome.LEARNING
+
+
+def stalled(recording: Recording, stream: int) -> bool:
+    """True where the first half of the run brought nothing."""
+    losses = recording.losses(stream)
+    return progress(losses[: len(losses) // 2]).state == "stuck"
+
+
+def is_contest(recording: Recording, stream: int) -> bool:
+    """True where another stream's steps lie between those of this one, as in a GAN.
+
+    The losses of a contest may stay level, rise and swing for good reason.
+    """
+    spans = {other: [v.time for v in recording.vitals if v.stream == other] for other in recording.streams}
+    mine = spans.pop(stream, [])
+    return bool(mine) and any(times and times[0] < mine[-1] and mine[0] < times[-1] for times in spans.values())
+
+
+def guessing(recording: Recording, stream: int) -> float | None:
+    """The loss of the best constant outputs, which know nothing of the inputs; None where it is not known.
+
+    Of a classifier that is the entropy of its classes, of a regression the variance of its targets.
+    """
+    ends = [site for site in recording.in_order(stream) if site.kind == "loss"]
+    if {site.op for site in ends} == {"log_softmax", "nll_loss"}:
+        classes = {site.shape[1] for site in ends if site.op == "log_softmax" and len(site.shape) > 1}
+        if len(classes) != 1 or min(classes) < 2:
+            return None
+        told = [level for site in ends for _, level in recording.site_series(site.id, "guess")]
+        return median(told) if told else log(classes.pop())
+    return _of_regression(recording, stream)
+
+
+def _of_regression(recording: Recording, stream: int) -> float | None:
+    """The same where nothing comes after the comparison with the targets, and these stay what they are."""
+    backward = reversed([*recording.in_order(stream)])
+    last = next((site for site in backward if site.op not in ("mean", "pow")), None)
+    told = [level for _, level in recording.site_series(last.id, "guess")] if last is not None else []
+    return median(told) if told and min(told) > 0 and max(told) < STEADY * min(told) else None
+
+
+def before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:
+    """The captures up to the first value that is not finite: what follows is debris."""
+    ends = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
+    ends += [event.step for event in recording.events_of("non-finite")]
+    yield from (capture for capture in recording.captures_of(stream) if not ends or capture.step < min(ends))
+
+
+def climb_by_step(series: Sequence[tuple[int, float]]) -> float:
+    """Decades from the typical size of the first three values to that of the second half, by steps.
+
+    The (step, value) pairs may lie far apart.
+    """
+    sizes = [(step, abs(value)) for step, value in series if isfinite(value) and value != 0]
+    if len(sizes) < 6:
+        return 0.0
+    late = [size for step, size in sizes if 2 * step > sizes[-1][0]]
+    end = median(late) if len(late) > 2 else min(late)  # one of two may be a spike
+    return log10(end / median(size for _, size in sizes[:3]))
+
+
+def _only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
+    """True where the loss is hardly better than before the first step, after which it rose; by decades, or somewhat."""
+    values = [loss for _, loss in losses if isfinite(loss)]
+    untrained, start = values[0], median(values[1:6])
+    if start <= 1.5 * untrained or found.last is None:
+        return False
+    return found.last > (0.8 if start > 10 * untrained else 0.9) * untrained
+
+
+def _knows_more(recording: Recording, stream: int) -> bool:
+    """True where the loss is below that of a guess *on the same batch*, however little it has fallen."""
+    losses = dict(reversed(recording.losses(stream)))  # of several passes in a step the first
+    late = [
+        losses[capture.step] / row["guess"]
+        for capture in recording.captures_of(stream)
+        for row in capture.sites.values()
+        if row.get("guess") and 4 * capture.step > max(losses) and isfinite(losses.get(capture.step, inf))
+    ]
+    return bool(late) and median(late) < KNOWS

@@ -1,0 +1,124 @@
+"""Look at a run while it goes on: end it when that is asked for, and tell a terminal how it is doing."""
+
+from math import inf
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gradmedic.base.settings import Settings
+from gradmedic.diagnosis.finding import Severity
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Recording
+from gradmedic.render.deliver import FOUND, severe
+
+if TYPE_CHECKING:
+    from gradmedic.probe import Probe
+
+PATIENCE = 10
+"""Steps for which a finding must hold, at the least, before the run is ended for it."""
+LOST = 25
+"""Losses in a row that are not finite: what comes back from there has only been skipping."""
+FIRST_LINE = 10.0
+"""Seconds until the first progress line; each later one waits twice as long as the one before."""
+
+
+class Stopped(SystemExit):
+    """Ends the script the way `sys.exit` does: `finally` blocks run, `except Exception` does not catch it."""
+
+
+class Lookout:
+    """Judges the recording now and then, and ends the run as soon as the judge is sure.
+
+    Sure means: a finding of the asked severity that shows at one look still shows at every look
+    until the run is twice as old, and at least `PATIENCE` steps later. A non-finite value is
+    final and ends the run at once.
+    """
+
+    def __init__(self, settings: Settings, recorder: Recorder) -> None:
+        self.settings = settings
+        self.recorder = recorder
+        self.severity = Severity[(settings.stop_on or "critical").upper()]
+        self.since: dict[str, int] = {}
+        self.non_finite = 0
+        self.next_look = 0.0
+
+    def look(self) -> None:
+        """Raise `Stopped` if it is time to look and the judge is sure."""
+        recording = self.recorder.recording()
+        non_finite = len(recording.events_of("non-finite"))
+        if perf_counter() < self.next_look and non_finite == self.non_finite:
+            return
+        self.non_finite = non_finite
+        if self.is_sure(recording):
+            raise Stopped(FOUND)
+
+    def is_sure(self, recording: Recording) -> bool:
+        """Judge, note since when each finding has shown, and put off the next look by what this one cost."""
+        from gradmedic.diagnosis.judge import judge
+
+        began = perf_counter()
+        findings = severe(judge(recording, self.settings), self.severity)
+        step = max((vital.step for vital in recording.vitals[-1:]), default=0)
+        self.since = {finding.rule: self.since.get(finding.rule, step) for finding in findings}
+        spent = perf_counter() - began
+        self.next_look = perf_counter() + spent / max(self.settings.budget, 0.001)
+        lasting = any(step >= since + max(since, PATIENCE) for since in self.since.values())
+        return lasting or any(finding.rule == "non-finite" for finding in findings)
+
+
+class Ticker:
+    """Prints a line about the run so far, more and more seldom, where someone sits at a terminal."""
+
+    def __init__(self, stream: TextIO, recorder: Recorder) -> None:
+        self.stream = stream
+        self.recorder = recorder
+        self.wait = FIRST_LINE
+        self.next_line = perf_counter() + FIRST_LINE
+
+    def tick(self) -> None:
+        """Print a line if it is time for one."""
+        if perf_counter() < self.next_line:
+            return
+        self.wait *= 2
+        self.next_line += self.wait
+        # The rest of a progress bar that stands on this line is wiped away; the bar draws itself again below.
+        self.stream.write(f"\r\x1b[K{self.line(self.recorder.recording())}\n")
+        self.stream.flush()
+
+    def line(self, recording: Recording) -> str:
+        """How far the run is, in one line."""
+        last = recording.vitals[-1] if recording.vitals else None
+        parts = ["gradmedic", f"{len(recording.captures)} backward passes read"]
+        if last is not None:
+            parts.insert(1, f"step {last.step}")
+            parts += [f"loss {last.loss:.4g}"] if last.loss is not None else []
+        return " · ".join(parts)
+
+
+class Limited:
+    """Hears everything in the probe's place, passes it on, and ends the run once nothing more is wanted of it.
+
+    That is after `steps` steps, and in a trial once the loss has not been finite for a while.
+    """
+
+    def __init__(self, probe: "Probe", settings: Settings) -> None:
+        self.probe = probe
+        self.steps = inf if settings.steps is None else settings.steps
+        self.losses = LOST if settings.trial else inf
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.probe, name)
+
+    def end(self, look: Any, grads: Any = None) -> None:
+        """Weights that are moved without an optimizer are seen to have moved when the next pass begins."""
+        self.probe.end(look, grads)
+        self.count()
+
+    def after_step(self, optimizer: Any) -> None:
+        """Pass on that weights have moved, and count."""
+        self.probe.after_step(optimizer)
+        self.count()
+
+    def count(self) -> None:
+        """Raise `Stopped` between two steps."""
+        if self.probe.step >= self.steps or self.probe.lost >= self.losses:
+            raise Stopped(0)

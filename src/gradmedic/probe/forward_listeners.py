@@ -1,0 +1,58 @@
+"""All that listens to a forward pass, put on and taken away together."""
+
+from gradmedic.probe.hooks.sequence_intervals import Failed, Modules, Owners
+from gradmedic.probe.hooks.source_lines import Lines
+from gradmedic.probe.recurrent.tap import RecurrentTap
+
+PER_CALL = 4e-6
+"""Seconds that noting a call takes, of a module or of a function, measured."""
+
+
+class Listening:
+    """Module calls, lines of the user's code, and recurrent layers of one step that is read whole."""
+
+    def __init__(self, failed: Failed) -> None:
+        self.modules = Modules(failed)
+        self.recurrent = RecurrentTap()
+        self.lines = Lines(failed)
+        self._compiled = False
+        self._active = False
+
+    def begin(self, lines: bool, keep: bool = False) -> None:
+        """Listen from now on; `keep` what was heard, where the coming pass belongs to it."""
+        if self._compiled:
+            return
+        if not keep:
+            self.forget()
+        self._active = True
+        self.modules.start()
+        self.recurrent.install()
+        if lines:
+            self.lines.start()
+
+    def end(self) -> None:
+        """Listen no more; what was heard stays."""
+        if not self._active:
+            return
+        self._active = False
+        self.modules.stop()
+        self.lines.stop()
+        self.recurrent.close()
+
+    def forget(self) -> None:
+        """Drop what was heard."""
+        self.modules.clear()
+        self.lines.clear()
+
+    def give_up(self) -> None:
+        """Never listen again: a hook would break a compiled model into pieces."""
+        self._compiled = True
+        self.end()
+
+    def cost(self) -> float:
+        """Seconds that listening has taken out of the forward pass, by what each call costs."""
+        return PER_CALL * (len(self.modules.spans) + self.lines.count)
+
+    def owners(self) -> tuple[Owners, Owners]:
+        """Who made a node: the module, and the line, where autograd does not keep that itself."""
+        return Owners(self.modules.spans), Owners(self.lines.spans)

@@ -1,0 +1,1 @@
+"""The autograd graph of one backward pass: its nodes, its structure, its names."""

@@ -1,0 +1,1 @@
+"""Where the probe is called by torch, and how it is taken out again."""

@@ -1,0 +1,1 @@
+"""The search for the operation that made the first inf or NaN."""

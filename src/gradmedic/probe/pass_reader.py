@@ -1,0 +1,170 @@
+"""Read a backward pass whole: from the graph to the draft of a capture."""
+
+from collections.abc import Sequence
+from time import perf_counter
+from types import FrameType
+from typing import Any
+
+from torch import Tensor
+
+from gradmedic.base.interruption import let_through
+from gradmedic.probe.failures import Failures
+from gradmedic.probe.first_pass import FirstPass
+from gradmedic.probe.forward_listeners import Listening
+from gradmedic.probe.graph.graph import starts, walk
+from gradmedic.probe.graph.layout import CHECKPOINT, Layout
+from gradmedic.probe.graph.names import Names
+from gradmedic.probe.graph.sites import Sites
+from gradmedic.probe.nonfinite.search import Forensics
+from gradmedic.probe.participants import People
+from gradmedic.probe.reading.capture_columns import Sheet
+from gradmedic.probe.reading.forward_values import Activity
+from gradmedic.probe.reading.node_hooks import Look, Pass
+from gradmedic.probe.schedule import Schedule
+from gradmedic.probe.step_window import Draft
+from gradmedic.probe.torch_internals import current_node, lacking
+from gradmedic.probe.vitals import Vitals
+from gradmedic.recording.recorder import Recorder
+from gradmedic.recording.records import Event
+from gradmedic.recording.site import Site
+
+GUESS = 0.3
+"""Share of a pass that reading it is taken to cost while no unread one has been timed."""
+
+
+class Reader:
+    """Knows the sites met so far; at most one pass is being read at a time, `looking`.
+
+    Reading costs time inside of the pass as well, in hooks: what a pass takes beyond those of its
+    stream that are not read is booked, too.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        names: Names,
+        people: People,
+        vitals: Vitals,
+        schedule: Schedule,
+        failed: Failures,
+        first_pass: FirstPass | None = None,
+    ) -> None:
+        self.looking: Look | None = None
+        self.listening = Listening(failed)
+        self.forensics = Forensics(recorder)
+        self.sites = Sites(names, recorder.site)
+        self.first_pass = first_pass
+        self._names = names
+        self._people = people
+        self._vitals = vitals
+        self._schedule = schedule
+        self._failed = failed
+        self._recorder = recorder
+        self._activity = Activity()
+        self._told: set[str] = set()
+        self._usual: dict[int, float] = {}
+        self.plain: set[int] = set()
+        """Streams whose passes may go unwatched: nothing recomputes in them, and no hazard has to be looked at."""
+
+    def arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
+        """Put the hooks on the graph of a pass that is about to run."""
+        self.drop()
+        began = perf_counter()
+        roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+        scale = self._vitals.scale_of(roots)
+        graph = walk(starts(roots, scale != 1.0))
+        if not graph.vertices:
+            return None
+        leaves = [vertex.leaf for _, vertex in graph.leaves()]
+        self._names.learn([*leaves, *self._people.moved()], frame)
+        layout = Layout(graph)
+        sites = self.sites.lay_out(layout, stream, *self.listening.owners())
+        self._foresee(layout, sites, stream)
+        told = self.forensics.forward(layout, sites, stream, self._vitals.step, loss)
+        passed = Pass(layout, sites, self._activity, self._failed)
+        passed.arm()
+        self.looking = look = Look(stream, loss, passed, leaves, scale, inputs, told)
+        recomputes = _recomputes(layout)
+        self.plain.discard(stream)
+        if not recomputes and not self.forensics.watches(stream):
+            self.plain.add(stream)
+        if self._people.optimizers and not recomputes:
+            self.listening.modules.stop()
+        look.began = perf_counter()
+        self._schedule.paid(look.began - began + self.listening.cost())
+        return look
+
+    def _foresee(self, layout: Layout, sites: Sequence[Site | None], stream: int) -> None:
+        try:
+            if self.first_pass is not None and self._vitals.step < self.first_pass.until:
+                self.first_pass.keep(layout, sites, stream, self._names, self.listening.modules.spans)
+        except Exception as error:
+            let_through(error)
+            self._failed("forecast", error)
+
+    def nest(self, tensors: Any) -> Pass | None:
+        """Put the hooks on a pass that runs inside of the one that is read: a checkpoint's recomputation."""
+        look = self.looking
+        roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+        graph = walk(root.grad_fn for root in roots)
+        if look is None or not graph.vertices:
+            return None
+        layout = Layout(graph, within=True)
+        sites = self.sites.lay_out(layout, look.stream, *self.listening.owners(), within=_running(look))
+        inner = Pass(layout, sites, self._activity, self._failed)
+        inner.arm()
+        look.inner.append(inner)
+        return inner
+
+    def drop(self) -> None:
+        """Forget a pass whose end was never heard of."""
+        look, self.looking = self.looking, None
+        for passed in (look.passed, *look.inner) if look is not None else ():
+            passed.disarm()
+
+    def finish(self, look: Look, grads: Any) -> Draft:
+        """Take the hooks away and make a draft of what they have read."""
+        began = perf_counter()
+        self.looking = None
+        look.passed.disarm()
+        if grads is not None:
+            look.passed.returned(look.inputs, grads)
+        sheet = Sheet(look.passed.layout, look.passed.sites, look.passed.meter.numbers(), look.scale)
+        self.forensics.backward(sheet, look.stream, self._vitals.step)
+        inner = [Sheet(p.layout, p.sites, p.meter.numbers(), look.scale) for p in look.inner]
+        # What is put into a checkpoint is a leaf of the inner graph as well, but nobody's parameter.
+        inside = [vertex.leaf for p in look.inner for _, vertex in p.layout.graph.leaves()]
+        numbered = self._people.number([*look.leaves, *(leaf for leaf in inside if self._names.of(leaf) is not None)])
+        draft = Draft(self._vitals.step, look.stream, self._schedule.elapsed, look.loss, sheet, numbered, inner)
+        draft.read_leaves(self._people.id_of)
+        draft.read_recurrent(self.listening.recurrent.readings(), self._names.modules, look.scale)
+        self._remark()
+        took = began - look.began
+        extra = took - self._usual.get(look.stream, (1 - GUESS) * took)
+        self._schedule.paid(max(0.0, extra) + perf_counter() - began, captured=True)
+        return draft
+
+    def timed(self, stream: int, seconds: float) -> None:
+        """Note how long a pass took that was not read."""
+        usual = self._usual.get(stream)
+        self._usual[stream] = seconds if usual is None else 0.9 * usual + 0.1 * seconds
+
+    def _remark(self) -> None:
+        """Tell what this torch lacks, and what recurrent layers could not be read for, once each."""
+        for text in (*(capability.lost.text for capability in lacking()), *self.listening.recurrent.notes):
+            if text not in self._told:
+                self._told.add(text)
+                self._recorder.event(Event("note", self._vitals.step, {"text": text}))
+
+
+def _recomputes(layout: Layout) -> bool:
+    """True where a checkpoint will run a part of the forward pass again, inside of the backward pass."""
+    return any(vertex.operation.op == CHECKPOINT for vertex in layout.vertices)
+
+
+def _running(look: Look) -> Site | None:
+    """The operation whose backward runs now, and of which the inner pass is a part."""
+    node = current_node()
+    vertices = look.passed.layout.vertices
+    at = next((i for i, vertex in enumerate(vertices) if vertex.node is node), None)
+    return None if at is None else look.passed.sites[at]

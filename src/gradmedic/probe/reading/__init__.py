@@ -1,0 +1,1 @@
+"""What is read at the nodes of a graph, and the columns of a capture that it becomes."""

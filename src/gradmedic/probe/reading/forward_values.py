@@ -1,0 +1,188 @@
+"""Which forward values are worth reading at an operation, from what autograd has saved."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradmedic.probe.graph.graph import Vertex
+from gradmedic.probe.graph.layout import Layout
+from gradmedic.probe.reading.baseline_loss import guess, of_squares
+from gradmedic.probe.reading.meter import Meter
+from gradmedic.probe.reading.saturation import saturation
+from gradmedic.probe.reading.statistics import unit_activity, value_reading
+from gradmedic.probe.torch_internals import saved
+from gradmedic.recording.site import Kind
+
+HAZARDS = {
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "div",
+    "pow",
+    "reciprocal",
+    "exp",
+    "acos",
+    "asin",
+    "norm",
+    "abs",
+}
+"""Operations whose value or slope is infinite somewhere: their operand's range is always read."""
+
+
+class Activity:
+    """For each site which units have ever been active, over all captures."""
+
+    def __init__(self) -> None:
+        self._ever: dict[int, Tensor] = {}
+
+    def dead(self, site: int, active: Tensor) -> Tensor:
+        """The share of units that have not been active in any capture so far."""
+        ever = self._ever.get(site)
+        if ever is not None and ever.shape == active.shape:
+            active = active | ever
+        self._ever[site] = active
+        return 1.0 - active.double().mean()
+
+
+def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activity) -> None:
+    """Keep the numbers of a vertex's forward values under (vertex, column)."""
+    vertex = layout.vertices[i]
+    op, kind = vertex.operation, layout.kinds[i]
+    if kind is Kind.SHAPE:
+        return
+    result = vertex.tensor(op.result) if op.result else None
+    if isinstance(result, Tensor):
+        _range(meter, i, "value", result)
+    operand = vertex.tensor(op.operand) if op.operand and _wants_operand(layout, i) else None
+    if isinstance(operand, Tensor) and operand.is_floating_point():
+        _range(meter, i, "input", operand)
+    if op.target:
+        _target(meter, i, vertex, op.target)
+    elif op.op in ("pow", "abs") and layout.tail[i] and isinstance(operand, Tensor):
+        _implied_target(meter, layout, i, operand)
+    if kind is Kind.ACTIVATION:
+        _units(meter, layout, i, site, activity, result, operand)
+    bent = _saturated(vertex, result, operand)
+    if bent is not None:
+        meter.put((i, "saturated"), bent)
+
+
+def _wants_operand(layout: Layout, i: int) -> bool:
+    """True for what no result upstream has told: raw inputs, losses, hazards, activations."""
+    vertex = layout.vertices[i]
+    if layout.kinds[i] in (Kind.LOSS, Kind.ACTIVATION) or vertex.operation.op in HAZARDS:
+        return True
+    if layout.kinds[i] not in (Kind.WEIGHTS, Kind.RECURRENT):
+        return False
+    return all(layout.vertices[j].operation.result is None for j in layout.signals[i])
+
+
+def _range(meter: Meter, i: int, what: str, tensor: Tensor) -> None:
+    reading = value_reading(tensor.detach())
+    if reading is not None:
+        for name, cell in zip(("norm", "sum", "min", "max", "nonzero"), reading, strict=True):
+            meter.put((i, f"{what}_{name}"), cell)
+        meter.note((i, f"{what}_numel"), float(tensor.numel()))
+
+
+def _target(meter: Meter, i: int, vertex: Vertex, attribute: str) -> None:
+    target = vertex.tensor(attribute)
+    if isinstance(target, Tensor) and target.numel():
+        _put_target(meter, i, target.detach(), guess(vertex, target))
+
+
+def _put_target(meter: Meter, i: int, target: Tensor, ignorant: Tensor | None) -> None:
+    low, high = torch.aminmax(target)
+    meter.put((i, "target_min"), low)
+    meter.put((i, "target_max"), high)
+    if ignorant is not None:
+        meter.put((i, "guess"), ignorant)
+
+
+def _implied_target(meter: Meter, layout: Layout, i: int, error: Tensor) -> None:
+    """The target of a loss that is written by hand: what the output and its error add up to."""
+    for j in layout.signals[i]:
+        behind = layout.signals[j]
+        edges = layout.vertices[j].inputs
+        if layout.vertices[j].operation.op != "sub" or len(behind) != 1 or len(edges) != 2:
+            continue
+        source = layout.vertices[behind[0]]
+        output = source.tensor(source.operation.result) if source.operation.result else None
+        if isinstance(output, Tensor) and output.shape == error.shape:
+            target = output - error if edges[0] is not None else output + error
+            squared = saved(layout.vertices[i].node, "exponent") == 2
+            _put_target(meter, j, target.detach(), of_squares(output, target.detach()) if squared else None)
+
+
+def _units(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, result: Any, operand: Any) -> None:
+    active = _active(layout.vertices[i], result, operand)
+    if active is None or active.dim() < 2:
+        return
+    dim = unit_dim(layout, i, active.dim())
+    units = unit_activity(active, dim)
+    if units is None:
+        return
+    meter.put((i, "silent"), 1.0 - units.double().mean())
+    meter.put((i, "dead"), activity.dead(site, units))
+
+
+def _active(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
+    """Where the slope of a piecewise linear activation is not zero; None for the others."""
+    op = vertex.operation.op
+    if op == "relu":
+        return result.detach() != 0 if isinstance(result, Tensor) else None
+    if not isinstance(operand, Tensor):
+        return None
+    if op == "maximum":
+        other = vertex.tensor("other")
+        return operand.detach() > other.detach() if isinstance(other, Tensor) else None
+    if op not in ("clamp", "threshold", "hardtanh", "hardsigmoid"):
+        return None
+    low, high = _bounds(vertex)
+    return (operand.detach() > low) & (operand.detach() < high)
+
+
+def _bounds(vertex: Vertex) -> tuple[float, float]:
+    """The open interval in which a clamp, threshold or hardtanh lets the gradient through."""
+    if vertex.operation.op == "hardsigmoid":
+        return -3.0, 3.0
+    low = _constant(vertex, "min_val", "threshold", "min")
+    high = _constant(vertex, "max_val", "max")
+    return float("-inf") if low is None else low, float("inf") if high is None else high
+
+
+def _constant(vertex: Vertex, *attributes: str) -> float | None:
+    """The first of some saved constants that a node has."""
+    values = (saved(vertex.node, name) for name in attributes)
+    return next((float(value) for value in values if isinstance(value, int | float)), None)
+
+
+def unit_dim(layout: Layout, i: int, dims: int) -> int:
+    """The dimension that counts units: channels behind a convolution, else features."""
+    feeder = layout.feeder[i]
+    spatial = feeder >= 0 and layout.vertices[feeder].operation.op in ("conv", "batch_norm", "group_norm")
+    return 1 if dims >= 4 or (spatial and dims >= 3) else dims - 1
+
+
+def _saturated(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
+    """The share of entries where the activation is flat; of rows that are one-hot for a softmax."""
+    op = vertex.operation.op
+    if isinstance(result, Tensor) and result.numel():
+        if op != "softmax":
+            return saturation(op, result)
+        dim = _softmax_dim(vertex)
+        return saturation(op, result, {"dim": dim}) if result.shape[dim] > 1 else None
+    if isinstance(operand, Tensor) and operand.numel() and op in ("hardtanh", "hardsigmoid"):
+        low, high = _bounds(vertex)
+        return saturation(op, operand, {"min": low, "max": high})
+    return None
+
+
+def _softmax_dim(vertex: Vertex) -> int:
+    dim = int(saved(vertex.node, "dim"))
+    # Autograd keeps the dimension as an unsigned number: -1 comes back as 2**64 - 1.
+    return dim - 2**64 if dim >= 2**63 else dim

@@ -1,0 +1,65 @@
+"""Numbers taken on a tensor's own device and brought to the host in one copy."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gradmedic.base.storage import is_readable
+from gradmedic.probe.reading.statistics import grad_reading
+from gradmedic.probe.torch_internals import norms
+
+
+class Meter:
+    """Collects 0-dimensional tensors under keys; nothing waits for the device until `numbers`."""
+
+    def __init__(self) -> None:
+        self._keys: list[Hashable] = []
+        self._cells: list[Tensor] = []
+        self._plain: dict[Any, float] = {}
+
+    def note(self, key: Hashable, value: float) -> None:
+        """Keep a number that is on the host already."""
+        self._plain[key] = value
+
+    def put(self, key: Hashable, cell: Tensor) -> None:
+        """Keep one number."""
+        self._keys.append(key)
+        self._cells.append(cell)
+
+    def size(self, key: Hashable, tensor: Tensor) -> None:
+        """Keep the L2 norm of a tensor, in float64 so that no square of a float32 underflows."""
+        self.put(key, norm(tensor))
+
+    def numbers(self) -> dict[Any, float]:
+        """All numbers that were kept, by key."""
+        found: dict[Any, float] = dict(self._plain)
+        devices = {cell.device for cell in self._cells}
+        for device in devices:
+            chosen = [i for i, cell in enumerate(self._cells) if cell.device == device]
+            stacked = torch.stack([self._cells[i].to(torch.float64) for i in chosen])
+            found.update(zip((self._keys[i] for i in chosen), stacked.tolist(), strict=True))
+        return found
+
+
+def norm(tensor: Tensor) -> Tensor:
+    """The L2 norm of all entries as a 0-dimensional float64 tensor; NaN where nothing can be read."""
+    reading = grad_reading(tensor.detach())
+    return reading[0] if reading is not None else torch.tensor(float("nan"), dtype=torch.float64)
+
+
+def global_norm(optimizer: Optimizer, scale: Any) -> Tensor | None:
+    """The L2 norm of all gradients, as a tensor on their device."""
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if not grads:
+        return None
+    if not all(map(is_readable, grads)):
+        return None  # a norm of what is here would pass for that of all
+    if any(grad.is_sparse for grad in grads):
+        sizes = [norm(grad) for grad in grads]
+    else:
+        sizes = norms([grad.detach() for grad in grads], 2, torch.float64)
+    total: Tensor = torch.linalg.vector_norm(torch.stack([size.to(sizes[0].device) for size in sizes]))
+    return total if scale is None else total / scale

@@ -1,0 +1,174 @@
+"""Read one backward pass whole: hooks on the nodes of its graph, for as long as it runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradmedic.base.interruption import let_through
+from gradmedic.base.storage import is_readable
+from gradmedic.probe.failures import Failures
+from gradmedic.probe.graph.layout import Layout
+from gradmedic.probe.reading.forward_values import Activity, read_values, unit_dim
+from gradmedic.probe.reading.meter import Meter
+from gradmedic.probe.reading.saturation import LEAST
+from gradmedic.probe.reading.statistics import unit_activity
+from gradmedic.recording.site import Kind, Site
+
+_SILENT_SHAPES = {
+    "view",
+    "unsafe_view",
+    "reshape",
+    "t",
+    "transpose",
+    "permute",
+    "unsqueeze",
+    "squeeze",
+    "alias",
+    "clone",
+}
+"""Reshapes through which a gradient passes with its norm unchanged: nothing to measure."""
+
+STEEPEST = {"relu": 1.0, "sigmoid": 0.25, "tanh": 1.0}
+"""The largest slope of activations whose result autograd keeps, and checkpointing packs away."""
+
+MANY_USES = 64
+"""Uses of one leaf above which the single contributions are no longer measured: an RNN over a
+thousand steps would copy its weights' gradient a thousand times."""
+
+
+class Pass:
+    """One backward pass under observation. Nothing here may raise into the user's backward."""
+
+    def __init__(self, layout: Layout, sites: Sequence[Site | None], activity: Activity, failed: Failures) -> None:
+        self.layout = layout
+        self.sites = sites
+        self.meter = Meter()
+        self._activity = activity
+        self._failed = failed
+        self._handles: list[Any] = []
+
+    def arm(self) -> None:
+        """Put a hook on every node that is worth one; `disarm` must follow, or they leak."""
+        for i, vertex in enumerate(self.layout.vertices):
+            if self._is_read(i):
+                self._handles.append(vertex.node.register_prehook(self._arrival(i)))
+            slots = self._shared_slots(i)
+            if slots or self._needs_slope(i):
+                self._handles.append(vertex.node.register_hook(self._departure(i, slots)))
+
+    def disarm(self) -> None:
+        """Take all hooks away."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def returned(self, inputs: Any, grads: Any) -> None:
+        """Take the gradients that `autograd.grad` returns instead of leaving them at the leaves."""
+        position = {id(vertex.leaf): i for i, vertex in self.layout.graph.leaves()}
+        pairs = [(inputs, grads[0])] if isinstance(inputs, Tensor) else zip(inputs, grads, strict=True)
+        for tensor, grad in pairs:
+            if id(tensor) in position and isinstance(grad, Tensor) and is_readable(grad):
+                self.meter.size((position[id(tensor)], "arrival", 0), grad)
+
+    def _is_read(self, i: int) -> bool:
+        vertex = self.layout.vertices[i]
+        silent = vertex.operation.kind is Kind.SHAPE and vertex.operation.op in _SILENT_SHAPES
+        return not silent or len(vertex.consumers) != 1
+
+    def _shared_slots(self, i: int) -> list[int]:
+        """The inputs of a vertex whose source has other consumers too: the dominant one must be found."""
+        slots = []
+        for slot, edge in enumerate(self.layout.vertices[i].inputs):
+            users = len(self.layout.vertices[edge[0]].consumers) if edge is not None else 0
+            if 1 < users <= MANY_USES:
+                slots.append(slot)
+        return slots
+
+    def _needs_slope(self, i: int) -> bool:
+        """True for an activation whose result is packed away, by checkpointing for example."""
+        vertex = self.layout.vertices[i]
+        return vertex.operation.op in STEEPEST and vertex.tensor("result") is None
+
+    def _arrival(self, i: int) -> Callable[[Any], None]:
+        def arrival(grads: Any) -> None:
+            try:
+                self._read_arrival(i, grads)
+            except Exception as error:
+                let_through(error)
+                self._failed("capture", error)
+
+        return arrival
+
+    def _read_arrival(self, i: int, grads: Sequence[Tensor | None]) -> None:
+        numel = 0
+        for k, grad in enumerate(grads):
+            if isinstance(grad, Tensor) and grad.numel() and is_readable(grad):
+                self.meter.size((i, "arrival", k), grad)
+                numel += grad.numel()
+        site = self.sites[i]
+        if site is None:
+            return
+        self.meter.note((i, "numel"), float(numel))
+        first = grads[0] if grads else None
+        if (
+            isinstance(first, Tensor)
+            and not first.is_sparse
+            and is_readable(first)
+            and self.layout.kinds[i] is not Kind.ARITHMETIC
+        ):
+            self.meter.put((i, "grad_nonzero"), torch.count_nonzero(first.detach()))
+        read_values(self.meter, self.layout, i, site.id, self._activity)
+
+    def _departure(self, i: int, slots: Sequence[int]) -> Callable[[Any, Any], None]:
+        def departure(inputs: Any, outputs: Any) -> None:
+            try:
+                for slot in slots:
+                    if isinstance(inputs[slot], Tensor) and is_readable(inputs[slot]):
+                        self.meter.size((i, "sent", slot), inputs[slot])
+                if self._needs_slope(i):
+                    self._read_slope(i, inputs[0], outputs[0])
+            except Exception as error:
+                let_through(error)
+                self._failed("capture", error)
+
+        return departure
+
+    def _read_slope(self, i: int, sent: Any, arrived: Any) -> None:
+        """What is sent back of what arrives tells the slope, whatever the value was; a unit without one is dead."""
+        site = self.sites[i]
+        op = self.layout.vertices[i].operation.op
+        if site is None or not isinstance(sent, Tensor) or not isinstance(arrived, Tensor) or sent.dim() < 2:
+            return
+        if not is_readable(sent) or not is_readable(arrived):
+            return
+        if op != "relu":
+            asked = arrived.detach() != 0
+            flat = (sent.detach().abs() < LEAST * STEEPEST[op] * arrived.detach().abs()) & asked
+            self.meter.put((i, "saturated"), flat.double().sum() / asked.double().sum().clamp(min=1))
+            return
+        dim = unit_dim(self.layout, i, sent.dim())
+        units = unit_activity(sent.detach(), dim)
+        if units is not None and bool((arrived.detach() != 0).any()):
+            self.meter.put((i, "silent"), 1.0 - units.double().mean())
+            self.meter.put((i, "dead"), self._activity.dead(site.id, units))
+
+
+@dataclass
+class Look:
+    """A pass under observation, with what is known of it from outside."""
+
+    stream: int
+    loss: float | None
+    passed: Pass
+    leaves: list[Tensor]
+    scale: float
+    inputs: Any
+    """What `autograd.grad` was asked for; None for a plain backward pass."""
+    told: bool = False
+    """True if the pass has told of a value that is not finite before it has run."""
+    inner: list[Pass] = field(default_factory=list)
+    """Passes that checkpointing runs inside of this one."""
+    began: float = 0.0

@@ -1,0 +1,1 @@
+"""The comparison of activations: on a screen, as Markdown and as JSON."""

@@ -1,0 +1,43 @@
+"""The manual on a terminal."""
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from gradmedic.base.errors import ActivationError
+from gradmedic.base.locale import translator
+from gradmedic.render.glyphs import can_say, emit
+from gradmedic.render.manual import remedy_page
+from gradmedic.render.manual.activation_page import page
+from gradmedic.render.manual.activation_table import gates, table
+from gradmedic.theory.activations import activation, gate
+from gradmedic.treatment.remedies import all_remedies
+
+
+def knows(name: str) -> bool:
+    """Whether there is a page for that name."""
+    if name in all_remedies():
+        return True
+    try:
+        return bool(gate(name) or activation(name))
+    except ActivationError:
+        return False
+
+
+def show(name: str | None, lang: str, console: Console) -> None:
+    """Print the page of an activation, gate or remedy, or where none is named, all activations beside each other."""
+    _ = translator(lang)
+    if not can_say(_("Numbers"), console.encoding):
+        lang, _ = "en", translator("en")
+    if name:
+        width = min(console.width - 4, 76)
+        told = remedy_page.page(name, lang) if name in all_remedies() else page(name, lang, console.encoding, width)
+        emit(console, Markdown(told, code_theme="ansi_dark"))
+        return
+    legend = [
+        _("slope: the steepest. flat: share of inputs of mean square 1 where it is below 0.01."),
+        _("forward, backward: gains that keep the signal, the gradient."),
+        _("critical, bias: gain and standard deviation of biases that keep both (chi = 1)."),
+        _("drift: factor per layer of a deviation in size there; below 1 it heals."),
+        _("LN chi: factor per layer of the squared gradient with LayerNorm. dies: where units can."),
+    ]
+    emit(console, table(lang), "", gates(lang), "", *legend)

@@ -1,0 +1,79 @@
+"""The screen of a patch: the diff, what was left out of it and why, and how the patched script trained."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from gradmedic.base.locale import say, translator
+from gradmedic.base.messages import Message
+from gradmedic.render.glyphs import can_say, emit, glyphs_for
+from gradmedic.treatment.patching import Patch
+from gradmedic.trials.patch_agreement import Agreement
+
+STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+class Written(Protocol):
+    """What is told of a prescription that was written into a script."""
+
+    @property
+    def patch(self) -> Patch:
+        """What was written, and what was left."""
+
+    @property
+    def diff(self) -> str:
+        """The patch as a unified diff."""
+
+    @property
+    def code(self) -> str:
+        """The lines to paste for what was left."""
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How the patched script trained beside the trial; None where it was not run."""
+
+
+def show(written: Written, code: str, lang: str, console: Console) -> None:
+    """Print a whole prescription as code, then as a diff, then all that there is to say of that."""
+    emit(console, Text(f"\n{code}\n"), soft_wrap=True)
+    show_diff(written.diff, console)
+    emit(console, *_sentences(written, lang, console), soft_wrap=True)
+
+
+def show_diff(diff: str, console: Console) -> None:
+    """Print a diff, to the character where it does not go to a terminal."""
+    if not console.is_terminal:
+        console.file.write(diff)
+        console.file.flush()
+        return
+    for line in diff.splitlines():
+        console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=True)
+
+
+def tell(written: Written, lang: str, console: Console) -> None:
+    """Print what there is to say of a diff, and the lines to paste for what was left out of it."""
+    emit(console, *_sentences(written, lang, console), soft_wrap=True)
+    if written.code:
+        emit(console, Text(f"\n{written.code}", style="dim"), soft_wrap=True)
+
+
+def tell_kept(file: Path, lang: str, console: Console) -> None:
+    """Print where the script is kept as it was before a patch was applied."""
+    told = Message("The script is changed; as it was, it is kept as {file}.", {"file": file.name})
+    emit(console, Text(f"{glyphs_for(console.encoding).note} {say(told, lang)}"), soft_wrap=True)
+
+
+def _sentences(written: Written, lang: str, console: Console) -> Iterator[RenderableType]:
+    """How the patched script trained, and what was left to the user, and why."""
+    glyphs = glyphs_for(console.encoding)
+    if not can_say(translator(lang)("Verdict"), console.encoding):
+        lang = "en"
+    if written.agreement is not None:
+        mark = glyphs.healthy if written.agreement.holds else glyphs.critical
+        yield Text(f"{mark} {say(written.agreement.sentence, lang)}", style="bold")
+    for left in written.patch.left:
+        values = {"remedy": left.item.remedy, "why": left.why}
+        yield Text(f"{glyphs.note} {say(Message('{remedy} is left to you: {why}.', values), lang)}")

@@ -1,0 +1,1 @@
+"""What one activation does to Gaussian inputs: moments, correlations, critical points."""

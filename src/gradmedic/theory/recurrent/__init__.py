@@ -1,0 +1,1 @@
+"""Recurrent layers through time, forward and back."""

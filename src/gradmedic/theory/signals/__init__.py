@@ -1,0 +1,1 @@
+"""Second moments of tensors, and what shapes and sums do to them."""

@@ -1,0 +1,1 @@
+"""Where remedies are called by torch, and how it is put back."""

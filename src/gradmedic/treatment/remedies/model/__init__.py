@@ -1,0 +1,1 @@
+"""Remedies that change what the model computes."""

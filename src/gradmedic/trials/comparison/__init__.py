@@ -1,0 +1,1 @@
+"""Activations compared: every swap, seed by seed, and who is ahead."""

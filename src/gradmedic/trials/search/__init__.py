@@ -1,0 +1,1 @@
+"""The search for the best remedy: screen, refine, combine, confirm, choose."""

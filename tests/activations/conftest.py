@@ -1,6 +1,0 @@
-"""Quadrature may take its time on a busy machine."""
-
-from hypothesis import settings
-
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")

@@ -1,0 +1,39 @@
+"""What looks like a learning rate that is too low, and what is one."""
+
+from gradmedic.diagnosis.rules.learning_rate_too_low import LearningRateTooLow
+from gradmedic.recording.records import Recording
+from gradmedic.recording.sketch import Columns, parameter, site, sketch
+
+STUCK = [2.30, 2.31] * 40
+
+
+def run(pace: float, losses: list[float], pull: float = 0.1) -> Recording:
+    held: Columns = {"weight_rms": 0.1, "grad_rms": 0.1 * pull, "update_rms": [0.1 * pace] * 4}
+    return sketch(
+        [site("fc", "linear", parameter="fc.weight", fan_in=64)],
+        [parameter("fc.weight", held, shape=(64, 64))],
+        losses=losses,
+        lr=1e-6,
+    )
+
+
+def test_suggests_the_factor_to_a_usual_step() -> None:
+    (finding,) = LearningRateTooLow().check(run(1e-5, STUCK))
+    assert finding.evidence["suggested_factor"] == 100.0
+    assert 'group["lr"] = 0.0001' in finding.next[0].code
+
+
+def test_converged_is_not_slow() -> None:
+    assert not list(LearningRateTooLow().check(run(6e-5, [2.0 * 0.8**i for i in range(20)] + [0.01] * 80)))
+
+
+def test_weights_that_move_are_not_slow() -> None:
+    assert not list(LearningRateTooLow().check(run(1e-3, STUCK)))
+
+
+def test_no_gradient_is_another_disease() -> None:
+    assert not list(LearningRateTooLow().check(run(1e-9, STUCK, pull=1e-9)))
+
+
+def test_weights_that_never_move_have_no_rate_at_all() -> None:
+    assert not list(LearningRateTooLow().check(run(0.0, STUCK)))
