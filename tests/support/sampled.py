@@ -82,7 +82,7 @@ def _measure(roots: Sequence[Tensor], sums: dict[tuple[int, int], list[float]]) 
 
 def _note(sums: dict[tuple[int, int], list[float]], i: int, grads: Sequence[Tensor | None]) -> None:
     if grads[0] is not None:
-        sums.setdefault((i, 0), []).append(float(grads[0].square().sum()))
+        sums.setdefault((i, 0), []).append(float(grads[0].abs().square().sum()))
 
 
 def _off(flow: Flow, edge: tuple[int, int], sums: dict[tuple[int, int], list[float]], key: tuple[int, int]) -> float:

@@ -105,3 +105,15 @@ def test_a_map_of_a_signal_beside_the_signal(kind: str) -> None:
     found = compared(lambda: Contrasted(kind), x, torch.randint(10, (8,), generator=generator), inits=16)
     assert not found.flow.unknown
     assert found.worst < 0.05
+
+
+def test_a_fourier_transform_keeps_the_sum_of_squares() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(16, 8, 32, generator=generator), torch.randint(10, (16,), generator=generator)
+
+    def real(x: Tensor, w: Tensor) -> Tensor:
+        return torch.view_as_real(torch.fft.fftn(x.to(torch.complex64), dim=(1, 2), norm="ortho"))[..., 0]
+
+    found = compared(lambda: Between(real), x, y, inits=16, init=None)
+    assert not found.flow.unknown
+    assert found.worst < 0.1

@@ -24,6 +24,8 @@ def dependences(flow: Flow) -> Iterator[Message]:
         )
     if any(_is_bare(flow, i) for i in steps):
         yield Message("A branch without weights is added to what it is made of: the two are not independent.")
+    if any(step.op == "fft_c2_c" for step in flow.plan.steps):
+        yield Message("Behind a Fourier transform signals are symmetric: the real part of the next may hold all of it.")
     if any(_is_linear_attention(flow, i) for i in steps):
         yield Message("Products of what one signal has made, with no softmax between: they are not independent.")
 
