@@ -19,7 +19,9 @@ Command = Callable[..., Any]
 LANGUAGE = click.option("--lang", type=click.Choice(["en", "zh"]), help="Language of the report.")
 IN_PLACE = click.option("--in-place", is_flag=True, help="Let each trial write into your folder.  [keep it as it is]")
 SHARED: Sequence[Callable[[Command], Command]] = (
-    click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the report: .json .md .txt"),
+    click.option(
+        "-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the report: .html .json .md .txt"
+    ),
     click.option("--fail-on", type=SEVERITY, help="Exit with 3 if something that severe was found."),
     click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out."),
     click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="As rules.dead-relu.share=0.5"),
