@@ -41,8 +41,8 @@ def axis(values: Sequence[float], *, log: bool | None = None) -> Axis:
     finite = [value for value in values if isfinite(value)]
     positive = [value for value in finite if value > 0]
     wide = bool(positive) and min(finite) >= 0 and max(positive) > WIDE * min(positive)
-    if log or (log is None and wide):
-        return _decades([log10(value) for value in positive] or [0.0])
+    if positive and (log or (log is None and wide)):
+        return _decades([log10(value) for value in positive])
     return _linear(finite or [0.0])
 
 
@@ -56,9 +56,10 @@ def _decades(exponents: Sequence[float]) -> Axis:
 
 def _linear(values: Sequence[float]) -> Axis:
     low, high = min(values), max(values)
-    span = (high - low) or abs(high) or 1.0
+    if low == high:  # a constant lies in the middle
+        low, high = low - abs(low or 1.0) / 2, high + abs(high or 1.0) / 2
+    span = high - low
     size = 10 ** floor(log10(span / 4))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if span / (size * factor) <= 4.5)
     low, high = floor(low / step) * step, ceil(high / step) * step
-    high = high if high > low else low + step
     return Axis(low, high, round((high - low) / step))

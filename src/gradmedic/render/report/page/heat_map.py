@@ -18,8 +18,8 @@ from markupsafe import Markup
 from gradmedic.render.report.page.thinning import evenly
 
 NOTHING, ZERO, LOST = 0, 1, 2
-FIRST, LAST = 3, 255
-"""The palette's places for the scale."""
+FIRST, LAST = 3, 203
+"""The palette's places for the scale: few enough for each to have a color of its own."""
 
 SPECIAL = ((128, 128, 128, 40), (0, 0, 0, 255), (230, 30, 140, 255))
 POINTS = (0x440154, 0x472D7B, 0x3B528B, 0x2C728E, 0x21918C, 0x28AE80, 0x5EC962, 0xADDC30, 0xFDE725)

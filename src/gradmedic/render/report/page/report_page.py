@@ -1,6 +1,7 @@
 """The page of a report: what the template is filled with."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from markupsafe import Markup
@@ -38,13 +39,19 @@ def _parts(report: Report) -> dict[str, Any]:
     finding = next((found for found in report.findings if found.severity > Severity.NOTE), None)
     capture = _capture(report, finding)
     ledger = phrases.ledger_of(report, finding) if finding else report.ledger
+    rows = network.rows(report.recording, capture, report.findings) if capture else []
     return {
         "verdict": _verdict(report),
         "script": phrases.script(report),
         "counts": in_all(lambda lang: translator(lang)(", ").join(phrases.counts(report, lang))),
         "remarks": _remarks(report),
         "findings": [_card(report, found) for found in report.findings],
-        "rows": network.table(network.rows(report.recording, capture, report.findings)) if capture else [],
+        "rows": network.table(rows),
+        "has": {
+            "signal": any(row.signal is not None for row in rows),
+            "dead": any(row.dead is not None for row in rows),
+            "saturated": any(row.saturated is not None for row in rows),
+        },
         "stages": waterfall.stages(ledger, report.recording) if ledger else [],
         "ledger_sum": in_all(lambda lang: phrases.sums(ledger, lang)) if ledger else "",
         "ledger_theory": in_all(lambda lang: phrases.theory(report, ledger, lang)) if ledger else "",
@@ -157,14 +164,15 @@ def _about_ledger(report: Report, ledger: Ledger | None) -> Markup | str:
 
 
 def _places(report: Report, finding: Finding) -> Iterator[dict[str, Any]]:
-    for place in finding.places[:PLACES]:
-        line = phrases.source_line(report, place)
-        source = [(place.line, line, True)] if line else []
+    """The first places, those on one line of the user's together."""
+    for spot, places in groupby(finding.places[:PLACES], key=phrases.spot):
+        together = list(places)
+        line = phrases.source_line(report, together[0])
         yield {
-            "name": in_all(lambda lang, place=place: phrases.name_of(place, lang)),
-            "spot": phrases.spot(place),
-            "source": source,
-        }  # type: ignore[misc]
+            "names": [in_all(lambda lang, place=place: phrases.name_of(place, lang)) for place in together],  # type: ignore[misc]
+            "spot": spot,
+            "source": [(together[0].line, line, True)] if line else [],
+        }
 
 
 def _facts(report: Report) -> Iterator[tuple[Markup, str]]:
@@ -195,7 +203,7 @@ def _words(capture: Capture | None) -> dict[str, Markup]:
     return {
         "why": text(lambda _: _("Why")),
         "next": text(lambda _: _("Next")),
-        "copy": text(lambda _: _("Copy")),
+        "copy_code": text(lambda _: _("Copy")),
         "colon": text(lambda _: _(": ")),
         "consequence": text(lambda _: _("consequence")),
         "more_places": text(lambda _: _("further places")),
@@ -223,5 +231,6 @@ def _words(capture: Capture | None) -> dict[str, Markup]:
         "maps": text(lambda _: _("Layer by layer over time")),
         "zero": text(lambda _: _("exactly zero")),
         "nothing": text(lambda _: _("not measured")),
+        "captures": text(lambda _: _("step (a column is a capture)")),
         "facts": text(lambda _: _("The run")),
     }
