@@ -33,7 +33,9 @@ def opened(browser: Any, file: Path, width: int = 1400, scheme: str = "light", *
     page, noise = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **options), []
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
-    page.on("request", lambda request: request.url.startswith(("data:", "file:")) or noise.append(request.url))
+    page.on(
+        "request", lambda request: noise.extend([] if request.url.startswith(("data:", "file:")) else [request.url])
+    )
     page.goto(file.as_uri())
     return page, noise
 
