@@ -12,6 +12,7 @@ from gradmedic.base.surroundings import say
 from gradmedic.cli.activations import activations
 from gradmedic.cli.compare import compare
 from gradmedic.cli.diagnose import diagnose
+from gradmedic.cli.diff import diff
 from gradmedic.cli.explain import explain
 from gradmedic.cli.patch import patch
 from gradmedic.cli.predict import predict
@@ -30,6 +31,7 @@ def commands() -> None:
 
 commands.add_command(run)
 commands.add_command(diagnose)
+commands.add_command(diff)
 commands.add_command(explain)
 commands.add_command(predict)
 commands.add_command(activations)

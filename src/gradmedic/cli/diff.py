@@ -1,0 +1,35 @@
+"""`gradmedic diff`: two runs side by side."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from gradmedic.cli.options import LANGUAGE
+
+FOUND = 3
+
+
+@click.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--fail-on", type=click.Choice(["worse"]), help="Exit with 3 if B is worse.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@LANGUAGE
+def diff(first: str, second: str, fail_on: str | None, as_json: bool, lang: str | None) -> int:
+    """Put run B beside run A: recordings (folders), or reports (.json, .html)."""
+    from rich.console import Console
+
+    from gradmedic.base.settings import load
+    from gradmedic.base.surroundings import terminal
+    from gradmedic.diagnosis.difference import Change
+    from gradmedic.render import difference
+    from gradmedic.verbs.diff import diff as verb
+
+    settings = load({"lang": lang} if lang else {}, Path.cwd())
+    found = verb(first, second, settings)
+    if as_json:
+        sys.stdout.write(difference.as_json(found))
+    else:
+        difference.show(found, settings.lang, Console(file=sys.stdout, _environ=terminal()))
+    return FOUND if fail_on and found.change is Change.WORSE else 0

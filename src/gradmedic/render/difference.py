@@ -1,0 +1,105 @@
+"""Two runs side by side: as a screen, and as JSON."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gradmedic.base.locale import say, translator
+from gradmedic.diagnosis.difference import Change, Difference
+from gradmedic.render.glyphs import can_say, emit, glyphs_for
+from gradmedic.render.report.json import plain
+from gradmedic.render.report.phrases import number, title
+
+SCHEMA = "gradmedic.diff/1"
+
+MOST = 24
+"""Layers that are shown; those that differ least are left out."""
+
+STYLES = {Change.IMPROVED: "bold green", Change.WORSE: "bold red"}
+
+
+def show(found: Difference, lang: str, console: Console) -> None:
+    """Print what changed, and the numbers that show it."""
+    if not can_say(translator(lang)("Verdict"), console.encoding):
+        lang = "en"
+    emit(console, *_pieces(found, lang, console))
+
+
+def _(text: str) -> str:
+    """Mark a text for the catalog where it stands in a table; it is translated where it is used."""
+    return text
+
+
+NAMES = {
+    Change.IMPROVED: _("IMPROVED"),
+    Change.WORSE: _("WORSE"),
+    Change.SAME: _("THE SAME"),
+    Change.NOT_COMPARABLE: _("NOT COMPARABLE"),
+}
+
+
+def _pieces(found: Difference, lang: str, console: Console) -> Iterator[RenderableType]:
+    tr = translator(lang)
+    glyphs = glyphs_for(console.encoding)
+    mark = glyphs.healthy if found.change is Change.IMPROVED else glyphs.note
+    yield Text.assemble(
+        (f"{mark} {tr(NAMES[found.change])}  ", STYLES.get(found.change, "bold")), (say(found.reason, lang), "bold")
+    )
+    yield Text(f"A  {found.first.name}\nB  {found.second.name}")
+    for label, findings in ((translator(lang)("gone"), found.gone), (translator(lang)("new"), found.new)):
+        for rule, severity in findings.items():
+            yield Text(f"{label}{tr(': ')}{glyphs.mark(severity)} {tr(severity.name)} {title(rule, lang)}")
+    if found.parted is not None:
+        where = translator(lang)("the losses part at step {step}").format(step=found.parted)
+        layer = translator(lang)("; first layer that differs: {layer}").format(layer=found.layer) if found.layer else ""
+        yield Text(where + layer, "dim")
+    if found.losses:
+        yield _table([tr("step"), "A", "B"], [(str(step), number(a), number(b)) for step, a, b in found.losses])
+    if found.gradients:
+        yield _table(
+            [translator(lang)("gradient (rms)"), "A", "B"], [(name, _size(a), _size(b)) for name, a, b in _shown(found)]
+        )
+
+
+def _shown(found: Difference) -> list[tuple[str, float | None, float | None]]:
+    return list(found.gradients[:MOST])
+
+
+def _size(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}" if value else "0"
+
+
+def _table(head: list[str], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for at, name in enumerate(head):
+        table.add_column(name, justify="right" if at else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def document(found: Difference) -> dict[str, Any]:
+    """The difference in what JSON has."""
+    whole = {
+        "schema": SCHEMA,
+        "change": found.change.value,
+        "reason": str(found.reason),
+        "first": {"name": found.first.name, "verdict": found.first.verdict},
+        "second": {"name": found.second.name, "verdict": found.second.verdict},
+        "gone": {rule: severity.word for rule, severity in found.gone.items()},
+        "new": {rule: severity.word for rule, severity in found.new.items()},
+        "parted": found.parted,
+        "layer": found.layer,
+        "losses": found.losses,
+        "gradients": found.gradients,
+    }
+    return {key: plain(value) for key, value in whole.items()}
+
+
+def as_json(found: Difference) -> str:
+    """The difference as a JSON text."""
+    return json.dumps(document(found), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
