@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from gradmedic.theory.propagation.dropout import dropout
 from gradmedic.theory.signals.axes import over, pairs
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
 from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, parted
-from gradmedic.theory.signals.views import merged
+from gradmedic.theory.signals.views import instances, merged
 
 
 @rule("softmax", "safe_softmax")
@@ -29,11 +30,11 @@ def softmaxed(x: Signal, dim: int, *, hidden: float) -> Passage:
     """The softmax along a dimension, of units or of instances."""
     if not x.dims[dim]:
         return one(_ones(x), lambda grad: [grad.scaled(0.0)])
-    if all(atom.is_units for atom in x.dims[dim]):
+    if all(atom.is_units for atom in x.dims[dim]) and prod(atom.size for atom in x.dims[dim]) == x.count:
         return _over_units(x)
     start, backs = x.dims, list[Pullback]()
-    if len(x.dims[dim]) > 1:
-        x, back = merged(x, dim)
+    for change in (instances, merged):  # units of one dimension of several are no more than entries of it
+        x, back = change(x, dim)
         backs.append(back)
     x, back = coarsely(x, x.dims[dim][0].axis)
     backs.append(back)
