@@ -41,7 +41,7 @@ class Standardized(nn.Module):
 
 def gates(x: Tensor) -> Tensor:
     """Weights of two branches, for each unit, as selective kernels have them."""
-    return x.roll(8, -1).unflatten(-1, (2, -1)).softmax(-2)
+    return x.roll(8, -1).reshape(*x.shape[:-1], 2, -1).softmax(-2)
 
 
 def products(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,7 +61,7 @@ CASES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "picked units": (lambda x, w: x[..., torch.arange(0, WIDTH, 2)], WIDTH // 2),
     "largest unit": (lambda x, w: x * x.amax(-1, keepdim=True), WIDTH),
     "logsumexp": (lambda x, w: x * x.logsumexp(-1, keepdim=True), WIDTH),
-    "softmax of two": (lambda x, w: (x.unflatten(-1, (2, -1)) * gates(x)).sum(-2), WIDTH // 2),
+    "softmax of two": (lambda x, w: (x.reshape(*x.shape[:-1], 2, -1) * gates(x)).sum(-2), WIDTH // 2),
     "written to": (lambda x, w: (lambda y: y.add_(x.roll(8, -1)))(x.clone()[..., :WIDTH]), WIDTH),
 }
 
