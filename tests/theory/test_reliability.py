@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from support.sampled import compared
 from torch import Tensor, nn
 
 import gradmedic as gm
@@ -82,3 +83,28 @@ def test_a_branch_that_is_left_out_for_some_samples_counts_as_over_all_draws() -
     x = torch.randn(8, 16)
     sizes = [[op.value.middle for op in gm.predict(model, x).operations if op.value] for model in (half, most)]
     assert sizes[0] == pytest.approx(sizes[1])
+
+
+class ClassToken(nn.Module):
+    """A token of its own, of which alone the output is made, through two layers of attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(1, 1, 64))
+        self.layers = nn.ModuleList(nn.Linear(64, 192) for _ in range(2))
+        self.last = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
+        for layer in self.layers:
+            q, k, v = layer(F.layer_norm(x, (64,))).chunk(3, -1)
+            x = x + F.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.last(x[:, 0])
+        return out
+
+
+def test_a_class_token_gets_the_gradient_that_other_tokens_do_not() -> None:
+    x = torch.randn(8, 24, 64, generator=torch.Generator().manual_seed(1))
+    found = compared(ClassToken, x, torch.randint(10, (8,)), inits=8)
+    assert abs(found.weights["token"]) < 0.1
+    assert found.worst_weight < 0.3

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.activations.panels import value_and_slope
+from gradmedic.theory.kernels.normal_nodes import hermite
 from gradmedic.theory.kernels.softmax_overlap import overlap
-from gradmedic.theory.normal_nodes import hermite
 from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight
 from gradmedic.theory.propagation.arithmetic import operands

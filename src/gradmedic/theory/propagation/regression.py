@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gradmedic.base.own_gradients import unheard
-from gradmedic.theory.normal_nodes import hermite
+from gradmedic.theory.kernels.normal_nodes import hermite
 from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
 from gradmedic.theory.propagation.loss import scalar

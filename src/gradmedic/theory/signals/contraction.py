@@ -11,7 +11,16 @@ from torch import Tensor
 
 from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.signals.signal import UNITS, Atom, Dims, Signal
-from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, narrowed, parted, to_instances
+from gradmedic.theory.signals.unit_instance import (
+    Changed,
+    Pullback,
+    chained,
+    coarsely,
+    grouped,
+    narrowed,
+    parted,
+    to_instances,
+)
 from gradmedic.theory.signals.views import refined
 
 Names = tuple[tuple[int, ...], ...]
@@ -110,7 +119,11 @@ def _adapted(x: Signal, dim: int, at: int, other: Signal, twin: Atom) -> Changed
     axis = other.axes[twin.axis]
     if axis == x.axes[own.axis]:
         return None
-    if axis.shown or axis.groups:
+    if axis.groups:
+        return grouped(x, own.axis, axis)
+    if x.axes[own.axis].groups and not axis.shown:
+        return None  # the other one will be told the same groups
+    if axis.shown:
         return coarsely(x, own.axis)
     return narrowed(x, own.axis, min(axis.radius, x.axes[own.axis].radius))
 

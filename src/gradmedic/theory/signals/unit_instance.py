@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
+from gradmedic.theory.signals.axes import Axis, coarsened, diagonal, over, pairs
 from gradmedic.theory.signals.signal import UNITS, Atom, Dims, Signal
 
 Pullback = Callable[[Signal], Signal]
@@ -137,6 +137,22 @@ def coarsely(x: Signal, position: int) -> Changed:
         return replace(grad, axes=axes, k=k, m=m, mean=torch.zeros_like(k))
 
     return x.coarse(position), back
+
+
+def grouped(x: Signal, position: int, axis: Axis) -> Changed:
+    """With the groups of another axis: entries of all of them are alike."""
+    dim, n = position + 1, len(axis.groups)
+    x, fine = coarsely(x, position)
+    coarse = x.axes[position]
+    index = torch.tensor([0] * n + [1] * n**2)
+    k, m, mean = (t.index_select(dim, index) for t in (x.k, x.m, x.mean))
+
+    def back(grad: Signal) -> Signal:
+        k, m, mean = (coarsened(t, dim, axis) for t in (grad.k, grad.m, grad.mean))
+        axes = (*grad.axes[:position], coarse, *grad.axes[position + 1 :])
+        return fine(replace(grad, axes=axes, k=k, m=m, mean=mean))
+
+    return replace(x, axes=(*x.axes[:position], axis, *x.axes[position + 1 :]), k=k, m=m, mean=mean), back
 
 
 def narrowed(x: Signal, position: int, radius: int) -> Changed:
