@@ -81,7 +81,10 @@ def test_every_flag_becomes_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", "--budget", "7", "x.py"], "command line: budget must be a share between 0 and 1"),
         (["run", "--fail-on", "critcal", "x.py"], "'critcal' is not one of 'note', 'warning', 'critical'"),
         (["run", "--ignore", "dead-rely", "x.py"], "there is no rule 'dead-rely'; did you mean 'dead-relu'?"),
-        (["run", "-o", "x.docx", "x.py"], "cannot write 'x.docx': a report ends in .html, .json, .md, .txt"),
+        (
+            ["run", "-o", "x.docx", "x.py"],
+            "cannot write 'x.docx': a report ends in .html, .json, .xml, .md, .sarif, .txt",
+        ),
         (["run", "--set", "budgit=1", "x.py"], "--set: nobody knows the key 'budgit'; did you mean 'budget'?"),
         (["run", "--set", "rules.dead-relu.shard=1", "x.py"], "has no threshold 'shard'; did you mean 'share'?"),
         (["run", "--set", "rules.dead-relu.share=x", "x.py"], "rules.dead-relu.share is something like"),

@@ -20,7 +20,12 @@ LANGUAGE = click.option("--lang", type=click.Choice(["en", "zh"]), help="Languag
 IN_PLACE = click.option("--in-place", is_flag=True, help="Let each trial write into your folder.  [keep it as it is]")
 SHARED: Sequence[Callable[[Command], Command]] = (
     click.option(
-        "-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the report: .html .json .md .txt"
+        "-o",
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="FILE",
+        help="Write the report: .html .json .md .txt .sarif .xml (JUnit), or github",
     ),
     click.option("--fail-on", type=SEVERITY, help="Exit with 3 if something that severe was found."),
     click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out."),
@@ -49,10 +54,11 @@ def settings_from(assigned: Sequence[str], **flags: Any) -> Settings:
 def check_outputs(settings: Settings) -> None:
     """Complain about an output whose suffix no renderer writes."""
     if settings.outputs:
-        from gradmedic.render import renderer_for
+        from gradmedic.render import github, renderer_for
 
         for output in settings.outputs:
-            renderer_for(output)
+            if output != github.OUTPUT:
+                renderer_for(output)
 
 
 def check_rules(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """Hand a report over: to the files that were asked for, to the screen, and into the exit code."""
 
+import os
+import sys
 from typing import TextIO
 
 from gradmedic.base.errors import LaunchError
@@ -14,12 +16,15 @@ FOUND = 3
 
 def write(report: Report, settings: Settings) -> None:
     """Write every output that was asked for."""
-    from gradmedic.render import render_to
+    from gradmedic.render import github, render_to
 
     failed = []
     for output in settings.outputs:
         try:
-            render_to(output, report, settings.lang)
+            if os.path.basename(output) == github.OUTPUT:
+                github.announce(report, settings.lang, sys.stderr)
+            else:
+                render_to(output, report, settings.lang)
         except OSError as error:  # the others are written all the same
             failed.append(f"{output} ({error.strerror or error})")
     if failed:
