@@ -26,6 +26,9 @@ AIM = 0.15
 NOTHING = 1e-10
 """A squared gradient norm, relative to the largest one, that is but rounding."""
 
+ROUNDING = 1e-13
+"""The same for certain: the square of what single precision tells apart."""
+
 
 def cases() -> Iterator[tuple[str, Case]]:
     """Each network of the zoo with a batch."""
@@ -152,7 +155,7 @@ def _off(
     for i, vertex in enumerate(seen.layout.vertices):
         squares, edge = sums.get((i, leaves)), at.get(i)
         known = seen.sites[i] is not None or (leaves and vertex.leaf is not data)
-        if not known or not squares or statistics.mean(squares) < NOTHING**2 * largest or edge not in flow.arrivals:
+        if not known or not squares or statistics.mean(squares) < ROUNDING * largest or edge not in flow.arrivals:
             continue
         log = flow.arrivals[edge].log_square
         if log == -math.inf and statistics.mean(squares) < NOTHING * largest:

@@ -42,6 +42,16 @@ def test_no_random_network_makes_a_prediction_or_a_rule_fail(seed: int) -> None:
         assert found == [], model.trace
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1 << 30))
+def test_no_random_network_makes_a_part_of_an_examination_fail(seed: int) -> None:
+    x = random_input(seed)
+    model = RandomNetwork(seed, length=6, x=x)
+    if model.trains:
+        report = gm.examine(model, x, lambda model, x: model(x).square().mean())
+        assert not [*report.recording.events_of("failure"), *report.recording.events_of("unforeseen")]
+
+
 class Stacked(nn.Module):
     """Rotated halves as rotary embeddings write them: a new last dimension, flattened again."""
 
