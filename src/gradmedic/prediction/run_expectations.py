@@ -91,7 +91,7 @@ class Forecasts:
                 try:
                     for site in _expected(kept) if kept is not None else ():
                         recorder.site(site)
-                except Exception as error:  # sizes that no number can hold, or a fault of theory: no part of a run fails
+                except Exception as error:  # sizes that no number can hold, or a fault of theory
                     let_through(error)
                     recorder.event(Event("unforeseen", 0, {"stream": stream, "error": repr(error)}))
 
