@@ -49,9 +49,24 @@ class LinearAttention(nn.Module):
         return out
 
 
+class Shared(nn.Module):
+    """One layer, four times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.last = nn.Linear(16, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(4):
+            x = x + self.layer(F.layer_norm(x, (16,))).tanh()
+        out: Tensor = self.last(x)
+        return out
+
+
 @pytest.mark.parametrize(
     ("model", "shape", "said"),
     [
+        (Shared(), (8, 16), "The same weights are applied in several layers"),
         (Branches(), (8, 16, 6, 6), "Branches with a filter of its own for each channel"),
         (Bare(), (8, 16), "A branch without weights is added to what it is made of"),
         (LinearAttention(), (8, 12, 16), "with no softmax between"),
@@ -104,7 +119,8 @@ class ClassToken(nn.Module):
 
 
 def test_a_class_token_gets_the_gradient_that_other_tokens_do_not() -> None:
-    x = torch.randn(8, 24, 64, generator=torch.Generator().manual_seed(1))
-    found = compared(ClassToken, x, torch.randint(10, (8,)), inits=8)
-    assert abs(found.weights["token"]) < 0.1
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(8, 24, 64, generator=generator), torch.randint(10, (8,), generator=generator)
+    found = compared(ClassToken, x, y, inits=24)
+    assert abs(found.weights["token"]) < 0.2
     assert found.worst_weight < 0.3

@@ -10,6 +10,9 @@ from gradmedic.theory.signals.signal import Signal
 FEWEST = 8.0
 """Independent terms below which a unit's size, relative to others, varies so much that the smallest count most."""
 
+TIED = 2
+"""Uses of a matrix whose gradients are as good as independent."""
+
 SMALL = 1e-3
 """A share of a sum that makes no difference."""
 
@@ -24,10 +27,21 @@ def dependences(flow: Flow) -> Iterator[Message]:
         )
     if any(_is_bare(flow, i) for i in steps):
         yield Message("A branch without weights is added to what it is made of: the two are not independent.")
+    if _are_shared(flow):
+        yield Message("The same weights are applied in several layers: what comes back to them is not independent.")
     if any(step.op == "fft_c2_c" for step in flow.plan.steps):
         yield Message("Behind a Fourier transform signals are symmetric: the real part of the next may hold all of it.")
     if any(_is_linear_attention(flow, i) for i in steps):
         yield Message("Products of what one signal has made, with no softmax between: they are not independent.")
+
+
+def _are_shared(flow: Flow) -> bool:
+    """True if a matrix is applied by more than two steps: two are a table and the output that is tied to it."""
+    users = flow.plan.consumers()
+    return any(
+        len(step.shape) > 1 and sum(flow.plan.steps[i].op in _APPLIED for i, _ in users.get((at, 0), ())) > TIED
+        for at, step in flow.plan.parameters()
+    )
 
 
 def _operands(flow: Flow, i: int) -> list[Signal]:
@@ -71,6 +85,7 @@ def _is_product(flow: Flow, edge: Edge) -> bool:
         edge = step.inputs[0]
 
 
+_APPLIED = ("t", "transpose", "mm", "addmm", "linear", "conv")
 _SUMS = ("add", "sub")
 _PRODUCTS = ("bmm", "matmul", "mm", "baddbmm")
 _ARRANGED = (
