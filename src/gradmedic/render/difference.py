@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradmedic.base.locale import say, translator
+from gradmedic.base.visible_text import visible
 from gradmedic.diagnosis.difference import Change, Difference
 from gradmedic.render.glyphs import can_say, emit, glyphs_for
 from gradmedic.render.report.json import plain
@@ -26,7 +27,7 @@ def show(found: Difference, lang: str, console: Console) -> None:
     """Print what changed, and the numbers that show it."""
     if not can_say(translator(lang)("Verdict"), console.encoding):
         lang = "en"
-    emit(console, *_pieces(found, lang, console))
+    emit(console, *_pieces(visible(found), lang, console))
 
 
 def _(text: str) -> str:

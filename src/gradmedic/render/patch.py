@@ -9,6 +9,7 @@ from rich.text import Text
 
 from gradmedic.base.locale import say, translator
 from gradmedic.base.messages import Message
+from gradmedic.base.visible_text import visible, visible_lines
 from gradmedic.render.glyphs import can_say, emit, glyphs_for
 from gradmedic.treatment.patching import Patch
 from gradmedic.trials.patch_agreement import Agreement
@@ -38,7 +39,7 @@ class Written(Protocol):
 
 def show(written: Written, code: str, lang: str, console: Console) -> None:
     """Print a whole prescription as code, then as a diff, then all that there is to say of that."""
-    emit(console, Text(f"\n{code}\n"), soft_wrap=True)
+    emit(console, Text(f"\n{visible_lines(code)}\n"), soft_wrap=True)
     show_diff(written.diff, console)
     emit(console, *_sentences(written, lang, console), soft_wrap=True)
 
@@ -49,20 +50,20 @@ def show_diff(diff: str, console: Console) -> None:
         console.file.write(diff)
         console.file.flush()
         return
-    for line in diff.splitlines():
-        console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=True)
+    for line in diff.split("\n")[: -1 if diff.endswith("\n") else None]:
+        console.print(Text(visible(line), style=STYLES.get(line[:1], "")), soft_wrap=True)
 
 
 def tell(written: Written, lang: str, console: Console) -> None:
     """Print what there is to say of a diff, and the lines to paste for what was left out of it."""
     emit(console, *_sentences(written, lang, console), soft_wrap=True)
     if written.code:
-        emit(console, Text(f"\n{written.code}", style="dim"), soft_wrap=True)
+        emit(console, Text(f"\n{visible_lines(written.code)}", style="dim"), soft_wrap=True)
 
 
 def tell_kept(file: Path, lang: str, console: Console) -> None:
     """Print where the script is kept as it was before a patch was applied."""
-    told = Message("The script is changed; as it was, it is kept as {file}.", {"file": file.name})
+    told = Message("The script is changed; as it was, it is kept as {file}.", {"file": visible(file.name)})
     emit(console, Text(f"{glyphs_for(console.encoding).note} {say(told, lang)}"), soft_wrap=True)
 
 
@@ -73,7 +74,7 @@ def _sentences(written: Written, lang: str, console: Console) -> Iterator[Render
         lang = "en"
     if written.agreement is not None:
         mark = glyphs.healthy if written.agreement.holds else glyphs.critical
-        yield Text(f"{mark} {say(written.agreement.sentence, lang)}", style="bold")
+        yield Text(f"{mark} {say(visible(written.agreement.sentence), lang)}", style="bold")
     for left in written.patch.left:
-        values = {"remedy": left.item.remedy, "why": left.why}
+        values = {"remedy": visible(left.item.remedy), "why": visible(left.why)}
         yield Text(f"{glyphs.note} {say(Message('{remedy} is left to you: {why}.', values), lang)}")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gradmedic.base.locale import say, translator
 from gradmedic.base.text_layout import cropped, padded, wrapped
+from gradmedic.base.visible_text import visible
 from gradmedic.prediction.prediction import Operation, Prediction, Range, Weight
 from gradmedic.recording.ledger import Ledger
 from gradmedic.render.glyphs import Glyphs, emit, glyphs_for
@@ -33,7 +34,7 @@ def text(prediction: Prediction, lang: str = "en") -> str:
 
 def show(prediction: Prediction, lang: str, console: Console) -> None:
     """Print the screen of a prediction."""
-    screen = Screen(prediction, lang, min(max(console.width, 60), 100), glyphs_for(console.encoding))
+    screen = Screen(visible(prediction), lang, min(max(console.width, 60), 100), glyphs_for(console.encoding))
     emit(console, *screen.lines(), soft_wrap=True)
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from gradmedic.base.locale import say, translator
 from gradmedic.base.messages import Message
+from gradmedic.base.visible_text import visible
 from gradmedic.diagnosis.finding import Severity
 from gradmedic.diagnosis.report import Report
 from gradmedic.render.glyphs import can_say, emit, glyphs_for
@@ -32,7 +33,7 @@ def show(treatment: Treatment, lang: str, console: Console, file: str | None = N
     """Print the table, the verdict and the next step; `file` is where the prescription has been written to."""
     if not can_say(translator(lang)("Verdict"), console.encoding):
         lang = "en"
-    emit(console, *_pieces(treatment, lang, console, file))
+    emit(console, *_pieces(visible(treatment), lang, console, visible(file)))
 
 
 def as_text(treatment: Treatment) -> str:
@@ -75,7 +76,7 @@ def told(search: "Progress", lang: str) -> str:
         before, after = (ending([arm.runs[0]]) for arm in (search.known.control, best))
         values = {"remedy": label(best.prescription), "before": before, "after": after}
         parts.append(say(Message("best so far: {remedy}, loss {before} → {after}", values), lang))
-    return " · ".join(parts)
+    return visible(" · ".join(parts))
 
 
 def clock(seconds: float) -> str:
@@ -116,8 +117,8 @@ def _table(treatment: Treatment, lang: str) -> Table:
     return table
 
 
-def _row(line: Line, rescued: str) -> tuple[str, ...]:
+def _row(line: Line, rescued: str) -> tuple[Text, ...]:
     found, runs = line.effect, list(line.arm.runs.values())
     sure = f" ± {found.high - found.mean:.2f}" if line.confirmed and len(found.pairs) > 1 else ""
     size = rescued if found.rescued == len(found.pairs) else f"{found.mean:+.2f}{sure}"
-    return label(line.arm.prescription), ending(runs), size, str(len(runs))
+    return tuple(map(Text, (label(line.arm.prescription), ending(runs), size, str(len(runs)))))

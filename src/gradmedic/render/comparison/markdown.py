@@ -4,23 +4,25 @@ from collections.abc import Iterator
 
 from gradmedic.base.locale import say, translator
 from gradmedic.base.messages import Message
+from gradmedic.base.visible_text import visible
 from gradmedic.render.comparison.screen import broken, counts, heading, legend
 from gradmedic.render.comparison.table import Column, columns
 from gradmedic.render.glyphs import UNICODE
+from gradmedic.render.markdown_text import prose, span
 from gradmedic.trials.comparison.comparison import Comparison, Standing
 
 
 def written(comparison: Comparison, lang: str = "en") -> str:
     """The verdict, the ranking as a table, and who lost the gradient's decades."""
-    return "\n".join(_lines(comparison, lang)).strip() + "\n"
+    return "\n".join(_lines(visible(comparison), lang)).strip() + "\n"
 
 
 def _lines(found: Comparison, lang: str) -> Iterator[str]:
-    yield from (f"# {heading(found, lang)}", "", f"**{say(found.verdict, lang)}**", "")
+    yield from (f"# {prose(heading(found, lang))}", "", f"**{prose(say(found.verdict, lang))}**", "")
     numbers, pictures = columns(found, lang, UNICODE)
     yield from _table([*numbers, *pictures], len(found.standings))
     yield ""
-    yield from (f"- {line}" for line in (*legend(found, lang), *broken(found, lang)))
+    yield from (f"- {prose(line)}" for line in (*legend(found, lang), *broken(found, lang)))
     yield f"- {say(Message('{trials} runs in {seconds} s.', counts(found)), lang)}"
     if found.interrupted:
         yield f"- {translator(lang)('Interrupted: this is what was known so far.')}"
@@ -38,7 +40,7 @@ def _table(shown: list[Column], rows: int) -> Iterator[str]:
 
 def _cell(column: Column, row: int) -> str:
     cell = column.cells[row].strip()
-    return f"`{cell}`" if column.picture and cell else cell
+    return span(cell) if column.picture and cell else prose(cell)
 
 
 def _ledgers(found: Comparison, lang: str) -> Iterator[str]:
@@ -49,7 +51,7 @@ def _ledgers(found: Comparison, lang: str) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield f"|---|---|{'---:|' * (len(heads) - 2)}"
     for one in found.standings:
-        yield from (f"| {' | '.join(row)} |" for row in _ledger(one, kinds))
+        yield from (f"| {' | '.join(map(prose, row))} |" for row in _ledger(one, kinds))
 
 
 def _ledger(one: Standing, kinds: list[str]) -> Iterator[list[str]]:

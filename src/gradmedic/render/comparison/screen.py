@@ -11,6 +11,7 @@ from rich.text import Text
 from gradmedic.base.locale import say, translator
 from gradmedic.base.messages import Message
 from gradmedic.base.text_layout import wrapped
+from gradmedic.base.visible_text import visible
 from gradmedic.render.comparison.table import ENDED, Column, columns, end, span
 from gradmedic.render.glyphs import Glyphs, can_say, emit, glyphs_for
 from gradmedic.render.report.notebook import framed
@@ -29,7 +30,7 @@ def show(comparison: Comparison, lang: str, console: Console) -> None:
     """Print the screen, with no more color and no other signs than the console can take."""
     if not can_say(translator(lang)("Verdict"), console.encoding):
         lang = "en"
-    screen = Screen(comparison, lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(console.encoding))
+    screen = Screen(visible(comparison), lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(console.encoding))
     emit(console, *screen.lines(), soft_wrap=True)
 
 
@@ -189,4 +190,4 @@ def told(progress: Progress, lang: str) -> str:
     runs = say(Message("{n} of {wanted} runs", {"n": progress.done, "wanted": progress.wanted}), lang)
     parts = ["gradmedic compare", runs, f"{clock(budget.spent)}/{clock(budget.seconds)}"]
     values = {"best": best.entrant.label, "end": end(progress.found, best, lang)}
-    return " · ".join([*parts, say(Message("best so far: {best}, {end}", values), lang)])
+    return visible(" · ".join([*parts, say(Message("best so far: {best}, {end}", values), lang)]))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from gradmedic.base.locale import say, translator
 from gradmedic.base.text_layout import cropped, fitting, padded, wrapped
+from gradmedic.base.visible_text import visible
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.report import Report
 from gradmedic.render.glyphs import Glyphs, can_say, emit, glyphs_for
@@ -30,7 +31,7 @@ def show(report: Report, lang: str, console: Console) -> None:
     encoding = console.encoding
     if not can_say(translator(lang)("Verdict"), encoding):
         lang = "en"
-    screen = Screen(report, lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(encoding))
+    screen = Screen(visible(report), lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(encoding))
     emit(console, *screen.lines(), soft_wrap=True)
 
 

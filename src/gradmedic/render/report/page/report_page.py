@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from gradmedic.base.locale import translator
+from gradmedic.base.visible_text import visible
 from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.ledger import Ledger
@@ -30,9 +31,9 @@ PLACES = 3
 
 def report_page(report: Report, lang: str) -> str:
     """The report as a page that opens in one language and holds all."""
-    return page(
-        "report.html.j2", _data(report), lang=lang, languages=LANGUAGES, title=_title(report, lang), **_parts(report)
-    )
+    shown = visible(report)
+    data = {"report": document(report, "en"), "series": _series(shown)}
+    return page("report.html.j2", data, lang=lang, languages=LANGUAGES, title=_title(shown, lang), **_parts(shown))
 
 
 def _parts(report: Report) -> dict[str, Any]:
@@ -62,17 +63,16 @@ def _parts(report: Report) -> dict[str, Any]:
     }
 
 
-def _data(report: Report) -> dict[str, Any]:
-    """The report as JSON, which other programs read back, and the numbers that the script shows."""
+def _series(report: Report) -> dict[str, Any]:
+    """The numbers that the script shows."""
     parts = _drawn(report)
-    series = {
+    return {
         "charts": {chart.id: chart.data() for chart in parts if isinstance(chart, Chart)},
         "maps": {found.id: found.data() for found in parts if isinstance(found, HeatMap)},
         "palette": [(red << 16) + (green << 8) + blue for red, green, blue in scale()],
         "zero": _color(SPECIAL[1]),
         "lost": _color(SPECIAL[2]),
     }
-    return {"report": document(report, "en"), "series": series}
 
 
 def _drawn(report: Report) -> list[Chart | HeatMap]:
