@@ -74,6 +74,23 @@ def test_the_recording_says_what_was_given_and_what_was_refused(tmp_path: Path) 
     assert [event.data["remedy"] for event in kept.events_of("refused")] == ["init-he"]
 
 
+WRAPPERS = Path(__file__).parent / "scripts" / "wrappers.py"
+WRAPPED = ("relu", "cross-entropy", "tensor-backward")
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_a_wrapper_of_the_script_runs_as_often_as_under_python_where_a_remedy_looks_at_calls(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "p.toml").write_text('[[remedy]]\nname = "match-shapes"\n')
+    words = [str(WRAPPERS), name, "full"]
+    ran = [
+        subprocess.run([sys.executable, *start, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+        for start in ((), ("-m", "gradmedic", "run", "--quiet", "--with", "p.toml"))
+    ]
+    assert ran[1].stdout == ran[0].stdout != ""
+
+
 LOADER = """
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset

@@ -23,6 +23,7 @@ from gradmedic.probe.torch_internals import ENGINE, FUNCTION_STACK, function_mod
 from gradmedic.treatment.operation_names import Spot
 from gradmedic.treatment.patient.hooks.compile_off import eagerly
 from gradmedic.treatment.patient.hooks.custom_functions import custom_calls, definition
+from gradmedic.treatment.patient.hooks.entered_function import entered
 from gradmedic.treatment.patient.hooks.modules import Modules
 from gradmedic.treatment.patient.hooks.op_names import is_in_place, op_of
 from gradmedic.treatment.patient.hooks.wrap import wrapped
@@ -177,6 +178,7 @@ class Lens(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         looks = self._looks
+        func = entered(func, sys._getframe(1))
         if looks:
             op = op_of(func)
             if op == "backward":
