@@ -56,6 +56,7 @@ class FakeRunner(Runner):
     name = "fake"
     world: ClassVar[Callable[[Trial], Sequence[float] | Ended]] = staticmethod(lambda _: falling(2, 1))
     recording: ClassVar[Recording] = Recording()
+    prints: ClassVar[Callable[[Trial], dict[str, tuple[float, float]]]] = staticmethod(lambda _: {})
     seconds: ClassVar[float] = 2.0
     now: ClassVar[float] = 0.0
 
@@ -88,6 +89,7 @@ class FakeRunner(Runner):
                 "startup": 0.0,
                 "memory": 1e6,
                 "recording": recording,
+                "printed": type(self).prints(trial),
                 "checkup": Checkup.of(recording) if recording is not None else None,
             }
             yield Outcome(trial, ended, streams, **told)

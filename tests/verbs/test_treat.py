@@ -1,7 +1,7 @@
 """The verb: diagnosis, search and prescription in one call, here on trials that nothing runs."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from gradmedic.trials import runners
 from gradmedic.trials.search.candidates import Candidate
 from gradmedic.trials.search.treatment_result import Treatment
 from gradmedic.trials.trial import Ended, Trial
+from gradmedic.verbs.treat import first_held_out
 from gradmedic.verbs.treat import treat as real_treat
 
 SICK, HEALTHY, STUCK = VanishingGradient.SICK[0], VanishingGradient.HEALTHY[1], VanishingGradient.HEALTHY[0]
@@ -138,3 +139,73 @@ def test_one_is_told_after_every_trial() -> None:
     told: list[int] = []
     treatment = treat("train.py", told=lambda search: told.append(search.budget.used))
     assert len(told) == treatment.trials - 2  # but for the first and the last look
+
+
+def surrogate(trial: Trial) -> list[float]:
+    """A loss that goes below zero, and further under every remedy."""
+    return [loss - (2.5 if trial.prescription.items else 1.5) for loss in falling(2.0, 1.0)]
+
+
+def test_a_loss_that_is_no_measure_proves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(FakeRunner, "world", staticmethod(surrogate))
+    treatment = treat("train.py", output=tmp_path / "prescription.toml")  # no recording is free of faults here
+    assert treatment.prescription is None
+    assert "below zero" in str(treatment.verdict)
+    assert "--metric" in str(treatment.verdict)
+
+
+def test_of_a_surrogate_only_what_heals_the_diagnosis_is_prescribed(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[Trial] = []
+
+    def world(trial: Trial) -> list[float]:
+        runs.append(trial)
+        healed = any(item.remedy == "b" for item in trial.prescription.items)
+        monkeypatch.setattr(FakeRunner, "recording", HEALTHY if healed else SICK)
+        return surrogate(trial)
+
+    monkeypatch.setattr(FakeRunner, "world", staticmethod(world))
+    treatment = treat("train.py")
+    assert treatment.prescription is not None
+    assert [item.remedy for item in treatment.prescription.items] == ["b"]
+    assert treatment.prescription.evidence is None
+    assert "b heals the diagnosis. Whether the network does better is not proved" in str(treatment.verdict)
+    assert "helps by" not in str(treatment)
+    assert {trial.seed_shift for trial in runs if trial.prescription.items} == {0, 1}
+
+
+def test_a_surrogate_is_judged_by_what_the_script_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prints(trial: Trial) -> dict[str, tuple[float, float]]:
+        ends = {"a": 300.0, "b": 40.0}
+        cost = ends.get(trial.prescription.items[0].remedy if trial.prescription.items else "", 200.0)
+        return {"cost": (210.0, cost + trial.seed_shift), "policy loss": (1.0, 0.0), "score": (1.0, 1.0)}
+
+    monkeypatch.setattr(FakeRunner, "world", staticmethod(surrogate))
+    monkeypatch.setattr(FakeRunner, "prints", staticmethod(prints))
+    asked: list[list[str]] = []
+
+    def choose(names: Sequence[str]) -> str:
+        asked.append([*names])
+        return names[0]
+
+    treatment = treat("train.py", choose=choose)
+    assert asked == [["cost"]]
+    assert treatment.prescription is not None
+    assert [item.remedy for item in treatment.prescription.items] == ["b"]
+    assert "helps by 160.00 of the metric" in str(treatment.verdict)
+    assert "Judged by cost as the script prints it." in str(treatment)
+
+
+def test_a_remedy_that_worsens_what_is_printed_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prints(trial: Trial) -> dict[str, tuple[float, float]]:
+        return {"error": (9.0, 5.0 if any(item.remedy == "b" for item in trial.prescription.items) else 1.0)}
+
+    monkeypatch.setattr(FakeRunner, "prints", staticmethod(prints))
+    treatment = treat("train.py")
+    assert treatment.prescription is None
+    assert "makes worse what the script prints: error 1 → 5. It is not prescribed." in str(treatment.verdict)
+
+
+def test_of_the_numbers_that_are_printed_a_held_out_one_is_taken() -> None:
+    assert first_held_out(["acc", "val acc", "error"]) == "val acc"
+    assert first_held_out(["acc", "error"]) == "acc"
+    assert first_held_out([]) is None

@@ -1,7 +1,9 @@
 """`gradmedic treat`: find the remedy that helps a script, and prove it."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -51,19 +53,31 @@ def treat(
     from gradmedic.launch.stage import refuse_what_is_no_script
     from gradmedic.render.treatment import show
     from gradmedic.render.treatment import told as so_far
+    from gradmedic.verbs.treat import first_held_out
     from gradmedic.verbs.treat import treat as verb
 
     settings = settings_from(assigned, ignore=ignore, lang=lang)
     if not how["as_module"]:
         refuse_what_is_no_script(target)
     ticker = Ticker(sys.stderr, lambda search: so_far(search, settings.lang))
-    found = verb(target, args, settings=settings, told=ticker.tick, **how)
+    choose = partial(ask, lang=settings.lang) if sys.stdin.isatty() and sys.stderr.isatty() else first_held_out
+    found = verb(target, args, settings=settings, told=ticker.tick, choose=choose, **how)
     ticker.clear()
     show(found, settings.lang, Console(_environ=terminal()), how["output"] if found.prescription else None)
     if as_patch and found.prescription is not None and not found.interrupted:
         as_before = {key: how[key] for key in ("as_module", "in_place")}
         show_patch(found, target, args, settings.lang, **as_before)
     return 130 if found.interrupted else 0
+
+
+def ask(names: Sequence[str], lang: str) -> str:
+    """Ask at the terminal which of the numbers that a script prints is to be judged by."""
+    from gradmedic.base.locale import translator
+    from gradmedic.verbs.treat import first_held_out
+
+    question = translator(lang)("Which number is to be judged by?")
+    answer: str = click.prompt(question, type=click.Choice([*names]), default=first_held_out(names), err=True)
+    return answer
 
 
 def show_patch(found: Any, target: str, args: tuple[str, ...], lang: str, **how: Any) -> None:

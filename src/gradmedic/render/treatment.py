@@ -54,6 +54,14 @@ def _pieces(treatment: Treatment, lang: str, console: Console, file: str | None)
         yield Text()
     mark = glyphs.healthy if treatment.chosen or treatment.before.verdict == "healthy" else glyphs.note
     yield Text(f"{mark} {say(treatment.verdict, lang)}", style="bold")
+    for sentence in treatment.worsening[treatment.chosen is None and treatment.unmeasured is None :][:2]:
+        yield Text(f"  {say(sentence, lang)}")
+    if treatment.scale is not None and treatment.scale.measure:
+        judged = Message(
+            "Judged by {name} as the script prints it. {why}",
+            {"name": treatment.scale.measure, "why": treatment.unmeasured or ""},
+        )
+        yield Text(f"  {say(judged, lang)}")
     if treatment.after is not None:
         yield Text(f"  {_('Diagnosis before')}: {diagnosis(treatment.before, lang)}")
         yield Text(f"  {_('Diagnosis under treatment')}: {diagnosis(treatment.after, lang)}")

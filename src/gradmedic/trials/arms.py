@@ -40,6 +40,7 @@ class Trials:
         self.steps = control.trial.steps
         self.results = results
         self.goal = goal
+        self.measure = ""
         self.told = told
         self.kept = kept
         self.arms = {identity(NOTHING): Arm(NOTHING, {0: control})}
@@ -57,7 +58,7 @@ class Trials:
         """The scale that is fair to all that has been run."""
         if self._scale is None:
             runs = [run for arm in self.arms.values() for run in arm.runs.values()]
-            self._scale = scale_of([*self.control.runs.values()], runs, self.goal)
+            self._scale = scale_of([*self.control.runs.values()], runs, self.goal, self.measure)
         return self._scale
 
     def arm(self, prescription: Prescription) -> Arm:
@@ -71,13 +72,19 @@ class Trials:
             self.results.add(outcome)
             self._note(outcome)
 
+    def looked_at(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
+        """The outcomes of runs that are read whole, as long as there is time; they count for no arm."""
+        for outcome in self.runner.run(self._short(trials, LAST_LOOK, share=1.0)):
+            yield outcome
+            self.told()
+
     def glimpsed(self, trials: Iterable[Trial], reserve: Reserve) -> Iterator[Outcome]:
         """The outcomes of runs of a few steps, as long as that leaves the reserve; they count for no arm."""
         yield from self.runner.run(self._short(trials, reserve))
 
-    def _short(self, trials: Iterable[Trial], reserve: Reserve) -> Iterator[Trial]:
+    def _short(self, trials: Iterable[Trial], reserve: Reserve, share: float = 0.0) -> Iterator[Trial]:
         for trial in trials:
-            if self.budget.affords(reserve, share=0.0):
+            if self.budget.affords(reserve, share=share):
                 self.budget.started()
                 yield self.limited(trial)
 

@@ -13,6 +13,7 @@ from gradmedic.diagnosis.training_state import is_contest
 from gradmedic.recording.reader import load
 from gradmedic.recording.records import Recording
 from gradmedic.trials.isolation import Isolation, Place
+from gradmedic.trials.printed_numbers import printed_numbers
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.supervisor import METRIC
 from gradmedic.trials.trial import Ended, Outcome, Script, Series, Trial
@@ -62,6 +63,7 @@ def outcome(trial: Trial, folder: Path, answer: Mapping[str, Any]) -> Outcome:
         startup=float(answer["seconds"]) - _trained(recording),
         memory=float(answer["memory"]),
         error=refusal or ("" if ended.well else _last_words(folder)),
+        printed=printed_numbers(_text(folder / "stdout.txt")),
         checkup=Checkup.of(recording) if trial.observed else None,
         recording=recording if trial.observed else None,
     )

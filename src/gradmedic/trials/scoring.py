@@ -9,7 +9,7 @@ for all runs that are to be compared (`scale_of`).
   sign: in decades where it is large, and near zero in units of how far it moves in the calmest runs.
 * Where two networks play against each other (GAN) a lower loss of one is a worse one of the other;
   what can be compared is whether losses and gradients stay within bounds: decades that they grew.
-* A metric that the user names stands above all of these.
+* A metric that the user names, or a number that the script prints, stands above all of these.
 
 A run that crashed, or whose loss is not finite at its end, is worst: `inf`. So is one whose loss runs
 to minus infinity: what falls without end is not being minimized, it is broken.
@@ -47,7 +47,8 @@ class Scale:
 
     `kinds` says for each stream "log", "signed" or "contest"; `units` holds the floor of a "log" stream
     and the unit of a "signed" one, `starts` what is lost before anything is learned, `limits` how far
-    below zero a loss may go. `goal` is "min" or "max" where a metric is given.
+    below zero a loss may go. `goal` is "min" or "max" where a metric is given; `measure` is the name
+    under which the script prints it, "" where an expression finds it.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Scale:
     starts: dict[str, float] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
     goal: str | None = None
+    measure: str = ""
 
     @property
     def unit(self) -> str:
@@ -67,10 +69,12 @@ class Scale:
         return "decades of loss" if kinds == {"log"} else "signed decades of loss"
 
 
-def scale_of(controls: Sequence[Outcome], runs: Iterable[Outcome] = (), goal: str | None = None) -> Scale:
+def scale_of(
+    controls: Sequence[Outcome], runs: Iterable[Outcome] = (), goal: str | None = None, measure: str = ""
+) -> Scale:
     """The scale that is fair to all of these runs of one script."""
     everybody = [*controls, *runs]
-    scale = Scale(goal=goal)
+    scale = Scale(goal=goal, measure=measure)
     for name in dict.fromkeys(chain.from_iterable(run.series for run in controls)):
         seen = [run.series[name] for run in everybody if name in run.series]
         own = [run.series[name] for run in controls if name in run.series]
@@ -124,7 +128,8 @@ def score(run: Outcome, scale: Scale, steps: int | None = None) -> float:
     if not run.ended.well:
         return inf
     if scale.goal is not None:
-        return inf if run.metric is None or isnan(run.metric) else run.metric * (1 if scale.goal == "min" else -1)
+        metric = run.printed.get(scale.measure, (None, None))[1] if scale.measure else run.metric
+        return inf if metric is None or isnan(metric) else metric * (1 if scale.goal == "min" else -1)
     levels = [_level(run.series[name], scale, name, steps) for name in scale.kinds if name in run.series]
     missing = len(scale.kinds) - len(levels)  # it ended well, but never came to that part of the script
     return inf if missing or not levels else fmean(levels)

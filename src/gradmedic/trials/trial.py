@@ -10,6 +10,7 @@ from typing import Any
 from gradmedic.base.settings import Settings
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.prescription import Prescription
+from gradmedic.trials.printed_numbers import Printed
 from gradmedic.trials.run_summary import Checkup
 
 
@@ -106,7 +107,8 @@ class Outcome:
     """What came of a trial. `error` is the last line of what a run that crashed had to say.
 
     `series` holds the losses by stream, `metric` what the user's expression last found in the
-    output, `startup` the seconds before the first step and `memory` the most bytes it held.
+    output, `printed` the numbers in it that have a name, `startup` the seconds before the first step and
+    `memory` the most bytes it held.
     `checkup` is what an observed run looked like inside, in short.
     """
 
@@ -120,6 +122,7 @@ class Outcome:
     memory: float = 0.0
     error: str = ""
     checkup: Checkup | None = None
+    printed: Printed = field(default_factory=dict)
     recording: Recording | None = field(default=None, compare=False, repr=False)
 
     def row(self) -> dict[str, Any]:
@@ -128,6 +131,7 @@ class Outcome:
         series = {name: asdict(one) for name, one in self.series.items()}
         of = {"remedies": identity(self.trial.prescription), "seed": self.trial.seed_shift}
         row = {"key": self.trial.key, **of, "ended": self.ended.value, **told, "series": series}
+        row |= {"printed": {name: list(ends) for name, ends in self.printed.items()}}
         return row | ({"checkup": self.checkup.row()} if self.checkup is not None else {})
 
     @classmethod
@@ -136,10 +140,11 @@ class Outcome:
         told = {name: value for name, value in row.items() if name not in NOT_TOLD}
         series = {name: _series(one) for name, one in row["series"].items()}
         checkup = Checkup.from_row(row["checkup"]) if "checkup" in row else None
-        return cls(trial, Ended(row["ended"]), series, checkup=checkup, **told)
+        printed = {name: (float(first), float(last)) for name, (first, last) in row.get("printed", {}).items()}
+        return cls(trial, Ended(row["ended"]), series, checkup=checkup, printed=printed, **told)
 
 
-NOT_TOLD = ("key", "remedies", "seed", "ended", "series", "checkup")
+NOT_TOLD = ("key", "remedies", "seed", "ended", "series", "checkup", "printed")
 """What a row holds beside the facts that an outcome is made of."""
 
 

@@ -12,6 +12,9 @@ NEEDED = 7
 """Trials of full length that one cannot do without: two controls, two prescriptions with two seeds, a last look."""
 SHARE = 0.4
 """Share of the time that these may take."""
+PART, MOST = 0.25, 0.8
+"""Where the machine is slow: the part of a run below which little of a fault shows, and the share of the time that
+trials of that length may take instead. Fewer candidates are tried then, each of them long enough."""
 
 
 def at_trial_length(control: Outcome, budget: Budget, needed: int = NEEDED, share: float = SHARE) -> Outcome:
@@ -24,7 +27,9 @@ def at_trial_length(control: Outcome, budget: Budget, needed: int = NEEDED, shar
         return control
     trained = max(control.seconds - control.startup, 1e-9)
     part = max(0.0, affordable - control.startup) / trained
-    return cut(control, min(control.steps - 1, max(SHORTEST, int(part * control.steps))))
+    most = max(0.0, affordable * MOST / share - control.startup) / trained
+    wanted = max(part, min(PART, most)) * control.steps
+    return cut(control, min(control.steps - 1, max(SHORTEST, int(wanted))))
 
 
 def cut(control: Outcome, steps: int) -> Outcome:
@@ -35,6 +40,7 @@ def cut(control: Outcome, steps: int) -> Outcome:
     if checkup is not None:
         checkup = replace(checkup, looks=tuple(look for look in checkup.looks if look.step < steps))
     told: dict[str, Any] = {"series": series, "steps": steps, "seconds": seconds, "checkup": checkup}
+    told |= {"printed": {}}  # which of it was printed by then is not known
     return replace(control, trial=trial, ended=Ended.STOPPED, **told)
 
 

@@ -15,13 +15,16 @@ from gradmedic.treatment.prescription import Evidence
 from gradmedic.trials.arms import observed, recording_of
 from gradmedic.trials.budget import Budget
 from gradmedic.trials.paired_effect import effect
+from gradmedic.trials.printed_numbers import goal_of, moving
 from gradmedic.trials.result_store import Results
 from gradmedic.trials.runners import runner_named
 from gradmedic.trials.search.candidates import Candidate, by_diagnosis
+from gradmedic.trials.search.healing import healing
 from gradmedic.trials.search.ranking import Ranking
 from gradmedic.trials.search.search import Search
 from gradmedic.trials.search.treatment_result import Line, Treatment
-from gradmedic.trials.trial import Script, Trial
+from gradmedic.trials.surrogates import why_no_measure
+from gradmedic.trials.trial import Outcome, Script, Trial
 from gradmedic.trials.trial_length import at_trial_length
 from gradmedic.verbs.patch import version_of
 
@@ -29,6 +32,14 @@ FIRST = 0.25
 """Share of the time that the first run may take; a longer one is ended, and trials are as long as it came."""
 
 Propose = Callable[[Report], Sequence[Candidate]]
+Choose = Callable[[Sequence[str]], str | None]
+HELD_OUT = ("val", "test", "eval", "dev", "held")
+"""How the names of numbers begin that are measured on held-out data."""
+
+
+def first_held_out(names: Sequence[str]) -> str | None:
+    """Of the numbers that a script prints the first that is held out, else the first."""
+    return min(names, key=lambda name: not any(word in name.lower() for word in HELD_OUT), default=None)
 
 
 def treat(
@@ -49,16 +60,17 @@ def treat(
     settings: Settings | None = None,
     candidates: Propose = by_diagnosis,
     told: Callable[[Search], None] = lambda _: None,
+    choose: Choose = first_held_out,
 ) -> Treatment:
     """Run a script as it is and under what may help it, and keep what does.
 
     Every trial runs the unmodified script in a fresh process that sees the current folder as it is; what it
     writes is thrown away, unless it may write `in_place`. `minutes` bounds the whole; `jobs` trials run at a
     time (0: one per core); `seeds` fresh seeds confirm the best. `metric` is a regular expression whose first
-    group is the number to judge by, as last printed; without it the training loss decides. The prescription is
-    written to `output` and the outcomes beside it, so that a treatment that was interrupted resumes.
-    `candidates` proposes what to try, going by the diagnosis unless you know better; `told` is called after
-    every trial.
+    group is the number to judge by; without it the training loss, or, where that measures nothing, the number
+    that `choose` picks of those that the script prints. The prescription is written to `output` and the
+    outcomes beside it, so that an interrupted treatment resumes. `candidates` proposes what to try, going by the
+    diagnosis unless you know better; `told` is called after every trial.
 
     Raises `ProbeError` if the script does not train, `LaunchError` if it cannot be started,
     `SettingsError` if there is no such runner. After Ctrl-C what is known so far is returned.
@@ -67,13 +79,19 @@ def treat(
     with runner_named(runner)(work, jobs, metric) as place:
         goal = None if metric is None else metric_goal
         search = Search(place, Budget(60 * minutes, place.jobs, trials), seeds=seeds, goal=goal, told=told)
-        treatment = _course(search, candidates, settings or Settings(), force, _beside(output))
+        treatment = _course(search, candidates, settings or Settings(), force, _beside(output), choose)
+    return _saved(treatment, output)
+
+
+def _saved(treatment: Treatment, output: str | os.PathLike[str] | None) -> Treatment:
     if output is not None and treatment.prescription is not None:
         treatment.prescription.save(Path(output))
     return treatment
 
 
-def _course(search: Search, propose: Propose, settings: Settings, force: bool, store: Path | None) -> Treatment:
+def _course(
+    search: Search, propose: Propose, settings: Settings, force: bool, store: Path | None, choose: Choose
+) -> Treatment:
     """See what is wrong, and whether there is something to try; then search."""
     first = Trial(observed=True, seconds=FIRST * search.budget.seconds)
     control = observed(search.runner, first)
@@ -82,9 +100,39 @@ def _course(search: Search, propose: Propose, settings: Settings, force: bool, s
     reason = _reason(before, likely, force)
     if reason is not None:
         return Treatment(before, reason=reason, seconds=search.budget.spent)
-    control = at_trial_length(control, search.budget)
+    unmeasured = why_no_measure(control, search.runner.script) if search.goal is None else None
+    names = moving(control.printed) if unmeasured is not None else []
+    control = _printed_as_far(search, at_trial_length(control, search.budget), bool(names) or search.goal is not None)
+    offered = [name for name in names if name in control.printed]
+    measure = choose(offered) if offered else None
+    search.goal = goal_of(measure) if measure else search.goal
     search.begin(control, likely, Results(store, search.runner.script, control))
-    return _treatment(search, before, settings)
+    search.trials.measure = measure or ""
+    if unmeasured is not None and measure is None:
+        return _healed(search, before, settings, unmeasured)
+    return replace(_treatment(search, before, settings), unmeasured=unmeasured)
+
+
+def _printed_as_far(search: Search, control: Outcome, needed: bool) -> Outcome:
+    """A control that was cut, run anew over its length if needed: what it had printed by then is not known."""
+    if control.trial.steps is None or not needed:
+        return control
+    search.budget.started()
+    again = observed(search.runner, control.trial)
+    return again if again.ended.well else control
+
+
+def _healed(search: Search, before: Report, settings: Settings, why: Message) -> Treatment:
+    """Look for what heals the diagnosis, where nothing else can be claimed."""
+    known, found, interrupted = search.known, None, False
+    try:
+        found = healing(search, settings)
+    except KeyboardInterrupt:
+        interrupted = True
+    chosen = Line(known.arm(found[0]), effect(known.arm(found[0]), known.control, known.scale)) if found else None
+    facts = (known.scale, known.steps, search.budget.used, search.budget.spent)
+    after = found[1] if found else None
+    return Treatment(before, known.control, (), chosen, after, *facts, interrupted=interrupted, unmeasured=why)
 
 
 def _treatment(search: Search, before: Report, settings: Settings) -> Treatment:
@@ -113,7 +161,7 @@ def _line(known: Ranking, candidate: Candidate) -> Line:
     """A candidate's arm against the control: with fresh seeds, where it was run with any."""
     arm = known.arm(candidate)
     fresh = [seed for seed in arm.runs if seed > 0 and seed in known.control.runs]
-    return Line(arm, effect(arm, known.control, known.scale, fresh or [0]), bool(fresh))
+    return Line(arm, effect(arm, known.control, known.scale, fresh or [0]), bool(fresh), known.worsens(candidate))
 
 
 def _with_evidence(line: Line, search: Search) -> Line:

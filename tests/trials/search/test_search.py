@@ -37,9 +37,10 @@ def world(ends: dict[Names, float], luck: float = 0.02) -> World:
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     """Leave the world as it was."""
-    before = FakeRunner.world, FakeRunner.seconds
+    before = FakeRunner.world, FakeRunner.seconds, FakeRunner.prints
     yield
     FakeRunner.world, FakeRunner.seconds = staticmethod(before[0]), before[1]
+    FakeRunner.prints = staticmethod(before[2])
 
 
 def search(
@@ -283,3 +284,34 @@ def test_a_remedy_that_harms_alone_is_joined_at_the_dose_that_was_proposed_first
 
     likely = [Candidate(prescribed("optimizer", rate=rate), order=order) for order, rate in enumerate((0.001, 0.01))]
     assert found(search(tricky, *likely, Candidate(prescribed("init"), order=2))) == ("init", "optimizer")
+
+
+def test_what_the_best_prescription_does_not_need_is_taken_out_again() -> None:
+    """Joined with another remedy a dose helps that nobody has tried alone."""
+
+    def matter_of_dose(trial: Trial) -> list[float]:
+        dose = next((float(item.dose["by"]) for item in trial.prescription.items if "by" in item.dose), 0.0)  # type: ignore[arg-type]
+        return falling(2.0, 1.0 if not 20 < dose < 50 and "b" not in names(trial) else 0.02 if dose > 20 else 0.6)
+
+    a, b = Candidate(prescribed("a", by=10.0)), Candidate(prescribed("b"), order=1)
+    assert found(search(matter_of_dose, a, b)) == ("a",)
+
+
+def test_a_remedy_without_which_it_is_worse_is_not_taken_out() -> None:
+    ends = {("a",): 0.6, ("b",): 0.6, ("c",): 0.6, ("a", "b"): 0.2, ("a", "b", "c"): 0.004}
+    made = search(world(ends), "a", "b", "c", "d")
+    best = made.known.candidates[next(iter(made.known.candidates))]
+    assert found(made) == ("a", "b", "c")
+    assert best.prescription.items
+
+
+def test_what_betters_the_loss_and_worsens_what_the_script_prints_is_not_chosen() -> None:
+    FakeRunner.prints = staticmethod(lambda trial: {"error": (9.0, 5.0 if "clip" in names(trial) else 1.0)})
+    made = search(world({("clip",): 0.1, ("rate",): 0.4, ("clip", "rate"): 0.1}), "clip", "rate")
+    assert found(made) == ("rate",)
+    assert found(search(world({("clip",): 0.1}), "clip")) is None
+
+
+def test_what_betters_both_is_chosen() -> None:
+    FakeRunner.prints = staticmethod(lambda trial: {"error": (9.0, 0.5 if "clip" in names(trial) else 1.0)})
+    assert found(search(world({("clip",): 0.1}), "clip")) == ("clip",)

@@ -1,6 +1,6 @@
 """How the candidates of a search stand, by what has been run of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import inf
 
@@ -10,6 +10,7 @@ from gradmedic.trials.paired_effect import Arm, as_good, effect, gain
 from gradmedic.trials.scoring import Scale, score
 from gradmedic.trials.search.candidates import Candidate
 from gradmedic.trials.trial import Ended, Outcome, identity
+from gradmedic.trials.worsened import Worsened, worsened
 
 CURED = 1.5
 """Decades below its control and the untrained network at which a run leaves little to be wished for."""
@@ -73,6 +74,8 @@ class Ranking:
     @property
     def is_cured(self) -> bool:
         """True where what was found leaves little to be wished for; that a run no longer breaks does not say so."""
+        if self.scale.goal is not None:
+            return False  # a metric has no decades
         return self.best is not None and CURED < gain(self.best, self.control, self.scale) < inf
 
     def may_do_better(self, candidate: Candidate) -> bool:
@@ -93,6 +96,22 @@ class Ranking:
                 best.setdefault(one.remedies, one if helps else self._first_dose(one))
         return [*best.values()]
 
+    def with_one_less(self, candidate: Candidate) -> Iterator[Candidate]:
+        """A prescription without each of its remedies in turn."""
+        items = candidate.prescription.items
+        parts = {name: one for one in self.candidates.values() if len(one.remedies) == 1 for name in one.remedies}
+        for place in range(len(items)):
+            rest = items[:place] + items[place + 1 :]
+            known = [parts[item.remedy] for item in rest if item.remedy in parts]
+            yield replace(
+                candidate,
+                prescription=replace(candidate.prescription, items=rest),
+                depth=max((one.depth for one in known), default=candidate.depth),
+                order=sum(one.order for one in known),
+                redefines=candidate.redefines & {item.remedy for item in rest},
+                mends=any(one.mends for one in known),
+            )
+
     def _first_dose(self, candidate: Candidate) -> Candidate:
         doses = [one for one in self.candidates.values() if one.remedies == candidate.remedies]
         return min(doses, key=lambda one: one.order)
@@ -106,6 +125,12 @@ class Ranking:
             found += [one] if learns and (shown.likely or shown.proved) else []
         return found
 
+    def worsens(self, candidate: Candidate) -> Worsened | None:
+        """What the script prints that ends worse under a candidate, as far as it was run; None where nothing does."""
+        arm = self.arm(candidate)
+        fresh = [seed for seed in arm.runs if seed > 0]
+        return worsened(arm, self.control, fresh, bool(candidate.redefines))
+
     def _with(self, candidate: Candidate, seeds: list[int]) -> Arm:
         arm = self.arm(candidate)
         return replace(arm, runs={seed: run for seed, run in arm.runs.items() if seed in seeds})
@@ -118,19 +143,21 @@ class Ranking:
 
     def finalists(self, most: int) -> list[Candidate]:
         """The best, the simplest that seem as good, and the next best."""
-        ranked = _mending(self.helping([0]))
+        ranked = _mending([one for one in self.helping([0]) if self.worsens(one) is None])
         return [*dict.fromkeys([ranked[0], *self.as_good_as_the_best(ranked)[:2], *ranked])][:most] if ranked else []
 
     def choice(self, finalists: list[Candidate]) -> Candidate | None:
         """The simplest of those that are as good as the best with fresh seeds, if that is better than nothing.
 
-        A mistake in the program is mended, where that helps, whatever else would help more.
+        A mistake in the program is mended, where that helps, whatever else would help more. What betters the
+        loss and worsens what the script prints is no help.
 
         As long as none of them was run with fresh seeds, the script's own have to do.
         """
         fresh = [seed for seed in self.control.runs if seed > 0]
         tried = bool(fresh and finalists) and all(set(fresh) <= self.arm(one).runs.keys() for one in finalists)
-        ranked = _mending(self.helping(fresh) or ([] if tried else self.helping([0])))
+        helping = self.helping(fresh) or ([] if tried else self.helping([0]))
+        ranked = _mending([one for one in helping if self.worsens(one) is None])
         return self.as_good_as_the_best(ranked)[0] if ranked else None
 
 

@@ -6,9 +6,10 @@
    screened only where nothing nearer helps: a diagnosis may be wrong.
 2. *Refine.* Of the best two remedies, and in the end of the best prescription, more and less is tried.
 3. *Combine.* The best three remedies are tried with every other one, the best two with a third.
-4. *Confirm.* The best few are run with fresh seeds, each against a control with the same seeds. What
+4. *Ablate.* What the best prescription does not need is taken out again.
+5. *Confirm.* The best few are run with fresh seeds, each against a control with the same seeds. What
    won the screening by luck loses it here: the interval that is reported comes from these pairs.
-5. *Choose.* Of those that are as good as the best, the simplest and mildest.
+6. *Choose.* Of those that are as good as the best, the simplest and mildest.
 """
 
 from collections.abc import Callable, Iterable
@@ -80,6 +81,7 @@ class Search:
             self.combine()
             for best in self.known.ranked(self.known.steps)[:1]:
                 self.refine(best)
+        self.ablate()
         self.confirm()
         return self.choice()
 
@@ -134,6 +136,15 @@ class Search:
         best = next(iter(self.known.ranked(self.known.steps)), None)
         if best is not None and len(best.prescription.items) == 2 and not self.known.is_cured:
             self._try(with_one_more(best, partners))
+
+    def ablate(self) -> None:
+        """Leave out one remedy after the other of the best prescription, and go on from what is as good."""
+        best = next(iter(self.known.ranked(self.known.steps)), None)
+        while best is not None and len(best.prescription.items) > 1:
+            self._try(fewer := [*self.known.with_one_less(best)])
+            known = [self.known.candidates[one.key] for one in fewer]
+            good = self.known.as_good_as_the_best([best, *known])
+            best = good[0] if good[0] in known else None
 
     def confirm(self) -> None:
         """Run the best few with fresh seeds, each against its control."""

@@ -12,15 +12,20 @@ from gradmedic.treatment.prescription import Item, Prescription
 from gradmedic.trials.paired_effect import Arm, Effect
 from gradmedic.trials.scoring import Scale, tail
 from gradmedic.trials.trial import Outcome
+from gradmedic.trials.worsened import Worsened
 
 
 @dataclass(frozen=True)
 class Line:
-    """One arm against its control: how much better it ended, and whether fresh seeds have confirmed it."""
+    """One arm against its control: how much better it ended, and whether fresh seeds have confirmed it.
+
+    `worse` is what the script prints that has become worse by it.
+    """
 
     arm: Arm
     effect: Effect
     confirmed: bool = False
+    worse: Worsened | None = None
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Treatment:
     """The whole story of one treatment. `lines` begin with the best arm; `chosen` may not be the first.
 
     `before` is the report on the script as it is, `after` that on the script under the prescription.
-    `trials` counts all runs, controls included. `reason` says why nothing was tried, if nothing was.
+    `trials` counts all runs, controls included. `reason` says why nothing was tried, if nothing was;
+    `unmeasured` why runs were not ranked by their loss, if they were not.
     """
 
     before: Report
@@ -41,6 +47,7 @@ class Treatment:
     trials: int = 1
     seconds: float = 0.0
     reason: Message | None = None
+    unmeasured: Message | None = None
     interrupted: bool = False
 
     @property
@@ -53,10 +60,32 @@ class Treatment:
         """The outcome in a sentence."""
         if self.reason is not None:
             return self.reason
+        if self.unmeasured is not None and (self.scale is None or self.scale.goal is None):
+            return _healed(self.chosen, self.unmeasured)
+        if self.chosen is None and self.worsening:
+            return self.worsening[0]
         if self.chosen is None:
             text = "No remedy is better than none: of {tried} that were tried, not one made training end better."
             return Message(text, {"tried": len(self.lines)})
         return _helped(self.chosen, self.unit)
+
+    @property
+    def worsening(self) -> list[Message]:
+        """What is to be said of remedies that better the loss and worsen what the script prints."""
+        return [
+            Message(
+                "{remedy} brings the loss down and makes worse what the script prints: {name} {before} → {after}. "
+                "It is not prescribed.",
+                {
+                    "remedy": label(line.arm.prescription),
+                    "name": line.worse.name,
+                    "before": f"{line.worse.before:.3g}",
+                    "after": f"{line.worse.after:.3g}",
+                },
+            )
+            for line in self.lines
+            if line.worse is not None and (line.effect.proved or line.effect.likely)
+        ]
 
     def __str__(self) -> str:
         # Facts know that there are voices, not which: they are found by their names, as plug-ins are.
@@ -66,6 +95,17 @@ class Treatment:
     def unit(self) -> Message:
         """What effects are counted in."""
         return unit_of(self.scale.unit if self.scale is not None else "")
+
+
+def _healed(line: Line | None, why: Message) -> Message:
+    if line is None:
+        text = "No remedy was found that leaves no fault. {why} Name a number that the script prints with --metric."
+        return Message(text, {"why": why})
+    text = (
+        "{remedy} heals the diagnosis. Whether the network does better is not proved: {why} "
+        "Name a number that the script prints with --metric."
+    )
+    return Message(text, {"remedy": label(line.arm.prescription), "why": why})
 
 
 def _helped(line: Line, unit: Message) -> Message:
