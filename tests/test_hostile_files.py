@@ -3,17 +3,22 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gradmedic.base.errors import RecordingError, SettingsError
+from gradmedic.base.atomic_write import write_all
+from gradmedic.base.errors import LaunchError, RecordingError, SettingsError
 from gradmedic.base.settings import load
+from gradmedic.cli.options import check_folders
 from gradmedic.recording import reader
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Vital
 from gradmedic.recording.site import Kind, Place, Site
 from gradmedic.recording.writer import Journal
+from gradmedic.treatment.prescription import Prescription
 from gradmedic.verbs.diagnose import diagnose
+from gradmedic.verbs.watch import watch
 
 
 def recorded(folder: Path, file: str = "train.py") -> Path:
@@ -78,3 +83,64 @@ def test_a_table_that_is_none_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(SettingsError, match="must be a table"):
         load({}, tmp_path, {})
+
+
+@pytest.mark.parametrize("text", ["", "{", "5", "[]", "null", "[" * 100_000])
+def test_settings_that_are_handed_on_and_no_table_are_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match="GRADMEDIC_SETTINGS"):
+        load({}, tmp_path, {"GRADMEDIC_SETTINGS": text})
+
+
+@pytest.mark.parametrize("key", ["budget", "outputs", "quiet", "lang", "rules"])
+def test_null_is_no_value_of_what_must_be_there(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SettingsError, match=key):
+        load({}, tmp_path, {"GRADMEDIC_SETTINGS": json.dumps({key: None})})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("versions", "5"), ("effect", '"x"'), ("seeds", "1.5"), ("unit", "3"), ("steps", "true")]
+)
+def test_evidence_of_another_type_is_told_by_its_key(key: str, value: str) -> None:
+    lines = {"effect": "1.0", "low": "0.5", "high": "1.5", key: value}
+    text = "[evidence]\n" + "".join(f"{name} = {one}\n" for name, one in lines.items())
+    with pytest.raises(SettingsError, match=rf"\[evidence\]: {key} cannot be"):
+        Prescription.from_toml(text)
+
+
+@pytest.mark.parametrize("given", [{"budget": "x"}, {"every": 0}, {"ignore": 5}, {"lang": "xx"}])
+def test_watch_refuses_what_it_cannot_take(given: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=rf"gm\.watch: {next(iter(given))} must be"):
+        watch(**given)
+
+
+@pytest.mark.parametrize(("key", "value"), [("settings", 5), ("tallies", {"steps": "x"}), ("lines", []), ("script", 3)])
+def test_a_fact_of_a_run_of_another_type_is_told_by_its_key(tmp_path: Path, key: str, value: object) -> None:
+    recorded(tmp_path)
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
+    with pytest.raises(RecordingError, match=rf"run\.json: {key}"):
+        reader.load(tmp_path)
+
+
+def test_an_output_that_cannot_be_written_leaves_the_others_alone_and_is_named(tmp_path: Path) -> None:
+    good, bad = tmp_path / "b.md", tmp_path / "none" / "a.md"
+    with pytest.raises(LaunchError, match=r"none/a\.md \(No such file"):
+        write_all([(str(bad), "a"), (str(good), "b")])
+    assert good.read_text() == "b"
+    assert os.listdir(tmp_path) == ["b.md"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_a_device_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "full.md"
+    link.symlink_to("/dev/full")
+    with pytest.raises(LaunchError, match="No space left"):
+        write_all([(str(link), "text")])
+    assert Path("/dev/full").is_char_device()
+    assert link.is_symlink()
+
+
+def test_an_output_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no folder"):
+        check_folders(str(tmp_path / "none" / "report.md"))
+    check_folders(str(tmp_path / "report.md"), "report.md", None)

@@ -3,15 +3,20 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+
+from gradmedic.base.errors import LaunchError
 
 
 def write(file: Path, data: bytes) -> None:
     """Put data in the place of a file, with its mode and owner; raises `OSError`, and the file is as it was."""
     place = Path(os.path.realpath(file))  # a link goes on leading to the file
+    if place.exists() and not place.is_file():  # a device or a pipe, such as /dev/stdout, is never replaced
+        place.write_bytes(data)
+        return
     number, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".new")
     beside = Path(name)
     try:
@@ -24,6 +29,21 @@ def write(file: Path, data: bytes) -> None:
     finally:
         beside.unlink(missing_ok=True)
     sync(place.parent)
+
+
+def write_all(texts: Iterable[tuple[str, str]]) -> None:
+    """Write every text to its file; one that cannot be written leaves the others alone, and is told at the end.
+
+    Raises `LaunchError` that names all that failed.
+    """
+    failed = []
+    for file, text in texts:
+        try:
+            write(Path(file), text.encode())
+        except OSError as error:
+            failed.append(f"{file} ({error.strerror or error})")
+    if failed:
+        raise LaunchError(f"cannot write {', '.join(failed)}")
 
 
 def imitate(known: Path, new: Path) -> None:

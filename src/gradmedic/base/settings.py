@@ -123,7 +123,7 @@ def load(flags: Mapping[str, object], folder: Path, environ: Mapping[str, str] =
     """
     settings = Settings()
     if HANDED_ON in environ:
-        settings = merged(settings, json.loads(environ[HANDED_ON]), HANDED_ON)
+        settings = merged(settings, _table_in(environ[HANDED_ON]), HANDED_ON)
     else:
         for file, table in _project_tables(folder):
             settings = merged(settings, table, f"[tool.gradmedic] in {file}")
@@ -131,6 +131,16 @@ def load(flags: Mapping[str, object], folder: Path, environ: Mapping[str, str] =
             settings = merged(settings, {key: value}, f"environment variable {PREFIX}{key}")
     given = {key: value for key, value in flags.items() if value is not None}
     return merged(settings, given, "command line")
+
+
+def _table_in(text: str) -> Mapping[str, object]:
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError):
+        raise SettingsError(f"environment variable {HANDED_ON} is not JSON") from None
+    if not isinstance(table, dict):
+        raise SettingsError(f"environment variable {HANDED_ON} must be a table in JSON; it is {shortened(text)}")
+    return table
 
 
 def handed_on(settings: Settings) -> dict[str, str]:
@@ -146,9 +156,9 @@ def merged(settings: Settings, table: Mapping[str, object], source: str) -> Sett
             known = {key.replace("_", "-") if "-" in written else key for key in READ}
             raise SettingsError(f"{source}: nobody knows the key {written!r}{nearest(written.lower(), known)}")
         try:
-            read: Any = READ[key](value) if value is not None else None
+            read: Any = None if value is None and getattr(Settings(), key) is None else READ[key](value)
         except ValueError as error:
-            raise SettingsError(f"{source}: {written} {_reason(error)}; it is {value!r}") from None
+            raise SettingsError(f"{source}: {written} {_reason(error)}; it is {shortened(repr(value))}") from None
         if key == "rules":
             read = _overlaid(settings.rules, read)
         change: dict[str, Any] = {key: read}

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from gradmedic.base.atomic_write import write_all
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
+from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, settings_from
 from gradmedic.cli.progress_line import Ticker
 
 SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
@@ -60,6 +61,7 @@ def compare(
     from gradmedic.verbs.compare import compare_script
 
     settings = settings_from((), lang=lang)
+    check_folders(*outputs)
     ways = [(output, written_by(output)) for output in outputs]
     if not how["as_module"]:
         refuse_what_is_no_script(target)
@@ -70,9 +72,8 @@ def compare(
         target, args, output=outputs[0] if outputs else None, settings=settings, told=ticker.tick, **how
     )
     ticker.clear()
-    for output, way in ways:
-        Path(output).write_text(getattr(found, way)(), encoding="utf-8")
     show(found, settings.lang, Console(_environ=terminal()))
+    write_all((output, getattr(found, way)()) for output, way in ways)
     return 130 if found.interrupted else 0
 
 

@@ -52,13 +52,22 @@ def settings_from(assigned: Sequence[str], **flags: Any) -> Settings:
 
 
 def check_outputs(settings: Settings) -> None:
-    """Complain about an output whose suffix no renderer writes."""
+    """Complain about an output whose suffix no renderer writes, or whose folder is not there."""
+    check_folders(*settings.outputs)
     if settings.outputs:
         from gradmedic.render import github, renderer_for
 
         for output in settings.outputs:
             if output != github.OUTPUT:
                 renderer_for(output)
+
+
+def check_folders(*outputs: str | None) -> None:
+    """Complain about an output in a folder that is not there, before anything is run."""
+    for output in filter(None, outputs):
+        folder = Path(output).parent
+        if not folder.is_dir():
+            raise SettingsError(f"cannot write {output!r}: there is no folder {str(folder)!r}")
 
 
 def check_rules(settings: Settings) -> None:

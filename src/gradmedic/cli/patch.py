@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
+from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, settings_from
 
 UNSURE = 1
 
@@ -47,6 +47,7 @@ def patch(
     from gradmedic.verbs.patch import patch as verb
 
     settings = settings_from((), lang=lang)
+    check_folders(output)
     found = verb(Prescription.load(prescription), target, args, **how)
     if output is not None:
         found.save(output)

@@ -7,9 +7,10 @@ from typing import Any, NoReturn
 
 import click
 
+from gradmedic.base.atomic_write import write_all
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import LANGUAGE, settings_from
+from gradmedic.cli.options import LANGUAGE, check_folders, settings_from
 
 LOSSES = click.Choice(["cross_entropy", "mse", "bce", "sum"])
 SUFFIXES = (".json", ".txt")
@@ -64,6 +65,7 @@ def predict(target: str, as_module: bool, **given: Any) -> int | Callable[[], No
     what was measured in it stands beside the prediction, which goes to stderr. What stands behind its name is the
     script's.
     """
+    check_folders(*given["outputs"])
     for output in given["outputs"]:
         if not output.endswith(SUFFIXES):
             raise SettingsError(f"cannot write {output!r}: a prediction ends in {' or '.join(SUFFIXES)}")
@@ -91,7 +93,7 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
         raise SettingsError(f"{target} is a model: say what goes into it, as --input 64x3x32x32")
     from rich.console import Console
 
-    from gradmedic.launch.predict_session import write
+    from gradmedic.launch.predict_session import text
     from gradmedic.launch.script import found_in
     from gradmedic.prediction.model_input import feed_from, model_of
     from gradmedic.render.prediction import show
@@ -100,10 +102,9 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
     model, feed = model_of(target, found_in(target)), feed_from(given["inputs"])
     targets = _targets(given["targets"], given["loss"])
     prediction = verb(model, feed, given["loss"], targets=targets, init=given["init"], recommend=not given["alone"])
-    for output in given["outputs"]:
-        write(prediction, output, given["lang"])
     if not given["quiet"]:
         show(prediction, given["lang"], Console(file=sys.stdout, _environ=terminal()))
+    write_all((output, text(prediction, output, given["lang"])) for output in given["outputs"])
     return 0
 
 

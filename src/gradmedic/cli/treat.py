@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import IN_PLACE, LANGUAGE, settings_from
+from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, settings_from
 from gradmedic.cli.progress_line import Ticker
 
 
@@ -57,6 +57,7 @@ def treat(
     from gradmedic.verbs.treat import treat as verb
 
     settings = settings_from(assigned, ignore=ignore, lang=lang)
+    check_folders(how["output"])
     if not how["as_module"]:
         refuse_what_is_no_script(target)
     ticker = Ticker(sys.stderr, lambda search: so_far(search, settings.lang))

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gradmedic.base.atomic_write import write_all
 from gradmedic.base.background import in_forked_children
-from gradmedic.base.errors import LaunchError, ProbeError
+from gradmedic.base.errors import ProbeError
 from gradmedic.base.settings import Settings
 from gradmedic.base.surroundings import absolute, rank, terminal
 from gradmedic.launch.import_hook import after_import
@@ -111,28 +112,26 @@ class Foresight:
             yield beside(found, captures[0], recording) if captures else found
 
     def deliver(self, told: Sequence[Prediction]) -> None:
-        """Write the outputs, and print the screens behind the script's last lines."""
+        """Print the screens behind the script's last lines, and write the outputs."""
         from rich.console import Console
 
         from gradmedic.render.prediction import show
 
-        for output in self.asked.outputs:
-            for number, prediction in enumerate(told, 1):
-                write(prediction, output if number == 1 else numbered(output, number), self.asked.lang)
         flush(sys.stdout)
         if not self.asked.quiet and self.stream is not None:
             for number, prediction in enumerate(told):
                 self.stream.write("\n" if number else "")
                 show(prediction, self.asked.lang, Console(file=self.stream, _environ=terminal()))
+        write_all(
+            (name := output if number == 1 else numbered(output, number), text(prediction, name, self.asked.lang))
+            for output in self.asked.outputs
+            for number, prediction in enumerate(told, 1)
+        )
 
 
-def write(prediction: Prediction, output: str, lang: str) -> None:
-    """Write a prediction as its file's suffix asks for."""
-    text = prediction.to_json(lang) if output.endswith(".json") else prediction.to_text(lang)
-    try:
-        Path(output).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise LaunchError(f"cannot write {output}: {error.strerror}") from None
+def text(prediction: Prediction, output: str, lang: str) -> str:
+    """A prediction as its file's suffix asks for."""
+    return prediction.to_json(lang) if output.endswith(".json") else prediction.to_text(lang)
 
 
 def numbered(output: str, number: int) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import zip_longest
 from math import isfinite
-from types import UnionType
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_origin, get_type_hints
 
+from gradmedic.base.value_types import is_of
 from gradmedic.recording.ledger import Entry, Ledger
-from gradmedic.recording.records import Capture, Vital
+from gradmedic.recording.records import Capture, Event, Vital
 from gradmedic.recording.site import Kind
 
 Row = dict[str, Any]
@@ -90,25 +90,9 @@ def _columns(cls: type) -> dict[str, Any]:
 
 
 def _checked(column: str, value: Any, hint: Any) -> Any:
-    if not _is(value, hint):
+    if not is_of(value, hint):
         raise ValueError(f"{column} is {value!r:.60}")
     return value
-
-
-def _is(value: Any, hint: Any) -> bool:
-    """Whether a value out of a row is of a column's type."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        return any(_is(value, one) for one in inner)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_is(one, inner[0]) for one in value)
-    if origin is not None:
-        return isinstance(value, Mapping) and all(_is(one, inner[1]) for one in value.values())
-    if hint is float:
-        return type(value) is float or (type(value) is int and abs(value) < 10**308)
-    if hint is Any or not isinstance(hint, type):
-        return True
-    return isinstance(value, hint) and not (hint is int and isinstance(value, bool))
 
 
 def vital_rows(index: int, vital: Vital) -> list[tuple[str, str]]:
@@ -123,6 +107,12 @@ def vital(row: Row) -> Vital:
     """The vital that a row was made of."""
     hints = _columns(Vital)
     return Vital(**{c: _checked(c, row[c], hints[c]) for c in Vital._fields if c in row})
+
+
+def event(row: Row) -> Event:
+    """The event that a row was made of."""
+    hints = _columns(Event)
+    return Event(**{column: _checked(column, row[column], hints[column]) for column in ("kind", "step", "data")})
 
 
 def capture_rows(index: int, capture: Capture) -> Iterator[tuple[str, str]]:
@@ -158,8 +148,10 @@ def capture(row: Row, parts: Mapping[str, list[Row]]) -> Capture:
         _checked("stream", row["stream"], int),
         _checked("time", row["time"], float),
         _checked("loss", row["loss"], float | None),
-        sites={part["site"]: _readings(part) for part in parts[SITE_READINGS]},
-        parameters={part["parameter"]: _readings(part) for part in parts[PARAMETER_READINGS]},
+        sites={_checked("site", part["site"], int): _readings(part) for part in parts[SITE_READINGS]},
+        parameters={
+            _checked("parameter", part["parameter"], int): _readings(part) for part in parts[PARAMETER_READINGS]
+        },
         profiles=profiles,
         times=times,
         ledgers=tuple(_ledger(ledgers[position]) for position in sorted(ledgers)),

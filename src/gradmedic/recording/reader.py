@@ -3,18 +3,32 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
 from gradmedic.base.errors import RecordingError
+from gradmedic.base.value_types import is_of
 from gradmedic.recording import encoding
 from gradmedic.recording.encoding import Row
 from gradmedic.recording.merge_ranks import merged
 from gradmedic.recording.records import SCHEMA, Capture, Event, Optimizer, Recording, Stream, Vital
 from gradmedic.recording.site import Parameter, Site
+
+FACTS: Mapping[str, Any] = {
+    "script": str | None,
+    "argv": list,
+    "settings": Mapping[str, Any] | None,
+    "lines": Mapping[str, str] | None,
+    "tallies": Mapping[str, float],
+    "ranks": int | None,
+    "began": float | None,
+    "ended": float | None,
+    "ending": str | None,
+}
+"""The types of what run.json holds."""
 
 
 def load(folder: str | Path, rank: int | None = None) -> Recording:
@@ -43,6 +57,9 @@ def _run(folder: Path) -> dict[str, Any]:
         raise RecordingError(
             f"{folder} was recorded by a newer gradmedic (schema {run['schema']}, this one reads {SCHEMA}): upgrade it."
         )
+    for key, hint in FACTS.items():
+        if key in run and not is_of(run[key], hint):
+            raise RecordingError(f"{folder / 'run.json'}: {key} is of the wrong type: {run[key]!r:.60}.")
     return dict(run)
 
 
@@ -73,7 +90,7 @@ def _vitals(folder: Path) -> list[Vital]:
 
 def _events(folder: Path) -> list[Event]:
     last = {(r["kind"], r["slot"]): r for r in _table(folder, encoding.EVENTS)}
-    return [Event(r["kind"], r["step"], r["data"]) for r in sorted(last.values(), key=itemgetter("index"))]
+    return [encoding.event(r) for r in sorted(last.values(), key=itemgetter("index"))]
 
 
 def _captures(folder: Path) -> list[Capture]:

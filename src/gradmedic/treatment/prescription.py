@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, fields
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from gradmedic.base.atomic_write import write
 from gradmedic.base.errors import SettingsError
-from gradmedic.base.settings import nearest
+from gradmedic.base.settings import nearest, shortened
+from gradmedic.base.value_types import is_of
 from gradmedic.treatment.code_places import rank
 
 Value = str | float | int | bool | Sequence[str] | Sequence[float]
@@ -69,6 +71,8 @@ class Prescription:
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"{source} is not valid TOML: {error}") from None
         _know(table, ("script", "remedy", "evidence"), source)
+        if not isinstance(table.get("script", ""), str):
+            raise SettingsError(f"{source}: script must be text; it is {shortened(repr(table['script']))}")
         remedies = table.get("remedy", [])
         if not isinstance(remedies, list) or not all(isinstance(one, dict) for one in remedies):
             raise SettingsError(f"{source}: write each remedy as a table under [[remedy]]")
@@ -77,7 +81,7 @@ class Prescription:
 
     def save(self, path: str | Path) -> None:
         """Write the prescription file."""
-        Path(path).write_text(self.to_toml(), encoding="utf-8")
+        write(Path(path), self.to_toml().encode())
 
     @classmethod
     def load(cls, path: str | Path) -> "Prescription":
@@ -148,6 +152,9 @@ def _evidence(table: object, source: str) -> Evidence | None:
     if not isinstance(table, dict):
         raise SettingsError(f"{source}: [evidence] must be a table")
     _know(table, [f.name for f in fields(Evidence)], f"{source}, [evidence]")
+    for key, hint in get_type_hints(Evidence).items():
+        if key in table and not is_of(table[key], hint):
+            raise SettingsError(f"{source}, [evidence]: {key} cannot be {shortened(repr(table[key]))}")
     try:
         return Evidence(**table)
     except TypeError:

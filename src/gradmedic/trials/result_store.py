@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gradmedic import __version__
+from gradmedic.base.atomic_write import write
 from gradmedic.trials.trial import Outcome, Script, Trial
 
 PROBED = 8
@@ -27,7 +28,7 @@ class Results:
         self.rows: dict[str, dict[str, Any]] = {}
         head = _head(script, control)
         if file is not None and not self._read(file, head):
-            file.write_text(json.dumps(head) + "\n", encoding="utf-8")
+            write(file, f"{json.dumps(head)}\n".encode())
 
     def known(self, trial: Trial) -> Outcome | None:
         """The outcome of a trial, if there is one; of an observed one the checkup is kept, and not the recording."""

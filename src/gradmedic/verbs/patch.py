@@ -52,7 +52,7 @@ class Patched:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the diff, for `patch -p0` and `git apply`."""
-        Path(path).write_bytes(self.diff.encode(self.encoding))
+        atomic_write.write(Path(path), self.diff.encode(self.encoding))
 
     def apply(self) -> Path:
         """Write the patched script; the old one is kept beside it, as the file that is returned.

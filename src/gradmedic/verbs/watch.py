@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gradmedic import __version__
-from gradmedic.base.settings import Settings
+from gradmedic.base.settings import Settings, merged
 from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.report import Report
 from gradmedic.prediction.run_expectations import Forecasts
@@ -97,5 +97,6 @@ def watch(
     >>> print(w.report)  # doctest: +SKIP
     """
     folder = None if record is None else os.fspath(record)
-    settings = Settings(budget=budget, every=every, record=folder, ignore=tuple(ignore), lang=lang)
+    given = {"budget": budget, "every": every, "record": folder, "ignore": ignore, "lang": lang}
+    settings = merged(Settings(), given, "gm.watch")
     return Watch(settings, model, optimizer)
