@@ -181,3 +181,10 @@ def test_a_wrapper_around_a_function_of_torch_runs_as_often_as_under_python(word
     under_python = outcome(PYTHON, "wrappers.py", *words.split())
     assert outcome(MODULE, "wrappers.py", *words.split()) == under_python
     assert under_python[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["plain", "lstm", "scaler"])
+def test_tensors_that_a_script_deletes_are_freed_as_under_python(kind: str) -> None:
+    under_python = outcome(PYTHON, "lifetimes.py", kind)
+    assert outcome([*MODULE, "--every", "1"], "lifetimes.py", kind) == under_python
+    assert "0 after the loss is deleted\n" in under_python[1]
