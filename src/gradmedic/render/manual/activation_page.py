@@ -17,6 +17,9 @@ from gradmedic.theory.kernels.gate_moments import gate_moments
 from gradmedic.theory.kernels.moments import moments
 from gradmedic.theory.kernels.traits import FLAT, Traits, traits
 
+ROUNDING = 1e-14
+"""Size of a mean of numbers near one that rounding alone leaves."""
+
 REACH = 4.0
 SIZES = (0.1, 1.0, 10.0)
 DEATHS = {
@@ -61,9 +64,14 @@ def _of_activation(phi: Activation, lang: str) -> Iterator[str]:
     for q in SIZES:
         m = moments(phi, q)
         gains = [f"{value**-0.5:.4g}" if value > 0 else "∞" for value in (m.m2, m.d2)]
-        yield f"| {q:g} | {m.m1:.4g} | {m.m2:.4g} | {m.d2:.4g} | {' | '.join(gains)} |"
+        yield f"| {q:g} | {_mean(m.m1)} | {m.m2:.4g} | {m.d2:.4g} | {' | '.join(gains)} |"
     yield ""
     yield from (f"- {say(message, lang)}" for message in _facts(phi, traits(phi)))
+
+
+def _mean(value: float) -> str:
+    """A mean; what is only the rounding of a sum, which differs from machine to machine, is zero."""
+    return f"{value if abs(value) > ROUNDING else 0.0:.4g}"
 
 
 def _facts(phi: Activation, known: Traits) -> Iterator[Message]:
