@@ -165,14 +165,14 @@ CASES = [
         "swap-activation",
         {"sites": ["train.py:13/sigmoid"], "to": "gelu", "weights": ["body.*.weight"]},
         *changed(
-            *("import torch\n", "from fnmatch import fnmatch\nimport torch\n"),
+            *("import torch\n", "import re\nimport torch\n"),
             *("torch.sigmoid(", "F.gelu("),
             *(
                 MAKING,
                 "for name, weight in model.named_parameters():\n"
-                '    if fnmatch(name, "body.*.weight"):\n'
+                '    if re.fullmatch(r"body\\.[^.]*\\.weight", name):\n'
                 "        nn.init.normal_(weight, std=1.481 / weight[0].numel() ** 0.5)\n"
-                '    elif fnmatch(name, "body.*.bias"):\n'
+                '    elif re.fullmatch(r"body\\.[^.]*\\.bias", name):\n'
                 f"        nn.init.zeros_(weight)\n{MAKING}",
             ),
         ),

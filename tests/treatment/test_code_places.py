@@ -65,8 +65,8 @@ def test_code_comes_in_the_order_of_a_script() -> None:
     [
         (["head.weight"], 'name == "head.weight"'),
         (["a", "b"], 'name in ("a", "b")'),
-        (["body.*.weight"], 'fnmatch(name, "body.*.weight")'),
-        (["a", "b.*"], 'any(fnmatch(name, one) for one in ("a", "b.*"))'),
+        (["body.*.weight"], r're.fullmatch(r"body\.[^.]*\.weight", name)'),
+        (["a", "b.*"], r'any(re.fullmatch(one, name) for one in (r"a", r"b\.[^.]*"))'),
     ],
 )
 def test_names_become_a_condition(names: list[str], condition: str) -> None:
@@ -76,6 +76,6 @@ def test_names_become_a_condition(names: list[str], condition: str) -> None:
 
 def test_a_loop_that_gives_weights_a_start_says_where_it_belongs_and_what_it_needs() -> None:
     code = start_loop(["body.*.weight"], "one(weight)", "other(weight)")
-    assert code.splitlines()[:2] == [f"# {Where.MODEL.value}", "from fnmatch import fnmatch"]
-    assert '    elif fnmatch(name, "body.*.bias"):\n        other(weight)' in code
+    assert code.splitlines()[:2] == [f"# {Where.MODEL.value}", "import re"]
+    assert '    elif re.fullmatch(r"body\\.[^.]*\\.bias", name):\n        other(weight)' in code
     assert "elif" not in start_loop(["W"], "one(weight)", "other(weight)")

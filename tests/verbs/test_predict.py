@@ -75,6 +75,15 @@ def test_a_function_or_a_mapping_may_say_how_weights_are_drawn() -> None:
     assert by_function.decades == pytest.approx(by_pattern.decades, abs=0.01)
 
 
+def test_a_star_in_a_mapping_stands_for_one_part_of_a_name() -> None:
+    model = nn.Sequential(mlp(6, nn.Tanh))  # its weights are 0.0.weight, 0.2.weight, ...
+    one, any_number, none = (
+        gm.predict(model, (32, 64), init=init, recommend=False).decades
+        for init in ({"*.weight": 2 / 8}, {"**.weight": 2 / 8}, {})
+    )
+    assert one == none != any_number
+
+
 def test_a_model_on_the_meta_device_is_taken_as_torch_would_draw_it() -> None:
     with torch.device("meta"):
         unreal = mlp(6, nn.Tanh)

@@ -24,6 +24,21 @@ def glob(text: str) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
+def is_any(name: str, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns stands for the name."""
+    return any(glob(pattern).fullmatch(name) for pattern in patterns)
+
+
+def written(text: str) -> str:
+    """The pattern as an argument of `re.fullmatch` in Python code: it fits the same names as `glob`.
+
+    >>> print(written("body.*.weight"))
+    r"body\\.[^.]*\\.weight"
+    """
+    pattern = glob(text).pattern
+    return f'r"{pattern}"' if pattern.isprintable() and '"' not in pattern else repr(pattern)
+
+
 def folded(names: Sequence[str], everybody: Iterable[str]) -> tuple[str, ...]:
     """The names, those that differ in numbers alone written as one with `*`, if nobody else is called like that.
 

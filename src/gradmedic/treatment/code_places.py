@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+from gradmedic.base.name_patterns import written
+
 
 class Where(Enum):
     """A place in a training script, in the order in which they come; the value is how its comment begins."""
@@ -49,22 +51,23 @@ def start_loop(names: Sequence[str], weight: str, bias: str = "") -> str:
     """The lines that give the weights of these names their start, and the bias beside each of them.
 
     `weight` and `bias` are statements about `weight`. The names are as `named_parameters` has them;
-    `*` stands for anything.
+    `*` stands for anything without a dot, `**` for anything.
     """
     beside = [f"{name.removesuffix('weight')}bias" for name in names if name.endswith("weight")]
     branches = [(names, weight), *([(beside, bias)] if bias and beside else [])]
     words = zip(("if", "elif"), branches, strict=False)
     body = "\n".join(f"    {word} {is_named(told)}:\n        {line}" for word, (told, line) in words)
-    imports = "from fnmatch import fnmatch\n\n" if any("*" in name for name in names) else ""
+    imports = "import re\n\n" if any("*" in name for name in names) else ""
     return f"# {Where.MODEL.value}\n{imports}for name, weight in model.named_parameters():\n{body}"
 
 
 def is_named(names: Sequence[str]) -> str:
     """The condition, in code, that `name` is one of these."""
     if len(names) == 1:
-        return f"fnmatch(name, {quoted(names[0])})" if "*" in names[0] else f"name == {quoted(names[0])}"
-    told = ", ".join(map(quoted, names))
-    return f"any(fnmatch(name, one) for one in ({told}))" if "*" in told else f"name in ({told})"
+        return f"re.fullmatch({written(names[0])}, name)" if "*" in names[0] else f"name == {quoted(names[0])}"
+    if any("*" in name for name in names):
+        return f"any(re.fullmatch(one, name) for one in ({', '.join(map(written, names))}))"
+    return f"name in ({', '.join(map(quoted, names))})"
 
 
 def quoted(name: str) -> str:

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from gradmedic.base.errors import InitError
+from gradmedic.base.name_patterns import is_any
 from gradmedic.probe.torch_internals import is_flat, pre_hooks
 
 
@@ -111,7 +111,7 @@ def weights_of(model: nn.Module, *, frozen: bool = False, skip: Sequence[str] = 
             for weight in _weights_in(path, module):
                 ids = {id(parameter) for _, parameter in weight.parts}
                 wanted = frozen or not weight.is_frozen
-                if wanted and not ids & seen and not any(fnmatchcase(weight.name, pattern) for pattern in skip):
+                if wanted and not ids & seen and not is_any(weight.name, skip):
                     _check(weight)
                     found[weight.name] = weight
                 seen |= ids

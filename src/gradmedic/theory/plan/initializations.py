@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from gradmedic.base.errors import TheoryError
+from gradmedic.base.name_patterns import glob
 from gradmedic.theory.plan.init_targets import Edge
 from gradmedic.theory.plan.parameter_uses import uses_of
 from gradmedic.theory.plan.plan import PARAMETER, Plan, Step
@@ -105,7 +105,7 @@ def _by_pattern(init: Mapping[str, "Law | float | str"], plan: Plan) -> Recipe:
 
     def recipe(place: Place) -> Law | float | None:
         for pattern, value in recipes.items():
-            if fnmatchcase(place.name, pattern):
+            if glob(pattern).fullmatch(place.name):
                 return value(place) if callable(value) else value
         return None
 

@@ -78,7 +78,7 @@ class InitOrthogonal(Remedy):
         else:
             draw = f"torch.nn.init.orthogonal_(block, gain={self.gain:.3g})"
         wanted = is_named(self.weights) if self.weights else '"weight_hh" in name'
-        imports = "from fnmatch import fnmatch\n\n" if "fnmatch" in wanted else ""
+        imports = "import re\n\n" if any("*" in name for name in self.weights) else ""
         return (
             f"# behind the line that makes the model\n{imports}"
             "for name, parameter in model.named_parameters():\n"
