@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradmedic.probe.schedule import EARLY, EXTRA, GRACE, LEAST, STEP, Schedule
+from gradmedic.probe.schedule import AT_ONCE, EARLY, EARNED, EXTRA, GRACE, LEAST, STEP, Schedule
 
 
 @dataclass
@@ -50,11 +50,33 @@ def test_what_is_spent_stays_within_the_budget(
     assert schedule.spent <= allowed + GRACE + unasked * cost + 1e-9
 
 
-@given(times, times, shares, st.integers(EARLY, 200))
-def test_the_first_steps_are_always_read(step_time: float, cost: float, budget: float, steps: int) -> None:
+@given(times, st.floats(1e-5, AT_ONCE / (EARLY + 1)), shares, st.integers(EARLY, 200))
+def test_the_first_steps_are_read_where_that_is_soon_over(
+    step_time: float, cost: float, budget: float, steps: int
+) -> None:
     run = Run(step_time, cost, budget)
     run.of(steps)
     assert run.captured[:EARLY] == [0, 1, 2]
+
+
+def test_captures_that_cost_many_steps_wait_until_they_are_earned() -> None:
+    run = Run(step_time=0.5, cost=5.0)
+    run.of(12)
+    assert run.captured == [0]
+    run = Run(step_time=0.5, cost=5.0)
+    run.of(200)
+    assert run.captured == [0, 40, 80]
+
+
+@given(times, st.floats(AT_ONCE, 100.0), st.integers(1, 2000), st.booleans())
+def test_slow_captures_take_a_bounded_share_of_training_from_the_start(
+    step_time: float, cost: float, steps: int, strange: bool
+) -> None:
+    run = Run(step_time, cost, budget=0.0, strange=strange)
+    run.of(steps)
+    trained = steps * step_time
+    assert len(run.captured) <= EARLY + EXTRA
+    assert len(run.captured) * cost <= cost + trained / EARNED + 1e-6
 
 
 @given(st.integers(1, 50), times, times, st.integers(1, 300), st.booleans())
@@ -80,14 +102,14 @@ def test_a_cheap_capture_is_still_spread_over_the_run() -> None:
 
 @given(st.integers(100, 3000))
 def test_strange_vitals_ask_for_a_bounded_number_of_captures(steps: int) -> None:
-    calm, strange = Run(1e-3, 1.0, budget=0.0), Run(1e-3, 1.0, budget=0.0, strange=True)
+    calm, strange = Run(1e-3, 1e-2, budget=0.0), Run(1e-3, 1e-2, budget=0.0, strange=True)
     calm.of(steps)
     strange.of(steps)
     assert 0 < len(strange.captured) - len(calm.captured) <= EXTRA
 
 
 def test_a_question_is_answered_at_the_next_step() -> None:
-    run = Run(1e-3, 1.0, budget=0.0)
+    run = Run(1e-3, 1e-2, budget=0.0)
     schedule = run.of(100)
     assert not schedule.wants(100)
     schedule.ask()

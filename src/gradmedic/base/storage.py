@@ -1,5 +1,6 @@
 """Tell whether a tensor's numbers are in memory: reading freed memory kills the process, and nothing can catch that."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ def is_readable(tensor: "Tensor") -> bool:
 
 def is_taken_over(tensor: "Tensor") -> bool:
     """True for a subclass to which torch hands each operation, instead of carrying it out."""
-    from torch import Tensor
-
-    return type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__
+    return type(tensor).__torch_dispatch__ is not _not_taken_over()
 
 
 def held_tensor(value: Any) -> "Tensor | None":
@@ -34,9 +33,7 @@ def held_tensor(value: Any) -> "Tensor | None":
 
 
 def _is_sparse(tensor: "Tensor") -> bool:
-    from torch import strided
-
-    return tensor.layout is not strided
+    return tensor.layout is not _strided()
 
 
 def _is_whole(tensor: "Tensor") -> bool:
@@ -49,3 +46,17 @@ def _is_whole(tensor: "Tensor") -> bool:
     if entries and not tensor.is_contiguous():
         entries = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     return not entries or (tensor.storage_offset() + entries) * tensor.element_size() <= held
+
+
+@cache  # a statement that imports costs more than all else that is asked here
+def _not_taken_over() -> Any:
+    from torch import Tensor
+
+    return Tensor.__torch_dispatch__
+
+
+@cache
+def _strided() -> Any:
+    from torch import strided
+
+    return strided

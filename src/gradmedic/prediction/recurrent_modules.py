@@ -1,5 +1,6 @@
 """Recurrent modules in a graph: all nodes of one call make one step of the plan."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,10 +52,11 @@ class Call:
 def calls(layout: Layout, spans: Sequence[Span]) -> Iterator[Call]:
     """The calls of recurrent cells that can be taken as one step each."""
     roots = set(layout.graph.roots)
+    numbered = sorted((v.sequence, i) for i, v in enumerate(layout.vertices) if v.leaf is None)
     for span in spans:
         if not isinstance(span.owner, nn.RNNCellBase | nn.RNNBase):
             continue
-        inside = [i for i, v in enumerate(layout.vertices) if v.leaf is None and span.start <= v.sequence < span.stop]
+        inside = [i for _, i in numbered[bisect_left(numbered, (span.start,)) : bisect_left(numbered, (span.stop,))]]
         members = frozenset(i for i in inside if layout.parameter[i] < 0)
         users = {i: [j for j, _ in layout.vertices[i].consumers if j not in members] for i in members}
         outside = [i for i in members if users[i] or i in roots]

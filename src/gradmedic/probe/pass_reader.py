@@ -28,9 +28,6 @@ from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
 from gradmedic.recording.site import Site
 
-GUESS = 0.3
-"""Share of a pass that reading it is taken to cost while no unread one has been timed."""
-
 
 class Reader:
     """Knows the sites met so far; at most one pass is being read at a time, `looking`.
@@ -140,8 +137,9 @@ class Reader:
         draft.read_recurrent(self.listening.recurrent.readings(), self._names.modules, look.scale)
         self._remark()
         took = began - look.began
-        extra = took - self._usual.get(look.stream, (1 - GUESS) * took)
-        self._schedule.paid(max(0.0, extra) + perf_counter() - began, captured=True)
+        extra = took - self._usual.get(look.stream, took)
+        hooks = sum(passed.seconds for passed in (look.passed, *look.inner))
+        self._schedule.paid(max(hooks, extra) + perf_counter() - began, captured=True)
         return draft
 
     def timed(self, stream: int, seconds: float) -> None:

@@ -4,7 +4,13 @@ from collections.abc import Callable
 from time import perf_counter
 
 EARLY = 3
-"""Steps that are always read: what is wrong from the start shows in them."""
+"""Captures that the budget is not asked about: what is wrong from the start shows in the first steps."""
+
+AT_ONCE = 2.0
+"""Seconds that captures may take in all before an early one, or one that strange vitals ask for, has to wait."""
+
+EARNED = 4.0
+"""Seconds of training since the last capture that earn one of these a second of its own, once they wait."""
 
 MOST_STREAMS = 8
 """Places that call backward whose early steps are read; more are a script that was unrolled."""
@@ -39,13 +45,15 @@ class Schedule:
         self._asked = False
         self._next_extra = 0
         self._met: set[int] = set()
-        self._fresh = 0
+        self._fresh = EARLY
         self._step = 0
         self._early = 0.0
         self._poor_until = 0.0
         self._read = 0.0
         self._cost = 0.0
         self._allowed_then = 0.0
+        self._read_then = 0.0
+        self._time_then = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -68,7 +76,7 @@ class Schedule:
             self._next_extra = step + 2 ** (EXTRA - self._extra)
         self._last = step
         self._asked = False
-        self._allowed_then = self._allowed()
+        self._allowed_then, self._read_then, self._time_then = self._allowed(), self._read, self.elapsed
         return True
 
     def idle(self, step: int, now: float) -> bool:
@@ -86,7 +94,7 @@ class Schedule:
         self._step = max(self._step, step)
         if self._every is not None:
             return step % self._every == 0
-        if step < EARLY or self._fresh or self._answers(step):
+        if (self._fresh or self._answers(step)) and self._is_light():
             return True
         allowed = self._allowed()
         due = self._read - self._early + self._cost - allowed
@@ -95,6 +103,12 @@ class Schedule:
             earned = allowed - self._allowed_then  # since the last capture, whatever was owed before
             return due <= GRACE or self._cost <= earned
         return due <= 0 and step - self._last >= max(1.0, SPREAD * step)
+
+    def _is_light(self) -> bool:
+        """True if one more capture is soon over, or has been earned since the last: large graphs take seconds."""
+        last = self._read - self._read_then
+        trained = self.elapsed - self._time_then - last
+        return self._read + last <= AT_ONCE or EARNED * last <= trained
 
     def _answers(self, step: int) -> bool:
         """True if something strange asks for this step, and has not asked too often."""

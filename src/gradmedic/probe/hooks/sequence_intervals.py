@@ -51,16 +51,25 @@ class Owners:
     def __init__(self, spans: Sequence[Span]) -> None:
         self._spans = sorted((s for s in spans if s.stop > s.start), key=lambda s: (s.start, s.depth))
         self._starts = [span.start for span in self._spans]
+        self._outer = self._reaching_further()
 
     def of(self, number: int) -> Any | None:
         """The owner of a number, or None where no span covers it."""
         i = bisect_right(self._starts, number) - 1
-        # Spans nest, so going left from here the first one that reaches the number is the innermost.
-        while i >= 0:
-            if self._spans[i].stop > number:
-                return self._spans[i].owner
-            i -= 1
-        return None
+        # Spans nest, so going outward from here the first one that reaches the number is the innermost.
+        while i >= 0 and self._spans[i].stop <= number:
+            i = self._outer[i]
+        return self._spans[i].owner if i >= 0 else None
+
+    def _reaching_further(self) -> list[int]:
+        """For each span the last one before it that ends later, or -1: a thousand siblings are one step."""
+        outer: list[int] = []
+        for i, span in enumerate(self._spans):
+            before = i - 1
+            while before >= 0 and self._spans[before].stop <= span.stop:
+                before = outer[before]
+            outer.append(before)
+        return outer
 
 
 @dataclass

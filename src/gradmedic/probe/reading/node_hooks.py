@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -46,6 +47,7 @@ class Pass:
         self.layout = layout
         self.sites = sites
         self.meter = Meter()
+        self.seconds = 0.0
         self._activity = activity
         self._failed = failed
         self._handles: list[Any] = []
@@ -94,11 +96,13 @@ class Pass:
 
     def _arrival(self, i: int) -> Callable[[Any], None]:
         def arrival(grads: Any) -> None:
+            began = perf_counter()
             try:
                 self._read_arrival(i, grads)
             except Exception as error:
                 let_through(error)
                 self._failed("capture", error)
+            self.seconds += perf_counter() - began
 
         return arrival
 
@@ -124,6 +128,7 @@ class Pass:
 
     def _departure(self, i: int, slots: Sequence[int]) -> Callable[[Any, Any], None]:
         def departure(inputs: Any, outputs: Any) -> None:
+            began = perf_counter()
             try:
                 for slot in slots:
                     if isinstance(inputs[slot], Tensor) and is_readable(inputs[slot]):
@@ -133,6 +138,7 @@ class Pass:
             except Exception as error:
                 let_through(error)
                 self._failed("capture", error)
+            self.seconds += perf_counter() - began
 
         return departure
 
