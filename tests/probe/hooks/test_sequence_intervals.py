@@ -13,7 +13,7 @@ class Counted(list[Span]):
 
     looks = 0
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
         self.looks += 1
         return super().__getitem__(index)
 
