@@ -188,3 +188,7 @@ def test_tensors_that_a_script_deletes_are_freed_as_under_python(kind: str) -> N
     under_python = outcome(PYTHON, "lifetimes.py", kind)
     assert outcome([*MODULE, "--every", "1"], "lifetimes.py", kind) == under_python
     assert "0 after the loss is deleted\n" in under_python[1]
+
+
+def test_modes_and_profilers_of_the_script_hear_of_its_own_operations_alone() -> None:
+    assert outcome([*MODULE, "--every", "1"], "modes.py")[1] == outcome(PYTHON, "modes.py")[1]

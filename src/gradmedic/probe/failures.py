@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from gradmedic.base.errors import GradmedicWarning
 from gradmedic.base.interruption import let_through
+from gradmedic.probe.unobserved import unobserved
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
 
@@ -56,7 +57,8 @@ def fenced(part: str) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[C
     def decorate(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R | None]:
         def within(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R | None:
             try:
-                return method(self, *args, **kwargs)
+                with unobserved():
+                    return method(self, *args, **kwargs)
             except Exception as error:
                 let_through(error)
                 self.failed(part, error)

@@ -171,9 +171,12 @@ STEP_CODE = "_optimizer_step_code"
 PROFILER = Capability(
     Message("this torch does not tell whether its profiler runs: watching costs more time"),
     enabled="torch:_C._autograd._profiler_enabled",
+    record="torch:_C._autograd._enable_record_function",
 )
 profiled: Callable[[], bool] = PROFILER.get("enabled", lambda: True)
 """True while torch's profiler runs, which is to find in a step what it always finds there."""
+record_operations: Callable[[bool], None] = PROFILER.get("record", _nothing)
+"""Switches on and off whether this thread tells the profiler of operations."""
 
 
 FOREACH = Capability(
@@ -203,6 +206,8 @@ FUNCTION_STACK = Capability(
 )
 ENGINE = "_engine_run_backward"
 """What all of `torch.autograd` runs a backward pass by."""
+function_depth: Callable[[], int] = FUNCTION_STACK.get("depth", int)
+"""How many modes hear of calls of torch's functions."""
 without_functions: Callable[[], AbstractContextManager[Any]] = FUNCTION_STACK.get("disabled", nullcontext)
 """A block in which function modes hear of nothing."""
 
@@ -210,7 +215,7 @@ without_functions: Callable[[], AbstractContextManager[Any]] = FUNCTION_STACK.ge
 def function_modes() -> list[Any]:
     """The function modes that are entered, the outermost first."""
     at = FUNCTION_STACK.get("mode", _nothing)
-    return [at(i) for i in range(FUNCTION_STACK.get("depth", int)())]
+    return [at(i) for i in range(function_depth())]
 
 
 LINES = Capability(

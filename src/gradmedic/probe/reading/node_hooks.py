@@ -16,6 +16,7 @@ from gradmedic.probe.reading.forward_values import Activity, read_values, unit_d
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import LEAST
 from gradmedic.probe.reading.statistics import unit_activity
+from gradmedic.probe.unobserved import unobserved
 from gradmedic.recording.site import Kind, Site
 
 _SILENT_SHAPES = {
@@ -98,7 +99,8 @@ class Pass:
         def arrival(grads: Any) -> None:
             began = perf_counter()
             try:
-                self._read_arrival(i, grads)
+                with unobserved():
+                    self._read_arrival(i, grads)
             except Exception as error:
                 let_through(error)
                 self._failed("capture", error)
@@ -130,17 +132,21 @@ class Pass:
         def departure(inputs: Any, outputs: Any) -> None:
             began = perf_counter()
             try:
-                for slot in slots:
-                    if isinstance(inputs[slot], Tensor) and is_readable(inputs[slot]):
-                        self.meter.size((i, "sent", slot), inputs[slot])
-                if self._needs_slope(i):
-                    self._read_slope(i, inputs[0], outputs[0])
+                with unobserved():
+                    self._read_departure(i, slots, inputs, outputs)
             except Exception as error:
                 let_through(error)
                 self._failed("capture", error)
             self.seconds += perf_counter() - began
 
         return departure
+
+    def _read_departure(self, i: int, slots: Sequence[int], inputs: Any, outputs: Any) -> None:
+        for slot in slots:
+            if isinstance(inputs[slot], Tensor) and is_readable(inputs[slot]):
+                self.meter.size((i, "sent", slot), inputs[slot])
+        if self._needs_slope(i):
+            self._read_slope(i, inputs[0], outputs[0])
 
     def _read_slope(self, i: int, sent: Any, arrived: Any) -> None:
         """What is sent back of what arrives tells the slope, whatever the value was; a unit without one is dead."""

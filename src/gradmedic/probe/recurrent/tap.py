@@ -28,6 +28,7 @@ from gradmedic.probe.torch_internals import (
     in_transform,
     version_of,
 )
+from gradmedic.probe.unobserved import unobserved
 
 MOST_STEPS = 4000
 """Steps times layers times directions that one replay may take: some tenths of a second."""
@@ -118,8 +119,9 @@ class RecurrentTap:
         if not issubclass(type(module), nn.RNNBase):
             return
         try:
-            if _recorded():
-                self._watch(module, args, kwargs, output)  # type: ignore[arg-type]
+            with unobserved():
+                if _recorded():
+                    self._watch(module, args, kwargs, output)  # type: ignore[arg-type]
         except Exception as error:
             let_through(error)
             self._note(f"a call of {type(module).__name__} was not watched: {error}")
@@ -166,7 +168,8 @@ class RecurrentTap:
             task = current_task()
             if call.task != task:
                 call.task, call.grads = task, {}
-            call.grads[key] = call.rows.steps(grad) if key == "out" else call.rows.states(grad)
+            with unobserved():
+                call.grads[key] = call.rows.steps(grad) if key == "out" else call.rows.states(grad)
         except Exception as error:
             let_through(error)
             self._note(f"a gradient of {type(call.module).__name__} was not read: {error}")
