@@ -144,3 +144,13 @@ def test_an_output_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> N
     with pytest.raises(SettingsError, match="there is no folder"):
         check_folders(str(tmp_path / "none" / "report.md"))
     check_folders(str(tmp_path / "report.md"), "report.md", None)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("tallies", "steps"), ("non-finite", "operand_min")])
+def test_a_number_of_an_event_that_is_none_is_told(tmp_path: Path, kind: str, key: str) -> None:
+    rank = recorded(tmp_path)
+    row = {"index": 10**6, "kind": kind, "slot": 0, "step": 3, "data": {key: "x"}}
+    with (rank / "events.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    with pytest.raises(RecordingError, match=f"{key} of {kind} is 'x'"):
+        reader.load(tmp_path)

@@ -109,10 +109,21 @@ def vital(row: Row) -> Vital:
     return Vital(**{c: _checked(c, row[c], hints[c]) for c in Vital._fields if c in row})
 
 
+EVENT_NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "tallies": (),
+    "non-finite": ("operand_min", "operand_max"),
+}
+"""The numbers in the data of an event, by its kind; all of it where none are named."""
+
+
 def event(row: Row) -> Event:
     """The event that a row was made of."""
     hints = _columns(Event)
-    return Event(**{column: _checked(column, row[column], hints[column]) for column in ("kind", "step", "data")})
+    found = Event(**{column: _checked(column, row[column], hints[column]) for column in ("kind", "step", "data")})
+    if found.kind in EVENT_NUMBERS:
+        for key in EVENT_NUMBERS[found.kind] or found.data:
+            _checked(f"{key} of {found.kind}", found.data.get(key), float | None)
+    return found
 
 
 def capture_rows(index: int, capture: Capture) -> Iterator[tuple[str, str]]:
