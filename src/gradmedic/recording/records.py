@@ -12,7 +12,8 @@ input_rms, input_mean, input_min, input_max, input_bad   of the tensor it is app
 input_count  entries of that tensor
 saturated    share of entries where the activation's slope is under 5 % of its largest slope;
              for a softmax: share of rows whose largest probability is over 0.99
-slope_rms    root mean square of the activation's derivative
+gate_NAME    share of entries of an LSTM's or a GRU's gate NAME that are saturated
+forget_mean  mean of the gate that keeps the state of a recurrent layer
 silent       share of units that were zero for the whole batch, here
 dead         share of units that have been zero in every capture so far
 target_min, target_max   of the target of a loss, or of the difference that a loss by hand begins with
@@ -93,9 +94,9 @@ EVENTS = {
     "operand_zero, dtype, file, line, parameter, reason",
     "stale-gradients": "an optimizer stepped on gradients that nobody had zeroed: optimizer, file, line",
     "compiled": "torch.compile hides the operations; only parameters are measured",
-    "opaque": "an operation that cannot be looked into: name, op",
     "tallies": "counters so far; the last one counts: steps, backwards, captures, stale_steps, skipped_steps, "
     "clip_calls, clip_bites, nonfinite_losses, spent, seconds",
+    "unforeseen": "theory could not say what to expect of a stream: stream, error",
     "failure": "something of gradmedic's own failed and was left out: part, error",
     "remedy": "a remedy that the run was under: remedy, dose",
     "refused": "a remedy that could not be given, or not to the end: remedy, reason",

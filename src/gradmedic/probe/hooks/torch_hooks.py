@@ -6,7 +6,7 @@ original does, with the same arguments, whatever happens on our side of it.
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, Protocol
 
@@ -163,7 +163,7 @@ class Seat:
                 return original(tensors, *args, **kwargs)
             look = None
             try:
-                look = self._watcher.begin(tensors, kwargs.get("inputs"), sys._getframe(1))
+                look = self._watcher.begin(tensors, _given(args, kwargs, 4, "inputs"), sys._getframe(1))
                 return original(tensors, *args, **kwargs)
             finally:
                 try:
@@ -179,7 +179,7 @@ class Seat:
             if self._away():
                 return original(outputs, inputs, *args, **kwargs)
             inputs = inputs if isinstance(inputs, Tensor) else tuple(inputs)  # a generator can be used once
-            if not self._watcher.trains(outputs, _listed(inputs), bool(kwargs.get("create_graph"))):
+            if not self._watcher.trains(outputs, _listed(inputs), bool(_given(args, kwargs, 2, "create_graph"))):
                 return self._apart(original, outputs, inputs, *args, **kwargs)
             look = found = None
             try:
@@ -287,6 +287,11 @@ class Seat:
         self._stepped = optimizer
         if not (self._gone or (self._lane is not None and self._lane.stepped(optimizer))):
             self._watcher.after_step(optimizer)
+
+
+def _given(args: Sequence[Any], kwargs: Mapping[str, Any], position: int, name: str) -> Any:
+    """An argument of a call, by its name or its position."""
+    return args[position] if len(args) > position else kwargs.get(name)
 
 
 def _listed(tensors: Any) -> Sequence[Tensor]:

@@ -117,9 +117,14 @@ def _again(vertex: Vertex, inputs: list[Tensor | None]) -> Tensor | None:
     if len(known) == 2:
         if op in ("add", "sub"):
             return getattr(torch, op)(*known, alpha=saved(vertex.node, "alpha"))  # type: ignore[no-any-return]
+        if op == "div":
+            return torch.div(*known, rounding_mode=saved(vertex.node, "rounding_mode"))
         function = _BINARY.get(op)
         return function(known[0], known[1]) if function is not None else None
-    return torch.addmm(*known) if vertex.name.startswith("Addmm") else None
+    if vertex.name.startswith("Addmm"):
+        factors = {name: factor for name in ("alpha", "beta") if (factor := saved(vertex.node, name)) is not None}
+        return torch.addmm(*known, **factors)
+    return None
 
 
 def _unary(op: str) -> Callable[[Tensor], Tensor]:
@@ -129,7 +134,6 @@ def _unary(op: str) -> Callable[[Tensor], Tensor]:
 
 _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mul": torch.mul,
-    "div": torch.div,
     "matmul": torch.matmul,
     "bmm": torch.bmm,
     "atan2": torch.atan2,
