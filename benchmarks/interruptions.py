@@ -1,6 +1,6 @@
 """Interrupt `gradmedic treat` and `compare` at random moments, and say what they leave behind.
 
-    python benchmarks/interruptions.py [--moments 20] [--commands treat compare] [--signals INT KILL] [--seed 0]
+    python benchmarks/interruptions.py [--moments 20] [--commands treat compare] [--signals INT KILL] [--latest 45]
 
 Each time a script that writes files and starts a child in a session of its own is treated (compared) in a new folder,
 and a signal is sent after a while that is drawn at random. Left behind is: a process that was started under the
@@ -45,7 +45,7 @@ for step in range(150):
 STORE = "prescription.trials.jsonl"
 MARK = "RUN_THAT_IS_INTERRUPTED"
 """A variable that whatever is started under a command inherits."""
-LATEST = {"treat": 45.0, "compare": 45.0}
+LATEST = 45.0
 """Seconds after which the signal is sent at the latest."""
 GRACE = 30.0
 """Seconds that what is left may take to end."""
@@ -153,13 +153,16 @@ def main() -> int:
     parser.add_argument("--commands", nargs="+", choices=[*COMMANDS], default=[*COMMANDS])
     parser.add_argument("--signals", nargs="+", choices=["INT", "KILL", "TERM", "HUP"], default=["INT", "KILL"])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--latest", type=float, default=LATEST, help="seconds after which the signal is sent at the latest"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has the background ignore it, and all below
     lot, found = random.Random(options.seed), []
     plan = [(c, s) for _ in range(options.moments) for c in options.commands for s in options.signals]
     for command, name in plan:
         with tempfile.TemporaryDirectory() as scratch:
-            found.append(interrupted(command, name, lot.uniform(0, LATEST[command]), Path(scratch)))
+            found.append(interrupted(command, name, lot.uniform(0, options.latest), Path(scratch)))
         print(found[-1], flush=True)
     print(f"{sum(not one.left for one in found)} of {len(found)} left nothing")
     return int(any(one.left for one in found))

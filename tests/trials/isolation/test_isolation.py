@@ -84,8 +84,8 @@ def test_the_folder_is_bit_for_bit_what_it_was_and_the_script_has_not_noticed(
 ) -> None:
     script(folder, WAYS[way])
     before = bits(folder)
-    outcomes = [*overlay.run([Trial(), Trial(seed_shift=1)])]
-    assert [(one.ended, one.error) for one in outcomes] == [(Ended.FINISHED, "")] * 2
+    [found] = overlay.run([Trial()])
+    assert (found.ended, found.error) == (Ended.FINISHED, "")
     assert bits(folder) == before
 
 

@@ -203,7 +203,7 @@ def _too_large(facts: _Facts) -> Origin:
 
 
 _CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
-_AUTOCAST = 'with torch.autocast("cuda", dtype=torch.bfloat16):\n    loss = loss_fn(model(x), y)'
+_AUTOCAST = "with torch.autocast(x.device.type, dtype=torch.bfloat16):\n    loss = loss_fn(model(x), y)"
 _WIDER = (Cure(Message("Use bfloat16, which has the range of float32"), _AUTOCAST),)
 _STABLE = Message("Take the logarithm and the probability in one stable operation")
 _BY_PHASE: dict[str, Callable[[_Facts], Origin]] = {"input": _input, "parameter": _parameter}
