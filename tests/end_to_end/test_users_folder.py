@@ -74,7 +74,7 @@ def test_treat_compare_and_patch_leave_it_bit_for_bit(folder: Path, tmp_path: Pa
         subprocess.run([sys.executable, "train.py"], cwd=folder, check=True)
     (tmp_path / "given.toml").write_text(PRESCRIPTION)
     before = bits(folder)
-    treat = ("treat", "--force", "--trials", "6", "--seeds", "2", "-o", str(tmp_path / "found.toml"), "train.py")
+    treat = ("treat", "--force", "--trials", "4", "--seeds", "2", "-o", str(tmp_path / "found.toml"), "train.py")
     compare = ("compare", "--activations", "relu,tanh", "--steps", "20", "--seeds", "2", "train.py")
     for words in (treat, compare, ("patch", str(tmp_path / "given.toml"), "train.py")):
         done = command(folder, *words)

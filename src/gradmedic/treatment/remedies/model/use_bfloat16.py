@@ -46,4 +46,7 @@ class UseBfloat16(Remedy):
             yield
 
     def code(self) -> str:
-        return "with torch.autocast(x.device.type, dtype=torch.bfloat16):\n    loss = loss_fn(model(x), y)  # needs no GradScaler"
+        return (
+            "with torch.autocast(x.device.type, dtype=torch.bfloat16):\n"
+            "    loss = loss_fn(model(x), y)  # needs no GradScaler"
+        )
