@@ -22,6 +22,10 @@ GUESSES, KNOWS = 0.98, 0.95
 of what is mostly noise there is little to be learned."""
 
 
+REST = 0.02
+"""Share of what is known of a loss that may be added to it, and the guess still be told."""
+
+
 class Outcome(StrEnum):
     """What became of a stream."""
 
@@ -68,24 +72,39 @@ def is_contest(recording: Recording, stream: int) -> bool:
 def guessing(recording: Recording, stream: int) -> float | None:
     """The loss of the best constant outputs, which know nothing of the inputs; None where it is not known.
 
-    Of a classifier that is the entropy of its classes, of a regression the variance of its targets.
+    Of a classifier that is the entropy of its classes, of a regression the variance of its targets, where these
+    stay what they are; and in the unit of the loss that `backward` was called on.
     """
-    ends = [site for site in recording.in_order(stream) if site.kind == "loss"]
-    if {site.op for site in ends} == {"log_softmax", "nll_loss"}:
-        classes = {site.shape[1] for site in ends if site.op == "log_softmax" and len(site.shape) > 1}
-        if len(classes) != 1 or min(classes) < 2:
-            return None
-        told = [level for site in ends for _, level in recording.site_series(site.id, "guess")]
-        return median(told) if told else log(classes.pop())
-    return _of_regression(recording, stream)
-
-
-def _of_regression(recording: Recording, stream: int) -> float | None:
-    """The same where nothing comes after the comparison with the targets, and these stay what they are."""
-    backward = reversed([*recording.in_order(stream)])
-    last = next((site for site in backward if site.op not in ("mean", "pow")), None)
-    told = [level for _, level in recording.site_series(last.id, "guess")] if last is not None else []
+    ends = {site.op for site in recording.in_order(stream) if site.kind == "loss"}
+    told = [level for _, level in guesses(recording, stream)]
+    if "log_softmax" in ends:
+        return median(told) if told else _of_classes(recording, stream, ends)
     return median(told) if told and min(told) > 0 and max(told) < STEADY * min(told) else None
+
+
+def guesses(recording: Recording, stream: int) -> list[tuple[int, float]]:
+    """(step, loss of a guess) of the captures that tell it; none where something else is part of the loss."""
+    found = []
+    for capture in recording.captures_of(stream):
+        parts = [row for row in capture.sites.values() if "loss" in row or "guess" in row]
+        if not parts or not all("guess" in row for row in parts):
+            continue
+        known = sum(row.get("loss", 0.0) for row in parts)
+        rest = (capture.loss or 0.0) - known if any("loss" in row for row in parts) else 0.0
+        if abs(rest) > REST * abs(known):
+            return []
+        found.append((capture.step, sum(row["guess"] for row in parts) + rest))
+    return found
+
+
+def _of_classes(recording: Recording, stream: int, ends: set[str]) -> float | None:
+    """The same of a cross-entropy of which only the number of classes was seen."""
+    sites = [site for site in recording.in_order(stream) if site.kind == "loss"]
+    classes = {site.shape[1] for site in sites if site.op == "log_softmax" and len(site.shape) > 1}
+    seen = any(recording.site_series(site.id, "loss") for site in sites)
+    if ends != {"log_softmax", "nll_loss"} or len(classes) != 1 or min(classes) < 2 or seen:
+        return None
+    return log(classes.pop())
 
 
 def before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:
@@ -121,9 +140,8 @@ def _knows_more(recording: Recording, stream: int) -> bool:
     """True where the loss is below that of a guess *on the same batch*, however little it has fallen."""
     losses = dict(reversed(recording.losses(stream)))  # of several passes in a step the first
     late = [
-        losses[capture.step] / row["guess"]
-        for capture in recording.captures_of(stream)
-        for row in capture.sites.values()
-        if row.get("guess") and 4 * capture.step > max(losses) and isfinite(losses.get(capture.step, inf))
+        losses[step] / level
+        for step, level in guesses(recording, stream)
+        if level > 0 and 4 * step > max(losses) and isfinite(losses.get(step, inf))
     ]
     return bool(late) and median(late) < KNOWS

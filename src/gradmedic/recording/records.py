@@ -17,7 +17,8 @@ forget_mean  mean of the gate that keeps the state of a recurrent layer
 silent       share of units that were zero for the whole batch, here
 dead         share of units that have been zero in every capture so far
 target_min, target_max   of the target of a loss, or of the difference that a loss by hand begins with
-guess        what a loss would be on this batch for the best constant outputs: variance, or entropy of the targets
+loss         what the operation adds to the loss that backward began with, in the unit of that loss
+guess        what that would be on this batch for the best constant outputs: variance, or entropy of the targets
 gain         decades from the gradient at the output to that at the input (log10 of norms)
 
 ## Numbers of a parameter in a capture (`Capture.parameters`)

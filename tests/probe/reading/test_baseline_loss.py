@@ -47,9 +47,75 @@ def test_a_batch_that_is_too_small_for_its_classes_says_nothing_of_their_frequen
     assert guessed(watch, lambda out: F.cross_entropy(out, y), 100) == [pytest.approx(log(100))]
 
 
-def test_weights_of_classes_make_it_unknown(watch: Watch) -> None:
+def test_classes_count_for_their_weights(watch: Watch) -> None:
     y, weight = torch.arange(400) % 2, torch.tensor([1.0, 9.0])
-    assert guessed(watch, lambda out: F.cross_entropy(out, y, weight), 2) == []
+    [level] = guessed(watch, lambda out: F.cross_entropy(out, y, weight), 2)
+    best = F.cross_entropy(weight.log().expand(400, 2), y, weight).item()
+    assert level == pytest.approx(best, abs=0.01)
+
+
+def _gathered(out: Tensor, y: Tensor) -> Tensor:
+    return -out.log_softmax(1).gather(1, y[:, None]).mean()
+
+
+def _one_hot(out: Tensor, y: Tensor) -> Tensor:
+    return -(F.one_hot(y, 4) * F.log_softmax(out, 1)).sum(1).mean()
+
+
+def _smoothed(out: Tensor, y: Tensor) -> Tensor:
+    return F.cross_entropy(out, y, label_smoothing=1e-4)
+
+
+@pytest.mark.parametrize("loss", [_gathered, _one_hot, _smoothed])
+@pytest.mark.parametrize("factor", [1.0, 0.25, 300.0])
+def test_a_cross_entropy_is_known_however_it_is_written_and_scaled(
+    watch: Watch, loss: Callable[[Tensor, Tensor], Tensor], factor: float
+) -> None:
+    y = torch.tensor([0] * 200 + [1] * 100 + [2] * 60 + [3] * 40)
+    layer, x = nn.Linear(4, 4), torch.randn(400, 4)
+    recording = watch(lambda: backward(factor * loss(layer(x), y)))
+    best = _gathered(torch.tensor([[200.0, 100, 60, 40]]).log().expand(400, 4), y).item()
+    assert guessing(recording, 0) == pytest.approx(factor * best, rel=0.01)
+
+
+def test_several_losses_have_the_sum_of_their_guesses(watch: Watch) -> None:
+    y, size = torch.arange(400) % 4, torch.randn(400, 1) * 3
+    layer, x = nn.Linear(4, 5), torch.randn(400, 4)
+
+    def loss() -> Tensor:
+        out = layer(x)
+        return F.cross_entropy(out[:, :4], y) + 0.5 * F.mse_loss(out[:, 4:], size)
+
+    recording = watch(lambda: backward(loss()))
+    assert guessing(recording, 0) == pytest.approx(log(4) + 0.5 * float(size.var()), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda out, y: F.cross_entropy(out, y) + 0.3 * out.square().mean(),  # something is added
+        lambda out, y: F.cross_entropy(out, y).sqrt(),  # it is no part of a sum
+        lambda out, y: -(out.log_softmax(1).gather(1, y[:, None])[:, 0] * torch.rand(400)).mean(),  # rewards
+    ],
+)
+def test_the_guess_of_another_loss_is_unknown(watch: Watch, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    layer, x, y = nn.Linear(4, 4), torch.randn(400, 4), torch.arange(400) % 4
+    assert guessing(watch(lambda: backward(loss(layer(x), y))), 0) is None
+
+
+def test_a_loss_that_is_divided_by_the_steps_of_an_accumulation_is_no_better_than_a_guess(watch: Watch) -> None:
+    y, x = torch.arange(400) % 4, torch.randn(400, 4)
+    model = nn.Linear(4, 4)
+
+    def loop() -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-8)
+        for step in range(60):
+            backward(F.cross_entropy(model(x), y, reduction="sum") / 800)
+            if step % 2:
+                optimizer.step()
+                optimizer.zero_grad()
+
+    assert outcome(watch(loop), 0) is Outcome.FAILED
 
 
 def _by_hand(out: Tensor, y: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def _largest_target(recording: Recording, stream: int) -> float:
         row
         for capture in recording.captures_of(stream)
         for key, row in capture.sites.items()
-        if "guess" in row and recording.sites[key].op != "nll_loss"
+        if recording.sites[key].op != "nll_loss"
     ]
     return max((abs(row[end]) for row in numbers for end in ("target_min", "target_max") if end in row), default=0.0)
 

@@ -12,6 +12,9 @@ _LAYERS = {Kind.WEIGHTS, Kind.EMBEDDING, Kind.RECURRENT}
 CHECKPOINT = "checkpoint_function"
 """The one node that reentrant checkpointing leaves of a part of the forward pass."""
 
+CRITERIA = {"log_softmax", "mse_loss", "l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"}
+"""Operations of which it can be said what they add to the loss, beside squares that are written by hand."""
+
 RECURS = 4
 """Uses of one weight, each behind the last, from which they count as time steps: two or three
 are as likely a block that is applied again."""
@@ -136,6 +139,26 @@ class Layout:
                 found.update(dict.fromkeys((j,) if self.is_site(j) else behind[j]))
             behind.append(tuple(found)[:64])
         return behind
+
+    @cached_property
+    def criteria(self) -> frozenset[int]:
+        """Where outputs meet targets: the first such operations that are met from the loss backward."""
+        found, seen, waiting = set(), set(), [*self.graph.roots]
+        while waiting:
+            i = waiting.pop()
+            if i in seen or not self.tail[i]:
+                continue
+            seen.add(i)
+            if self._is_criterion(i):
+                found.add(i)
+            else:
+                waiting += self.sources(i)
+        return frozenset(found)
+
+    def _is_criterion(self, i: int) -> bool:
+        op = self.vertices[i].operation.op
+        subtracts = op == "pow" and any(self.vertices[j].operation.op == "sub" for j in self.signals[i])
+        return op in CRITERIA or subtracts
 
     @cached_property
     def recurrences(self) -> dict[int, list[int]]:

@@ -22,6 +22,7 @@ class Sheet:
     def __init__(self, layout: Layout, sites: Sequence[Site | None], numbers: Numbers, scale: float = 1.0) -> None:
         self.layout = layout
         self.sites = sites
+        self._scale = scale
         self.numbers = numbers
         squares: dict[int, float] = defaultdict(float)
         self.contributions: dict[tuple[int, int], float] = {}
@@ -48,10 +49,14 @@ class Sheet:
             told = [self.numbers[i, name] for i in vertices if (i, name) in self.numbers]
             if told:  # a unit that is dead in one branch of shared weights is alive in another
                 columns[name] = min(told) if name == "dead" else sum(told) / len(told)
-        for name, pick in (("target_min", min), ("target_max", max), ("guess", max)):
+        for name, pick in (("target_min", min), ("target_max", max)):
             told = [self.numbers[i, name] for i in vertices if (i, name) in self.numbers]
             if told:
                 columns[name] = pick(told)
+        for name in ("loss", "guess"):
+            told = [self.numbers[i, name] / self._scale for i in vertices if (i, name) in self.numbers]
+            if told and all(map(isfinite, told)):
+                columns[name] = sum(told)
         gains = [gain for i in vertices if (gain := self._gain(i)) is not None]
         if gains:
             columns["gain"] = sum(gains) / len(gains)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gradmedic.probe.graph.graph import Vertex
 from gradmedic.probe.graph.layout import Layout
-from gradmedic.probe.reading.baseline_loss import guess, of_squares
+from gradmedic.probe.reading.baseline_loss import implied_target, part
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import saturation
 from gradmedic.probe.reading.statistics import unit_activity, value_reading
@@ -62,8 +62,10 @@ def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activ
         _range(meter, i, "input", operand)
     if op.target:
         _target(meter, i, vertex, op.target)
-    elif op.op in ("pow", "abs") and layout.tail[i] and isinstance(operand, Tensor):
-        _implied_target(meter, layout, i, operand)
+    elif op.op in ("pow", "abs") and layout.tail[i]:
+        found = implied_target(layout, i)
+        if found is not None:
+            _put_target(meter, found[0], found[2])
     if kind is Kind.ACTIVATION:
         _units(meter, layout, i, site, activity, result, operand)
     bent = _saturated(vertex, result, operand)
@@ -92,30 +94,20 @@ def _range(meter: Meter, i: int, what: str, tensor: Tensor) -> None:
 def _target(meter: Meter, i: int, vertex: Vertex, attribute: str) -> None:
     target = vertex.tensor(attribute)
     if isinstance(target, Tensor) and target.numel():
-        _put_target(meter, i, target.detach(), guess(vertex, target))
+        _put_target(meter, i, target.detach())
 
 
-def _put_target(meter: Meter, i: int, target: Tensor, ignorant: Tensor | None) -> None:
+def _put_target(meter: Meter, i: int, target: Tensor) -> None:
     low, high = torch.aminmax(target)
     meter.put((i, "target_min"), low)
     meter.put((i, "target_max"), high)
-    if ignorant is not None:
-        meter.put((i, "guess"), ignorant)
 
 
-def _implied_target(meter: Meter, layout: Layout, i: int, error: Tensor) -> None:
-    """The target of a loss that is written by hand: what the output and its error add up to."""
-    for j in layout.signals[i]:
-        behind = layout.signals[j]
-        edges = layout.vertices[j].inputs
-        if layout.vertices[j].operation.op != "sub" or len(behind) != 1 or len(edges) != 2:
-            continue
-        source = layout.vertices[behind[0]]
-        output = source.tensor(source.operation.result) if source.operation.result else None
-        if isinstance(output, Tensor) and output.shape == error.shape:
-            target = output - error if edges[0] is not None else output + error
-            squared = saved(layout.vertices[i].node, "exponent") == 2
-            _put_target(meter, j, target.detach(), of_squares(output, target.detach()) if squared else None)
+def read_part(meter: Meter, layout: Layout, i: int, arrived: Tensor) -> None:
+    """Keep what a criterion adds to the loss, and what it would add for a guess."""
+    if i in layout.criteria and (found := part(layout, i, arrived)) is not None:
+        meter.put((i, "loss"), found[0])
+        meter.put((i, "guess"), found[1])
 
 
 def _units(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, result: Any, operand: Any) -> None:

@@ -12,7 +12,7 @@ from gradmedic.base.interruption import let_through
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.failures import Failures
 from gradmedic.probe.graph.layout import Layout
-from gradmedic.probe.reading.forward_values import Activity, read_values, unit_dim
+from gradmedic.probe.reading.forward_values import Activity, read_part, read_values, unit_dim
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import LEAST
 from gradmedic.probe.reading.statistics import unit_activity
@@ -127,6 +127,8 @@ class Pass:
         ):
             self.meter.put((i, "grad_nonzero"), torch.count_nonzero(first.detach()))
         read_values(self.meter, self.layout, i, site.id, self._activity)
+        if isinstance(first, Tensor) and not first.is_sparse and is_readable(first):
+            read_part(self.meter, self.layout, i, first)
 
     def _departure(self, i: int, slots: Sequence[int]) -> Callable[[Any, Any], None]:
         def departure(inputs: Any, outputs: Any) -> None:
