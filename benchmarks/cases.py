@@ -56,11 +56,11 @@ def cases_in(folder: Path, only: Sequence[str] = ()) -> list[Case]:
             r["primary_fault"],
             tuple(r["also_acceptable"]),
             r["where"],
-            r["metric_kind"],
+            r.get("metric_kind", "accuracy"),
             folder / r["cured"] if "cured" in r else None,
             tuple((old, new) for old, new in r.get("cure") or ()),
-            tuple(map(float, r["metric_before"] or ())),
-            tuple(map(float, r["metric_after_cure"] or ())),
+            tuple(map(float, r.get("metric_before") or ())),
+            tuple(map(float, r.get("metric_after_cure") or ())),
         )
         for r in rows
         if not only or r["id"] in only

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ LABEL_OF_RULE = {
     "non-finite": "nonfinite",
     "gradient-underflow": "nonfinite",
     "loss-spike": "lr_too_high",
+    "zero-gradient": "disconnected",
+    "weight-decay": "weight_decay",
+    "batch-norm-eval": "eval_mode",
+    "clipping": "clip",
 }
 
 
@@ -161,6 +165,7 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--cured", action="store_true", help="run the cured twins, which are healthy")
     parser.add_argument("--every", help="passed on to gradmedic run")
     parser.add_argument("--treat", action="store_true", help="treat the scripts, and see what that is worth")
     parser.add_argument("--minutes", type=float, default=3.0, help="time for each treatment")
@@ -176,6 +181,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = options_of(argv)
     passed_on = ["--every", options.every] if options.every else []
     cases = cases_in(options.cases.resolve(), options.only)
+    if options.cured:
+        cases = [replace(case, script=case.cured, fault="healthy") for case in cases if case.cured is not None]
     if options.treat:
         return treat_all(cases, options)
     said = []

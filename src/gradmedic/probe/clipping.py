@@ -29,6 +29,10 @@ class Clips:
     """
 
     calls: int = 0
+    idle: int = 0
+    """Calls that met no gradient which a step had not used yet."""
+    scaled: int = 0
+    """Calls that met gradients with a scaler's factor in them."""
     _bites: Any = 0
     _since: list[_Clip] = field(default_factory=list)
     _whole: dict[tuple[int, ...], bool] = field(default_factory=dict)
@@ -52,6 +56,7 @@ class Clips:
         if not is_readable(total):
             return
         self._bites = self._bites + (total > limit)
+        self.scaled += scale > 1
         before = next((clip for clip in self._since if _same(clip.parameters, parameters)), None)
         if not euclidean:
             return

@@ -122,6 +122,14 @@ class People:
             if held.canary is not None:
                 held.canary.after_backward()
 
+    def clipped(self, parameters: Iterable[Tensor], writes: int) -> None:
+        """Tell the canaries that clipping is about to write to gradients, which is no zeroing."""
+        canaries = [held.canary for held in self.optimizers.values() if held.canary is not None]
+        if canaries:
+            these = {id(p) for p in parameters}
+            for canary in canaries:
+                canary.clipped(these, writes)
+
     def trains(self, outputs: Any, inputs: Iterable[Any], higher: bool) -> bool:
         """Whether `autograd.grad` is asked for these in order to move them.
 

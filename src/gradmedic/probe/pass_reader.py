@@ -5,13 +5,14 @@ from time import perf_counter
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradmedic.base.interruption import let_through
 from gradmedic.probe.failures import Failures
 from gradmedic.probe.first_pass import FirstPass
 from gradmedic.probe.forward_listeners import Listening
-from gradmedic.probe.graph.graph import starts, walk
+from gradmedic.probe.graph.graph import Graph, starts, walk
 from gradmedic.probe.graph.layout import CHECKPOINT, Layout
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.graph.sites import Sites
@@ -27,6 +28,10 @@ from gradmedic.probe.vitals import Vitals
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
 from gradmedic.recording.site import Site
+
+
+AIMLESS = 3
+"""Passes of one loss behind which no weights lie, from which it is told."""
 
 
 class Reader:
@@ -60,6 +65,7 @@ class Reader:
         self._activity = Activity()
         self._told: set[str] = set()
         self._usual: dict[int, float] = {}
+        self._aimless: dict[int, int] = {}
         self.plain: set[int] = set()
         """Streams whose passes may go unwatched: nothing recomputes in them, and no hazard has to be looked at."""
 
@@ -70,9 +76,11 @@ class Reader:
         roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         scale = self._vitals.scale_of(roots)
         graph = walk(starts(roots, scale != 1.0))
+        leaves = [vertex.leaf for _, vertex in graph.leaves()]
+        if not self._leads_to_weights(graph, leaves):
+            self._without_weights(stream)
         if not graph.vertices:
             return None
-        leaves = [vertex.leaf for _, vertex in graph.leaves()]
         self._names.learn([*leaves, *self._people.moved()], frame)
         layout = Layout(graph)
         sites = self.sites.lay_out(layout, stream, *self.listening.owners())
@@ -90,6 +98,18 @@ class Reader:
         look.began = perf_counter()
         self._schedule.paid(look.began - began + self.listening.cost())
         return look
+
+    def _leads_to_weights(self, graph: Graph, leaves: Sequence[Tensor]) -> bool:
+        """False where what any optimizer moves is out of reach; before there is one, where there is no graph at all."""
+        if not graph.vertices or not self._people.optimizers:
+            return bool(graph.vertices)
+        return not {id(p) for p in self._people.moved()}.isdisjoint(map(id, leaves))
+
+    def _without_weights(self, stream: int) -> None:
+        passes = self._aimless[stream] = self._aimless.get(stream, 0) + 1
+        if passes == AIMLESS:
+            told = {"stream": stream, "passes": passes, "enabled": torch.is_grad_enabled()}
+            self._recorder.event(Event("no-graph", self._vitals.step, told))
 
     def _foresee(self, layout: Layout, sites: Sequence[Site | None], stream: int) -> None:
         try:

@@ -48,6 +48,11 @@ class Canary:
         self._untouched = self._seen is not None
         self._added = False
 
+    def clipped(self, parameters: set[int], writes: int) -> None:
+        """Take the writes that clipping is about to make for what they are."""
+        if self._untouched and self._seen is not None and id(self.tensor()) in parameters:
+            self._seen = (self._seen[0], None if self._seen[1] is None else self._seen[1] + writes)
+
     def before_backward(self) -> None:
         """See whether the gradient has been zeroed, replaced or dropped."""
         if self._untouched and _state(self.tensor()) != self._seen:

@@ -124,9 +124,16 @@ class Vitals:
 
     # ── the optimizer ───────────────────────────────────────────────────────────────────────
 
-    def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool) -> float:
-        """Note what is clipped; the scaler's factor that the gradients still carry."""
+    def clip(
+        self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool, alone: bool
+    ) -> float:
+        """Note what is clipped; the scaler's factor that the gradients still carry.
+
+        Where an optimizer is `alone`, what it has stepped on is used up.
+        """
+        fresh = bool(self._rows) and not self._over if alone else None
         scale, began = self._scale_left(), perf_counter()
+        self.clips.idle += fresh is False or all(p.grad is None for p in parameters)
         if total is not None:
             self.clips.by_norm(parameters, total, limit, scale, euclidean)
         elif began >= self._value_due:
@@ -269,6 +276,8 @@ class Vitals:
             **self.tallies,
             "clip_calls": self.clips.calls,
             "clip_bites": self.clips.bites,
+            "clip_idle": self.clips.idle,
+            "clip_scaled": self.clips.scaled,
             "steps": self.step,
         }
         told |= {"spent": self._schedule.spent, "seconds": self._schedule.elapsed}

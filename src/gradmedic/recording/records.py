@@ -16,6 +16,8 @@ gate_NAME    share of entries of an LSTM's or a GRU's gate NAME that are saturat
 forget_mean  mean of the gate that keeps the state of a recurrent layer
 silent       share of units that were zero for the whole batch, here
 dead         share of units that have been zero in every capture so far
+running      1 for a batch normalization by running statistics (eval mode), 0 by those of the batch
+untouched    1 if these statistics are still those of a new layer: mean 0, variance 1
 target_min, target_max   of the target of a loss, or of the difference that a loss by hand begins with
 loss         what the operation adds to the loss that backward began with, in the unit of that loss
 guess        what that would be on this batch for the best constant outputs: variance, or entropy of the targets
@@ -94,9 +96,11 @@ EVENTS = {
     "non-finite": "the first operation that made inf or NaN: phase, site, name, op, operand_min, operand_max, "
     "operand_zero, dtype, file, line, parameter, reason",
     "stale-gradients": "an optimizer stepped on gradients that nobody had zeroed: optimizer, file, line",
+    "no-graph": "backward was called on a loss that no weight leads to: stream, passes, enabled",
     "compiled": "torch.compile hides the operations; only parameters are measured",
     "tallies": "counters so far; the last one counts: steps, backwards, captures, stale_steps, skipped_steps, "
-    "clip_calls, clip_bites, nonfinite_losses, spent, seconds",
+    "clip_calls, clip_bites, clip_idle (no gradient was there that a step had not used), clip_scaled (the gradient "
+    "carried a scaler's factor), nonfinite_losses, spent, seconds",
     "unforeseen": "theory could not say what to expect of a stream: stream, error",
     "failure": "something of gradmedic's own failed and was left out: part, error",
     "remedy": "a remedy that the run was under: remedy, dose",

@@ -9,9 +9,9 @@ from gradmedic.diagnosis.features.connectivity import Group, Wiring, entries, mo
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import Outcome, outcome
-from gradmedic.recording.records import Recording
-from gradmedic.recording.site import Place
-from gradmedic.recording.sketch import DrawnParameter, parameter, sketch
+from gradmedic.recording.records import Event, Recording
+from gradmedic.recording.site import Parameter, Place
+from gradmedic.recording.sketch import DrawnParameter, parameter, site, sketch
 
 FALLING = [2.3 * 0.95**i for i in range(60)]
 
@@ -87,6 +87,12 @@ class DisconnectedParameters(Rule):
         _run(_drawn("fc.weight", optimizer=None), _drawn("old", grad=False, called=False)),  # the whole network
         _run(_drawn("fc.weight", module_type=""), _drawn("fc.weight", optimizer=None)),  # replaced after a while
         _run(_drawn("tokens.net.weight", 4, grad=False), _drawn("body.weight"), losses=FALLING),  # argmax
+        sketch(losses=[2.3] * 60, events=[Event("no-graph", 2, {"stream": 0, "passes": 3, "enabled": False})]),
+        sketch(
+            [site("body", "linear", parameter="body.weight"), site("out", "linear", parameter="out.weight", tail=True)],
+            [_drawn("body.weight", 256), _drawn("out.weight", 4, optimizer=None)],
+            losses=FALLING,
+        ),  # a small output layer
         _run(parameter("fc.weight", {"grad_rms": [0.1] * 3, "clipped_rms": 0.0, "update_rms": 0.0}, shape=(9, 9))),
     ]
     HEALTHY: ClassVar = [
@@ -99,11 +105,32 @@ class DisconnectedParameters(Rule):
     ]
 
     def check(self, recording: Recording) -> Iterator[Finding]:
+        yield from self._without_graph(recording)
         if recording.optimizers and recording.captures and self._settled(recording):
             wires = wiring(recording)
             yield from self._forgotten(recording, wires)
             yield from self._cut(recording, wires)
             yield from self._cleared(wires)
+
+    def _without_graph(self, recording: Recording) -> Iterator[Finding]:
+        """A loss that no weights lie behind, where there is no other that any lie behind."""
+        told = recording.events_of("no-graph")
+        if told and not any("grad_norm" in row for c in recording.captures for row in c.parameters.values()):
+            stream = recording.streams.get(int(told[0].data.get("stream", 0)))
+            enabled = told[0].data.get("enabled", True)
+            place = Place("loss", "loss", None, stream.file if stream else None, stream.line if stream else None)
+            yield Finding(
+                self.name,
+                self.severity,
+                Message("The loss leads to no weight: backward() finds no graph behind it"),
+                Message(CUT if enabled else DISABLED),
+                (place,),
+                0,
+                {"gradients_enabled": bool(enabled)},
+                (GRAPH if enabled else ENABLE,),
+                rank=0,
+                explains=CONSEQUENCES,
+            )
 
     def _settled(self, recording: Recording) -> bool:
         passes = [sum(v.stream == stream for v in recording.vitals) for stream in recording.streams]
@@ -129,6 +156,8 @@ class DisconnectedParameters(Rule):
             cure, severity = REGISTER, max(severity, Severity.WARNING)
         elif self._is_input(wires):
             severity = Severity.NOTE
+        elif any(_is_output(recording, p) for p in lost):
+            severity = max(severity, Severity.WARNING)
         yield self._finding(wires, lost, severity, message, why, cure)
 
     def _is_stale(self, wires: Wiring) -> bool:
@@ -198,9 +227,16 @@ class DisconnectedParameters(Rule):
 
 
 def _values(wires: Wiring, part: Group) -> dict[str, object]:
-    owners = modules(part)
-    more = Message(" and {count} more", {"count": len(owners) - 1}) if len(owners) > 1 else ""
-    return {"first": owners[0][0], "more": more, "share": f"{wires.share(part):.0%}"}
+    names = [name for name, _ in modules(part)]
+    shown = names[:NAMED] if len(names) > NAMED + 1 else names
+    more = Message(" and {count} more", {"count": len(names) - len(shown)}) if len(names) > len(shown) else ""
+    return {"first": ", ".join(shown), "more": more, "share": f"{wires.share(part):.0%}"}
+
+
+def _is_output(recording: Recording, held: Parameter) -> bool:
+    """True for weights behind which no others stand: whatever their share, all that is learned passes them."""
+    sites = [site for site in recording.sites.values() if site.parameter == held.name]
+    return len(held.shape) > 1 and bool(sites) and all(site.tail for site in sites)
 
 
 def _fails(recording: Recording) -> bool:
@@ -211,6 +247,20 @@ def _fails(recording: Recording) -> bool:
 CONSEQUENCES = ("vanishing-gradient", "vanishing-through-time", "learning-rate-too-low", "poor-initialization")
 """What weights look like that do not move."""
 
+NAMED = 3
+"""Names of forgotten layers in the headline; all are listed as places."""
+
+CUT = "Something between the weights and the loss cuts the graph: item(), detach(), argmax, NumPy, torch.tensor(loss)."
+DISABLED = "Gradients are switched off here, by no_grad() or set_grad_enabled(False): no operation is recorded."
+
+GRAPH = Cure(
+    Message("Compute the loss from the network's output with torch operations alone"),
+    "loss = loss_fn(model(x), y)  # no .item(), no torch.tensor(...), no requires_grad = True\nloss.backward()",
+)
+ENABLE = Cure(
+    Message("Switch gradients on for training, and do not set requires_grad on the loss"),
+    "with torch.enable_grad():\n    loss = loss_fn(model(x), y)\n    loss.backward()",
+)
 HOLD = Cure(
     Message("Give the optimizer all that is to be trained"),
     "optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)",

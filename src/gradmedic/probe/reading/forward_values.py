@@ -66,6 +66,8 @@ def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activ
         found = implied_target(layout, i)
         if found is not None:
             _put_target(meter, found[0], found[2])
+    if op.op == "batch_norm":
+        _mode(meter, i, vertex)
     if kind is Kind.ACTIVATION:
         _units(meter, layout, i, site, activity, result, operand)
     bent = _saturated(vertex, result, operand)
@@ -101,6 +103,15 @@ def _put_target(meter: Meter, i: int, target: Tensor) -> None:
     low, high = torch.aminmax(target)
     meter.put((i, "target_min"), low)
     meter.put((i, "target_max"), high)
+
+
+def _mode(meter: Meter, i: int, vertex: Vertex) -> None:
+    """Whether a batch normalization uses running statistics, and whether these are still those of a new layer."""
+    running = not bool(saved(vertex.node, "training"))
+    meter.note((i, "running"), float(running))
+    mean, var = vertex.tensor("running_mean"), vertex.tensor("running_var")
+    if running and isinstance(mean, Tensor) and isinstance(var, Tensor):
+        meter.put((i, "untouched"), ((mean == 0).all() & (var == 1).all()).double())
 
 
 def read_part(meter: Meter, layout: Layout, i: int, arrived: Tensor) -> None:
