@@ -30,7 +30,7 @@ def test_a_cut_is_named_where_it_begins() -> None:
     )
     assert [place.name for place in finding.places] == ["encoder.emb", "encoder.gru"]
     assert finding.severity is Severity.CRITICAL
-    assert "encoder.emb and 1 more" in str(finding.message)
+    assert "encoder.emb, encoder.gru" in str(finding.message)
 
 
 def test_an_output_that_the_loss_does_not_use_is_a_note() -> None:
