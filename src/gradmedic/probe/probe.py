@@ -39,7 +39,7 @@ class Probe:
         self.on_capture: Callable[[], None] | None = None
         self._recorder = recorder
         names = self._names = Names()
-        self._people = People(recorder, self._names)
+        self._people = People(recorder, names)
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
         self._windows = Windows(recorder, self._people)
@@ -230,8 +230,7 @@ class Probe:
     @fenced("clip")
     def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool = False) -> None:
         """Note the norm before clipping, which comes for free; now and then see what a limit on entries cuts off."""
-        self.flush()
-        self._people.clipped(parameters, 1 if total is not None else 2)
+        self.flush(), self._people.clipped(parameters, 1 if total is not None else 2)
         scale = self._vitals.clip(parameters, total, limit, euclidean, len(self._people.optimizers) == 1)
         window = self._windows.receiving(self._reader.looking is not None)
         if window is not None:

@@ -25,7 +25,7 @@ SHRINK = [0.1, 0.01, 1e-4, 1e-6]
 
 
 @dataclass(frozen=True)
-class WeightDecay(Rule):
+class WeightDecayTooHigh(Rule):
     """
     ## What it finds
     Runs that got nowhere while weight decay pulled the weights to zero harder than the gradient
