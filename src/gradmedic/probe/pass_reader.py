@@ -29,7 +29,6 @@ from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
 from gradmedic.recording.site import Site
 
-
 AIMLESS = 3
 """Passes of one loss behind which no weights lie, from which it is told."""
 
