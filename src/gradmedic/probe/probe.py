@@ -230,10 +230,10 @@ class Probe:
     @fenced("clip")
     def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool = False) -> None:
         """Note the norm before clipping, which comes for free; now and then see what a limit on entries cuts off."""
-        self.flush(), self._people.clipped(parameters, 1 if total is not None else 2)
+        self.flush()
+        self._people.clipped(parameters, 1 if total is not None else 2)
         scale = self._vitals.clip(parameters, total, limit, euclidean, len(self._people.optimizers) == 1)
-        window = self._windows.receiving(self._reader.looking is not None)
-        if window is not None:
+        if (window := self._windows.receiving(self._reader.looking is not None)) is not None:
             window.clipping(((self._people.id_of(p), p) for p in parameters), scale)
 
     @fenced("scale")
