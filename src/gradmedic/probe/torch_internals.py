@@ -226,6 +226,8 @@ LINES = Capability(
     check_nan="torch:is_anomaly_check_nan_enabled",
     metadata="torch:_C._functions.ExpBackward0.metadata",
 )
+set_anomaly: Callable[[bool, bool], None] = LINES.get("switch", _nothing)
+"""Switches anomaly mode, and whether it looks for NaN."""
 LINE_KEY = "traceback_"
 """Where autograd keeps in a node's metadata what `torch.fx.traceback.format_stack` has told it."""
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from gradmedic.probe.failures import fenced
 from gradmedic.probe.hooks.sequence_intervals import OURS, Failed, Line, Span, user_frame
-from gradmedic.probe.torch_internals import GRAPH_TASK, LINE_KEY, LINES, current_number, current_task
+from gradmedic.probe.torch_internals import GRAPH_TASK, LINE_KEY, LINES, current_number, current_task, set_anomaly
 
 PATIENCE = 20_000
 """Nodes without a backward pass after which lines are no longer noted: at about 1.5 us each this
@@ -65,7 +65,7 @@ class Lines:
     def stop(self) -> None:
         """Note nothing any more, and leave anomaly mode as it was."""
         if self._put_back:
-            LINES.get("switch", None)(False, self._check_nan)
+            set_anomaly(False, self._check_nan)
         for owner, name, original, ours in reversed(self._put_back):
             if getattr(owner, name) is ours:
                 setattr(owner, name, original)
@@ -77,13 +77,14 @@ class Lines:
         self.spans.clear()
         self.count = 0
 
+    @fenced("lines")
     def pause(self) -> None:
         """A backward pass begins: anomaly mode would tell of an error in it."""
         if GRAPH_TASK.there and current_task() < 0:
             self._backwards.clear()  # `resume` may have been cut off
         self._backwards.append(current_number())
         if self._put_back:
-            LINES.get("switch", None)(False, self._check_nan)
+            set_anomaly(False, self._check_nan)
 
     @fenced("lines")
     def resume(self) -> None:
@@ -98,7 +99,7 @@ class Lines:
 
     def _listen(self) -> None:
         if self._put_back and not self._backwards:
-            LINES.get("switch", None)(True, False)
+            set_anomaly(True, False)
 
     def _replace(self, owner: Any, name: str, ours: Any) -> None:
         self._put_back.append((owner, name, getattr(owner, name), ours))
