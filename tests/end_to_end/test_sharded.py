@@ -38,6 +38,8 @@ def test_losses_are_those_of_the_bare_run(layout: str, processes: int, health: s
     report = tmp_path / "report.json"
     how: list[str | Path] = ["run", "--quiet", "--every", "1", "-o", report]
     assert launched(processes, "-m", "gradmedic", *how, SCRIPT, layout, health) == bare
+    if health == "healthy":
+        assert launched(processes, "-m", "gradmedic", "run", "--quiet", SCRIPT, layout, health) == bare
     found = {finding["rule"] for finding in json.loads(report.read_text())["findings"]}
     assert found <= (
         {"vanishing-gradient", "learning-rate-too-low", "saturated-activation"} if health == "sick" else set()
