@@ -25,13 +25,6 @@ def is_taken_over(tensor: "Tensor") -> bool:
     return type(tensor).__torch_dispatch__ is not _not_taken_over()
 
 
-def held_tensor(value: Any) -> "Tensor | None":
-    """The value if it is a tensor that can be read, else None."""
-    from torch import Tensor
-
-    return value if isinstance(value, Tensor) and is_readable(value) else None
-
-
 def _is_sparse(tensor: "Tensor") -> bool:
     return tensor.layout is not _strided()
 

@@ -18,7 +18,7 @@ from gradmedic.render.report.phrases import number, title
 SCHEMA = "gradmedic.diff/1"
 
 MOST = 24
-"""Layers that are shown; those that differ least are left out."""
+"""Layers that are shown; the first ones of a deep network."""
 
 STYLES = {Change.IMPROVED: "bold green", Change.WORSE: "bold red"}
 
@@ -62,12 +62,9 @@ def _pieces(found: Difference, lang: str, console: Console) -> Iterator[Renderab
         yield _table([tr("step"), "A", "B"], [(str(step), number(a), number(b)) for step, a, b in found.losses])
     if found.gradients:
         yield _table(
-            [translator(lang)("gradient (rms)"), "A", "B"], [(name, _size(a), _size(b)) for name, a, b in _shown(found)]
+            [translator(lang)("gradient (rms)"), "A", "B"],
+            [(name, _size(a), _size(b)) for name, a, b in found.gradients[:MOST]],
         )
-
-
-def _shown(found: Difference) -> list[tuple[str, float | None, float | None]]:
-    return list(found.gradients[:MOST])
 
 
 def _size(value: float | None) -> str:

@@ -32,8 +32,9 @@ PLACES = 3
 def report_page(report: Report, lang: str) -> str:
     """The report as a page that opens in one language and holds all."""
     shown = visible(report)
-    data = {"report": document(report, "en"), "series": _series(shown)}
-    return page("report.html.j2", data, lang=lang, languages=LANGUAGES, title=_title(shown, lang), **_parts(shown))
+    parts = _parts(shown)
+    data = {"report": document(report, "en"), "series": _series(parts["charts"], parts["maps"])}
+    return page("report.html.j2", data, lang=lang, languages=LANGUAGES, title=_title(shown, lang), **parts)
 
 
 def _parts(report: Report) -> dict[str, Any]:
@@ -63,22 +64,15 @@ def _parts(report: Report) -> dict[str, Any]:
     }
 
 
-def _series(report: Report) -> dict[str, Any]:
+def _series(charts: list[Chart], maps: list[HeatMap]) -> dict[str, Any]:
     """The numbers that the script shows."""
-    parts = _drawn(report)
     return {
-        "charts": {chart.id: chart.data() for chart in parts if isinstance(chart, Chart)},
-        "maps": {found.id: found.data() for found in parts if isinstance(found, HeatMap)},
+        "charts": {chart.id: chart.data() for chart in charts},
+        "maps": {found.id: found.data() for found in maps},
         "palette": [(red << 16) + (green << 8) + blue for red, green, blue in scale()],
         "zero": _color(SPECIAL[1]),
         "lost": _color(SPECIAL[2]),
     }
-
-
-def _drawn(report: Report) -> list[Chart | HeatMap]:
-    finding = next((found for found in report.findings if found.severity > Severity.NOTE), None)
-    capture = _capture(report, finding)
-    return [*run_charts.charts(report), *(maps_of.maps(report.recording, capture.stream) if capture else ())]
 
 
 def _color(rgba: tuple[int, int, int, int]) -> int:
