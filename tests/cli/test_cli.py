@@ -203,3 +203,23 @@ def test_a_terminal_is_told_how_the_run_is_doing_more_and_more_seldom(monkeypatc
         told += [second] if len(stream.getvalue()) > before else []
     assert told == [10, 30, 70]
     assert stream.getvalue().split("\n")[0].endswith("gradmedic · step 10 · 0 backward passes read · loss 0.5")
+
+
+def test_without_a_command_it_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not ended(monkeypatch)
+    assert "gradmedic run train.py" in capsys.readouterr().out
+
+
+def test_the_doctor_speaks_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not ended(monkeypatch, "doctor", "--json")
+    assert "torch" in json.loads(capsys.readouterr().out)["packages"]
+
+
+def test_a_shell_completes_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("_GRADMEDIC_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "gradmedic tr")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert not ended(monkeypatch)
+    assert capsys.readouterr().out == "plain,treat\n"

@@ -13,6 +13,7 @@ from gradmedic.cli.activations import activations
 from gradmedic.cli.compare import compare
 from gradmedic.cli.diagnose import diagnose
 from gradmedic.cli.diff import diff
+from gradmedic.cli.doctor import doctor
 from gradmedic.cli.explain import explain
 from gradmedic.cli.patch import patch
 from gradmedic.cli.predict import predict
@@ -23,10 +24,26 @@ MISUSED = 2
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+START = """\
+First aid for gradients. Your PyTorch network does not train?
+
+  gradmedic run train.py       run your script, unchanged: what is wrong, where, why, and what to do
+  gradmedic treat train.py     try remedies on it, and keep the one that is proved to help
+  gradmedic predict train.py   what theory expects of its gradients, beside what is measured
+
+  gradmedic explain            all that can be found; with a name, what it means
+  gradmedic doctor             what works on this machine
+  gradmedic --help             all commands
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, "--version", "-V", prog_name="gradmedic", message="%(prog)s %(version)s")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """First aid for gradients: run a PyTorch script unchanged, read what is wrong, where, and why."""
+    if context.invoked_subcommand is None:
+        click.echo(START, nl=False)
 
 
 commands.add_command(run)
@@ -38,6 +55,7 @@ commands.add_command(activations)
 commands.add_command(treat)
 commands.add_command(patch)
 commands.add_command(compare)
+commands.add_command(doctor)
 
 
 def main() -> NoReturn:
