@@ -14,7 +14,7 @@ from gradmedic.base.locale import LANGUAGES
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.rules.vanishing_gradient import VanishingGradient
-from gradmedic.render.treatment import as_text, show
+from gradmedic.render.treatment import show, text
 from gradmedic.trials.paired_effect import Arm, effect
 from gradmedic.trials.scoring import scale_of
 from gradmedic.trials.search.treatment_result import Line, Treatment, ending, label
@@ -93,7 +93,7 @@ def test_ascii_screens_look_as_accepted(accept: bool) -> None:
 
 def test_a_treatment_can_be_printed() -> None:
     assert "helps by" in str(helped())
-    assert str(helped()) == as_text(helped())
+    assert str(helped()) == text(helped(), "en")
 
 
 def test_a_healthy_script_takes_one_line() -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
-from typing import Any
 
+from gradmedic.base.views import view
 from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.loss_progress import Progress
 from gradmedic.recording.ledger import Ledger
@@ -48,15 +47,10 @@ class Report:
 
     def to_json(self, lang: str | None = None) -> str:
         """The report as JSON, by the schema `gradmedic.report/1`."""
-        return str(_voice("json").JsonFile().render(self, lang or self.lang))
+        return view(self, "json", lang or self.lang)
 
     def __str__(self) -> str:
-        return str(_voice("text").TextFile().render(self, self.lang))
+        return view(self, "text", self.lang)
 
     def _repr_html_(self) -> str:
-        return str(_voice("notebook").fragment(self, self.lang))
-
-
-def _voice(name: str) -> Any:
-    """A renderer, found by its name as plug-ins are: facts know that there are voices, not which."""
-    return import_module(f"gradmedic.render.report.{name}")
+        return view(self, "html", self.lang)

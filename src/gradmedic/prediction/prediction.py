@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import import_module
 from math import inf, isfinite, log10
 from statistics import median
-from typing import Any
 
 from gradmedic.base.messages import Message
+from gradmedic.base.views import view
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.site import Kind, Site
 
@@ -159,19 +158,14 @@ class Prediction:
 
     def to_json(self, lang: str = "en") -> str:
         """The prediction as JSON, by the schema `gradmedic.prediction/1`."""
-        return str(_voice().json(self, lang))
+        return view(self, "json", lang)
 
     def to_text(self, lang: str = "en") -> str:
         """The prediction as a screen of 80 columns shows it."""
-        return str(_voice().text(self, lang))
+        return view(self, "text", lang)
 
     def __str__(self) -> str:
         return self.to_text()
-
-
-def _voice() -> Any:
-    """The renderer, found by its name as plug-ins are: facts know that there are voices, not which."""
-    return import_module("gradmedic.render.prediction")
 
 
 def _grad_decades(operation: Operation) -> float:

@@ -36,10 +36,10 @@ def show(treatment: Treatment, lang: str, console: Console, file: str | None = N
     emit(console, *_pieces(visible(treatment), lang, console, visible(file)))
 
 
-def as_text(treatment: Treatment) -> str:
-    """The screen as plain text, in the language that the script was run in."""
+def text(treatment: Treatment, lang: str) -> str:
+    """The screen as plain text."""
     console = Console(file=StringIO(), width=100, color_system=None)
-    show(treatment, treatment.before.lang, console)
+    show(treatment, lang, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

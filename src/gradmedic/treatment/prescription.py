@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
-from importlib import import_module
 from math import isfinite
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -14,7 +13,6 @@ from gradmedic.base.atomic_write import write
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.settings import nearest, shortened
 from gradmedic.base.value_types import is_of
-from gradmedic.treatment.code_places import rank
 
 Value = str | float | int | bool | Sequence[str] | Sequence[float]
 Dose = Mapping[str, Value]
@@ -99,10 +97,9 @@ class Prescription:
 
         A comment above them says where they belong.
         """
-        remedies = _body("remedies")
-        codes = [(item.remedy, remedies.remedy_from(item).code()) for item in self.items]
-        ordered = sorted(codes, key=lambda one: rank(one[1]))
-        return "\n\n".join(f"# {name}\n{code}" for name, code in ordered)
+        from gradmedic import treatment  # which stands on torch
+
+        return treatment.code(self)
 
     def apply(self, model: Any, optimizer: Any) -> AbstractContextManager[None]:
         """Train a model under this prescription inside of a `with` block; leaving it takes everything back.
@@ -112,15 +109,9 @@ class Prescription:
 
         Raises `RemedyError` where a remedy cannot be given, also later, when that shows inside of the block.
         """
-        treatment: AbstractContextManager[None] = _body("remedies").treated(
-            self, _body("patient").Patient(model, optimizer)
-        )
-        return treatment
+        from gradmedic import treatment
 
-
-def _body(part: str) -> Any:
-    """A part that stands on torch: like a public name, it is loaded when it is used."""
-    return import_module(f"gradmedic.treatment.{part}")
+        return treatment.apply(self, model, optimizer)
 
 
 def _know(table: Mapping[str, object], known: Sequence[str], source: str) -> None:

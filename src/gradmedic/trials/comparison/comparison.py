@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from importlib import import_module
 from math import inf, isfinite, isinf
-from typing import Any
 
 from gradmedic.base.messages import Message
+from gradmedic.base.views import view
 from gradmedic.treatment.prescription import Prescription
 from gradmedic.trials.comparison.loss_curves import Curve, curves
 from gradmedic.trials.paired_effect import Arm, Effect, effect, interval
@@ -208,17 +207,17 @@ class Comparison:
 
     def to_json(self) -> str:
         """The comparison as JSON, by the schema `gradmedic.comparison/1`."""
-        return str(_voice("json").written(self, self.lang))
+        return view(self, "json", self.lang)
 
     def to_markdown(self) -> str:
         """The comparison as Markdown."""
-        return str(_voice("markdown").written(self, self.lang))
+        return view(self, "markdown", self.lang)
 
     def __str__(self) -> str:
-        return str(_voice("screen").text(self, self.lang))
+        return view(self, "text", self.lang)
 
     def _repr_html_(self) -> str:
-        return str(_voice("screen").fragment(self, self.lang))
+        return view(self, "html", self.lang)
 
 
 def _said(found: Comparison, alike: Sequence[Standing]) -> Message:
@@ -267,8 +266,3 @@ def as_loss(score: float, scale: Scale) -> float:
         return 10.0**score if set(scale.kinds.values()) == {"log"} else score
     except OverflowError:
         return inf
-
-
-def _voice(name: str) -> Any:
-    """A renderer, found by its name: facts know that there are voices, not which."""
-    return import_module(f"gradmedic.render.comparison.{name}")

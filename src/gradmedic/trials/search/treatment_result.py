@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from math import isfinite
 from statistics import median
 
 from gradmedic.base.messages import Message
+from gradmedic.base.views import view
 from gradmedic.diagnosis.report import Report
 from gradmedic.treatment.prescription import Item, Prescription
 from gradmedic.trials.paired_effect import Arm, Effect
@@ -88,8 +88,7 @@ class Treatment:
         ]
 
     def __str__(self) -> str:
-        # Facts know that there are voices, not which: they are found by their names, as plug-ins are.
-        return str(import_module("gradmedic.render.treatment").as_text(self))
+        return view(self, "text", self.before.lang)
 
     @property
     def unit(self) -> Message:
