@@ -36,8 +36,8 @@ test-torch:  ## test with another torch (some GB): make test-torch TORCH=2.6.0 P
 bench: .venv/dev  ## measure what watching costs
 	.venv/bin/python benchmarks/overhead.py
 
-docs: .venv/dev  ## write the pages of rules, remedies and activations to docs
-	.venv/bin/python docs/diagnoses.py && .venv/bin/python docs/remedies.py && .venv/bin/python docs/activations.py
+docs: .venv/dev  ## write the generated pages: rules, remedies, activations, columns of recordings
+	for page in diagnoses remedies activations recording; do .venv/bin/python docs/$$page.py || exit 1; done
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

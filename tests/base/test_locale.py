@@ -1,7 +1,6 @@
 """Everything that users read is said in every language, with the same numbers in it."""
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
@@ -14,7 +13,7 @@ from gradmedic.base.locale import CATALOGS, LANGUAGES, catalog, parse, say, tran
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.rules import Rule, all_rules
-from gradmedic.recording.records import EVENTS
+from gradmedic.recording.columns import EVENTS
 from gradmedic.recording.site import Kind
 from gradmedic.theory.activations import all_activations, all_gates
 from gradmedic.treatment.remedies import all_remedies
@@ -127,7 +126,7 @@ def test_a_translation_has_the_same_placeholders(lang: str) -> None:
 def test_nothing_in_the_catalog_is_out_of_use(lang: str) -> None:
     used = {*in_source(), *all_rules(), *(s.name for s in Severity), *(k.value for k in Kind)}
     used |= headings()
-    told = [name for sentence in EVENTS.values() for name in re.split("[:,] ", sentence)]
+    told = [name for event in EVENTS.values() for name in event.data]
     shown = [name for rule in all_rules().values() for finding in found_by(rule) for name in finding.evidence]
     used |= {name.replace("_", " ") for name in (*told, *shown)}
     assert catalog(lang).keys() - used == set()

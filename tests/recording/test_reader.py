@@ -1,8 +1,6 @@
 """What was recorded is what is read back."""
 
 import json
-import re
-from dataclasses import fields
 from math import inf, nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,10 +10,10 @@ from hypothesis import given, settings
 from support.strategies import recordings, replay
 
 from gradmedic.base.errors import RecordingError
-from gradmedic.recording import encoding, reader
+from gradmedic.recording import reader
 from gradmedic.recording.recorder import Recorder
-from gradmedic.recording.records import SCHEMA, Capture, Event, Optimizer, Recording, Stream, Vital
-from gradmedic.recording.site import Kind, Parameter, Site
+from gradmedic.recording.records import SCHEMA, Capture, Event, Recording, Vital
+from gradmedic.recording.site import Kind, Site
 from gradmedic.recording.writer import Journal
 
 
@@ -147,14 +145,6 @@ def test_ranks_of_a_larger_run_before_are_not_read(tmp_path: Path) -> None:
     assert reader.load(tmp_path, rank=1).losses(0) == [(0, 3.0)]
     save(Recording(run={"ranks": 1}, vitals=[Vital(0, 0, 0.0, 1.0)]), tmp_path)
     assert reader.load(tmp_path).losses(0) == [(0, 1.0)]
-
-
-def test_the_manual_names_every_table_and_column() -> None:
-    manual = (Path(__file__).parents[2] / "docs" / "reference" / "recording.md").read_text(encoding="utf-8")
-    facts = [f.name for cls in (Site, Parameter, Stream, Optimizer) for f in fields(cls)]
-    for word in (*encoding.TABLES, encoding.VITALS, *encoding.OF_CAPTURES, *Vital._fields, *facts):
-        assert re.search(rf"[`/ ]{word}[-`. ]", manual), word
-    assert f"(schema {SCHEMA})" in manual
 
 
 def test_pandas_reads_the_files_as_they_are(tmp_path: Path) -> None:

@@ -1,35 +1,6 @@
 """What was seen in a run: its operations and parameters, and their numbers step by step.
 
-## Numbers of a site in a capture (`Capture.sites`); absent where they could not be taken
-grad_rms     root mean square, per element, of the gradient that arrives at the operation's output
-grad_norm    L2 norm of the same gradient, over the whole batch
-grad_zero    share of its entries that are exactly zero
-grad_bad     share of its entries that are not finite
-value_rms, value_mean, value_min, value_max   of the forward output (of the finite entries)
-value_zero   share of zeros in the forward output
-value_bad    share of entries of the forward output that are not finite
-input_rms, input_mean, input_min, input_max, input_bad   of the tensor it is applied to (weights, log, sqrt, ...)
-input_count  entries of that tensor
-saturated    share of entries where the activation's slope is under 5 % of its largest slope;
-             for a softmax: share of rows whose largest probability is over 0.99
-gate_NAME    share of entries of an LSTM's or a GRU's gate NAME that are saturated
-forget_mean  mean of the gate that keeps the state of a recurrent layer
-silent       share of units that were zero for the whole batch, here
-dead         share of units that have been zero in every capture so far
-running      1 for a batch normalization by running statistics (eval mode), 0 by those of the batch
-untouched    1 if these statistics are still those of a new layer: mean 0, variance 1
-target_min, target_max   of the target of a loss, or of the difference that a loss by hand begins with
-loss         what the operation adds to the loss that backward began with, in the unit of that loss
-guess        what that would be on this batch for the best constant outputs: variance, or entropy of the targets
-gain         decades from the gradient at the output to that at the input (log10 of norms)
-
-## Numbers of a parameter in a capture (`Capture.parameters`)
-grad         1 if it has a gradient after the backward pass, else 0
-grad_rms, grad_norm, grad_zero, grad_bad      of the gradient that the optimizer is given, before clipping
-clipped_rms  of the same gradient as the optimizer finds it
-weight_rms, weight_max                        before the step
-update_rms   of the difference that the step really made
-twins        share of units (rows) that equal another unit, bit by bit
+What each number means is said in `gradmedic.recording.columns`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,11 +17,7 @@ MEASURED = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING)
 
 
 class Vital(NamedTuple):
-    """What is taken of every backward pass. `loss` is unscaled; None is "not taken".
-
-    `grad_norm` is the global L2 norm before clipping, `max_norm` what it was clipped to.
-    `scale` is the factor of a GradScaler, `skipped` says that it skipped the step.
-    """
+    """What is taken of every backward pass; None is "not taken"."""
 
     step: int
     stream: int
@@ -85,28 +52,11 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened once: see `EVENTS` for the kinds."""
+    """Something that happened once: `gradmedic.recording.columns.EVENTS` has the kinds."""
 
     kind: str
     step: int
     data: Mapping[str, Any] = field(default_factory=dict)
-
-
-EVENTS = {
-    "non-finite": "the first operation that made inf or NaN: phase, site, name, op, operand_min, operand_max, "
-    "operand_zero, dtype, file, line, parameter, reason",
-    "stale-gradients": "an optimizer stepped on gradients that nobody had zeroed: optimizer, file, line",
-    "no-graph": "backward was called on a loss that no weight leads to: stream, passes, enabled",
-    "compiled": "torch.compile hides the operations; only parameters are measured",
-    "tallies": "counters so far; the last one counts: steps, backwards, captures, stale_steps, skipped_steps, "
-    "clip_calls, clip_bites, clip_idle (no gradient was there that a step had not used), clip_scaled (the gradient "
-    "carried a scaler's factor), nonfinite_losses, spent, seconds",
-    "unforeseen": "theory could not say what to expect of a stream: stream, error",
-    "failure": "something of gradmedic's own failed and was left out: part, error",
-    "remedy": "a remedy that the run was under: remedy, dose",
-    "refused": "a remedy that could not be given, or not to the end: remedy, reason",
-    "note": "a remark for the report: text",
-}
 
 
 @dataclass(frozen=True)
