@@ -41,7 +41,7 @@ def regression() -> None:
     trained(nn.Linear(4, 1), lambda m: F.mse_loss(m(torch.randn(16, 4)), torch.randn(16, 1)))
 
 
-def recurrent(kind: type[nn.RNNBase]) -> Loop:
+def recurrent(kind: Callable[[int, int], nn.RNNBase]) -> Loop:
     return lambda: trained(kind(3, 5), lambda m: m(torch.randn(6, 2, 3))[0].square().mean())
 
 
@@ -55,9 +55,10 @@ def gradient_not_finite() -> None:
 
 
 def values_not_finite() -> None:
-    model = nn.Sequential(nn.Linear(4, 4), nn.Sigmoid(), nn.Linear(4, 1))
+    first = nn.Linear(4, 4)
     with torch.no_grad():
-        model[0].weight[0, 0] = torch.nan
+        first.weight[0, 0] = torch.nan
+    model = nn.Sequential(first, nn.Sigmoid(), nn.Linear(4, 1))
     trained(model, lambda m: m(torch.randn(2, 4)).nan_to_num().mean(), steps=2)
 
 

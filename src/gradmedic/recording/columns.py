@@ -91,7 +91,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "tail": "true if no weights stand between it and the loss: it is the output, or part of the loss",
         "expected_value": "rms of its output that theory expects before training",
         "expected_grad": "rms of the gradient that theory expects there before training",
-        "expected_gain": "decades by which theory expects the gradient's norm to change there, with the weights as they were",
+        "expected_gain": "decades by which theory expects the gradient's norm to change there, with its weights",
         "critical_gain": "the same with critical weights",
     },
     "parameters": {
