@@ -15,7 +15,7 @@ from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.nonfinite.recomputed_values import Revival
 from gradmedic.probe.reading.meter import global_norm
 from gradmedic.probe.reading.saturation import saturation
-from gradmedic.probe.reading.statistics import bad_count, grad_reading, unit_activity, value_reading
+from gradmedic.probe.reading.statistics import norm, unit_activity, value_reading
 from gradmedic.probe.updates import Canary, Hands, Update
 from gradmedic.theory.signals.parameter_law import measured
 
@@ -57,10 +57,8 @@ def test_what_has_no_numbers_of_its_own_is_not_readable() -> None:
 
 
 READS: dict[str, Callable[[Tensor], object]] = {
-    "gradient": lambda t: grad_reading(t, zeros=True),
-    "value": lambda t: value_reading(t),
-    "exact value": lambda t: value_reading(t, exact=True),
-    "bad entries": bad_count,
+    "gradient": norm,
+    "value": value_reading,
     "units": lambda t: unit_activity(t, 0),
     "saturation": lambda t: saturation("tanh", t),
 }

@@ -33,7 +33,7 @@ def _is_whole(tensor: "Tensor") -> bool:
     """True if the storage reaches as far as the last entry does."""
     try:
         held = tensor.untyped_storage().nbytes()
-    except (RuntimeError, NotImplementedError):  # what stands for many tensors, inside vmap, has no storage
+    except (RuntimeError, ValueError):  # what stands for many tensors, inside vmap; a lazy layer's parameter
         return False
     entries = tensor.numel()
     if entries and not tensor.is_contiguous():

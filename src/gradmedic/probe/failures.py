@@ -1,12 +1,11 @@
 """Our own failures: warned of once, recorded, and never the script's concern."""
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from gradmedic.base.errors import GradmedicWarning
 from gradmedic.base.interruption import let_through
+from gradmedic.base.warn import warn_of
 from gradmedic.probe.unobserved import unobserved
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
@@ -41,10 +40,7 @@ class Failures:
             self._recorder.event(Event("failure", self._clock.step, {"part": part, "error": repr(error)}))
         except Exception as second:  # it may be the recorder that fails
             let_through(second)
-        text = f"gradmedic could not read {part}: {error!r}. Training goes on; the report will lack it."
-        with warnings.catch_warnings():  # a script that turns warnings into errors must not stop
-            warnings.simplefilter("default")
-            warnings.warn(text, GradmedicWarning, stacklevel=2)
+        warn_of(f"gradmedic could not read {part}: {error!r}. Training goes on; the report will lack it.")
 
     def often(self, *parts: str) -> bool:
         """True if parts have failed so often that trying again only costs time."""

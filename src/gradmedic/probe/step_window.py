@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradmedic.probe.participants import People
 from gradmedic.probe.reading.capture_columns import Sheet
-from gradmedic.probe.reading.meter import norm
+from gradmedic.probe.reading.statistics import norm
 from gradmedic.probe.recurrent.tap import RecurrentReading
 from gradmedic.probe.updates import Update
 from gradmedic.recording.recorder import Recorder
@@ -121,8 +121,9 @@ class Window:
     def clipping(self, numbered: Iterable[tuple[int, Tensor]], scale: float) -> None:
         """Read gradients that the script is about to clip; they may still carry a scaler's factor."""
         for key, tensor in numbered:
-            if tensor.grad is not None and key not in self._unclipped:
-                self._unclipped[key] = norm(tensor.grad) / scale
+            size = norm(tensor.grad) if tensor.grad is not None and key not in self._unclipped else None
+            if size is not None:
+                self._unclipped[key] = size / scale
 
     def before_step(self, optimizer: object, numbered: Iterable[tuple[int, Tensor]], scale: Any) -> None:
         """Read what the optimizer is given."""

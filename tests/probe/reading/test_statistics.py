@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from support import reference
 from torch import Tensor, nn
 
+from gradmedic.base.errors import GradmedicWarning
+from gradmedic.base.settings import Settings
+from gradmedic.probe import Probe
 from gradmedic.probe.reading import statistics
-from gradmedic.probe.reading.statistics import (
-    bad_count,
-    grad_numbers,
-    grad_reading,
-    unit_activity,
-    value_numbers,
-    value_reading,
-)
+from gradmedic.probe.reading.meter import Meter
+from gradmedic.probe.reading.saturation import saturation
+from gradmedic.probe.reading.statistics import norm, unit_activity, value_reading
+from gradmedic.recording.recorder import Recorder
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.complex64, torch.int64, torch.bool]
 ARRANGEMENTS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -53,8 +52,9 @@ def taken_in_pieces(yes: bool) -> AbstractContextManager[Any]:
     return mock.patch.multiple(statistics, LARGE=3, _pieces=lambda flat: flat.split(2)) if yes else nullcontext()
 
 
-def floats(reading: list[Tensor] | None) -> list[float]:
+def floats(reading: Tensor | list[Tensor] | None) -> list[float]:
     assert reading is not None
+    reading = reading if isinstance(reading, list) else [reading]
     assert all(number.dtype is torch.float64 for number in reading)
     assert all(number.dim() == 0 and not number.requires_grad for number in reading)
     return [float(number) for number in reading]
@@ -66,19 +66,13 @@ def close(seen: float, true: float, size: float = 0.0) -> bool:
 
 @settings(deadline=None)
 @given(t=tensors(finite=True), pieces=st.booleans())
-def test_a_gradient_is_read_as_by_the_reference(t: Tensor, pieces: bool) -> None:
+def test_a_norm_is_that_of_the_reference(t: Tensor, pieces: bool) -> None:
     with taken_in_pieces(pieces):
-        reading = grad_reading(t, zeros=True)
+        reading = norm(t)
     if t.numel() == 0:
         assert reading is None
-        return
-    norm, nonzero = floats(reading)
-    assert close(norm, reference.norm(t))
-    assert close(nonzero, reference.nonzero(t))
-    numbers = grad_numbers([norm, nonzero], t.numel())
-    assert close(numbers["grad_rms"], reference.norm(t) / sqrt(t.numel()))
-    assert close(numbers["grad_zero"], 1 - reference.nonzero(t) / t.numel(), 1e4)
-    assert numbers["grad_bad"] == 0
+    else:
+        assert close(floats(reading)[0], reference.norm(t))
 
 
 @settings(deadline=None)
@@ -86,48 +80,27 @@ def test_a_gradient_is_read_as_by_the_reference(t: Tensor, pieces: bool) -> None
 def test_values_are_read_as_by_the_reference(t: Tensor, pieces: bool) -> None:
     with taken_in_pieces(pieces):
         reading = value_reading(t)
-    if t.numel() == 0:
+    if t.numel() == 0 or t.is_sparse:
         assert reading is None
         return
-    numbers, entries = value_numbers(floats(reading), t.numel()), reference.entries(t)
-    size = max(map(abs, entries))
-    assert close(numbers["value_rms"], reference.norm(t) / sqrt(t.numel()))
-    assert close(numbers["value_mean"], fsum(entries) / len(entries), size)
-    assert close(numbers["value_min"], min(entries))
-    assert close(numbers["value_max"], max(entries))
-    assert close(numbers["value_zero"], entries.count(0) / len(entries), 1e4)
-    assert numbers["value_bad"] == 0
-
-
-@settings(deadline=None)
-@given(t=tensors())
-def test_an_exact_reading_is_of_the_finite_entries(t: Tensor) -> None:
-    reading, entries, finite = value_reading(t, exact=True), reference.entries(t), reference.finite(t)
-    if not entries:
-        assert reading is None
-        return
-    numbers = value_numbers(floats(reading), len(entries), "input")
-    assert close(numbers["input_bad"], 1 - len(finite) / len(entries), 1e4)
-    assert bad_count(t.to_dense()) == len(entries) - len(finite)
-    if finite:
-        assert close(numbers["input_rms"], reference.norm(t) / sqrt(len(finite)))
-        assert close(numbers["input_mean"], fsum(finite) / len(finite), max(map(abs, finite)))
-        assert close(numbers["input_min"], min(finite))
-        assert close(numbers["input_max"], max(finite))
-    else:
-        assert set(numbers) == {"input_bad", "input_zero"}
+    entries = reference.entries(t)
+    size, total, low, high, nonzero = floats(reading)
+    assert close(size, reference.norm(t))
+    assert close(total, fsum(entries), len(entries) * max(map(abs, entries)))
+    assert close(low, min(entries))
+    assert close(high, max(entries))
+    assert close(nonzero, reference.nonzero(t))
 
 
 @settings(deadline=None)
 @given(t=tensors(), pieces=st.booleans())
 def test_a_norm_is_finite_just_where_all_entries_are(t: Tensor, pieces: bool) -> None:
     with taken_in_pieces(pieces):
-        gradient, values = grad_reading(t), value_reading(t)
+        size, values = norm(t), value_reading(t)
     if t.numel():
         sound = len(reference.finite(t)) == t.numel()
-        assert isfinite(floats(gradient)[0]) is isfinite(floats(values)[0]) is sound
-        assert ("grad_rms" in grad_numbers(floats(gradient), t.numel())) is sound
-        assert ("value_rms" in value_numbers(floats(values), t.numel())) is sound
+        assert isfinite(floats(size)[0]) is sound
+        assert t.is_sparse or isfinite(floats(values)[0]) is sound
 
 
 @settings(deadline=None)
@@ -143,20 +116,19 @@ def test_units_are_active_where_the_reference_finds_them_so(t: Tensor, data: st.
 
 
 def test_tiny_gradients_of_float32_have_a_size() -> None:
-    (norm,) = floats(grad_reading(torch.full((100,), 1e-30)))
-    assert norm == pytest.approx(1e-29)
+    assert floats(norm(torch.full((100,), 1e-30))) == [pytest.approx(1e-29)]
 
 
 def test_large_tensors_are_read_whole_but_for_zeros() -> None:
     torch.manual_seed(0)
     t = torch.randn(1 << 21)
     t[12345] = 100.0
-    numbers = value_numbers(floats(value_reading(t)), t.numel())
-    assert numbers["value_max"] == 100.0
-    assert numbers["value_rms"] == pytest.approx(float(t.double().pow(2).mean().sqrt()))
-    assert numbers["value_mean"] == pytest.approx(float(t.double().mean()))
+    size, total, _, high, _ = floats(value_reading(t))
+    assert high == 100.0
+    assert size == pytest.approx(float(t.double().norm()))
+    assert total == pytest.approx(float(t.double().sum()))
     t[54321] = nan
-    assert not isfinite(floats(grad_reading(t))[0])
+    assert not isfinite(*floats(norm(t)))
 
 
 @pytest.mark.parametrize("width", [512, 1000, 1024, 4096])
@@ -164,14 +136,14 @@ def test_zeros_of_large_matrices_are_estimated_whatever_their_pattern(width: int
     t = torch.zeros((1 << 22) // width, width)
     t[:, : width // 8] = 1.0
     for matrix in (t, t.t(), t.t().contiguous()):
-        numbers = grad_numbers(floats(grad_reading(matrix, zeros=True)), matrix.numel())
-        assert numbers["grad_zero"] == pytest.approx(0.875, abs=0.02)
+        *_, nonzero = floats(value_reading(matrix))
+        assert nonzero / matrix.numel() == pytest.approx(0.125, abs=0.02)
 
 
-def test_large_expanded_gradients_are_exact_and_cheap() -> None:
+def test_large_expanded_tensors_are_exact_and_cheap() -> None:
     t = torch.tensor([0.0, 1.0, 2.0, 3.0]).expand(1 << 20, 4)
-    norm, nonzero = floats(grad_reading(t, zeros=True))
-    assert norm == pytest.approx(sqrt(14 * (1 << 20)))
+    size, _, _, _, nonzero = floats(value_reading(t))
+    assert size == floats(norm(t))[0] == pytest.approx(sqrt(14 * (1 << 20)))
     assert nonzero == 3 * (1 << 20)
 
 
@@ -184,39 +156,83 @@ class Wrapped(Tensor):
 
 
 ODD: dict[str, Callable[[], Any]] = {
-    "no tensor": lambda: 3.0,
-    "nothing": lambda: None,
     "without storage": lambda: torch.empty(3, device="meta"),
     "wrapped": lambda: torch.Tensor._make_subclass(Wrapped, torch.ones(3)),
     "not yet made": lambda: nn.parameter.UninitializedParameter(),
+    "quantized": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+    "laid out for oneDNN": lambda: torch.ones(3).to_mkldnn(),
+    "of bits": lambda: torch.ones(3, dtype=torch.uint8).view(torch.bits8),
     "nested": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
 }
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 @pytest.mark.parametrize("odd", ODD)
 def test_what_cannot_be_read_has_no_reading(odd: str) -> None:
     thing = ODD[odd]()
-    assert grad_reading(thing, zeros=True) is None
+    assert norm(thing) is None
     assert value_reading(thing) is None
-    assert value_reading(thing, exact=True) is None
-    assert bad_count(thing) is None
     assert unit_activity(thing, 0) is None
+
+
+READINGS: list[tuple[str, Callable[[Tensor], object]]] = [
+    ("linalg.vector_norm", norm),
+    ("aminmax", value_reading),
+    ("amax", lambda t: unit_activity(t, 0)),
+    ("count_nonzero", lambda t: saturation("sigmoid", t)),
+    ("amax", lambda t: saturation("softmax", t)),
+]
+
+
+@pytest.mark.parametrize(("name", "read"), READINGS)
+def test_a_function_that_torch_lacks_is_no_tensor_without_a_reading(
+    name: str, read: Callable[[Tensor], object]
+) -> None:
+    with mock.patch(f"torch.{name}", side_effect=AttributeError("gone")), pytest.raises(AttributeError, match="gone"):
+        read(torch.ones(2, 3))
+    with mock.patch(f"torch.{name}", side_effect=NotImplementedError("no kernel")):
+        assert read(torch.ones(2, 3)) is None
+
+
+def test_what_cannot_be_measured_is_reported_and_never_taken_for_not_finite() -> None:
+    recorder = Recorder({})
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def loop() -> None:
+        broken = mock.patch("torch.linalg.vector_norm", side_effect=AttributeError("gone"))
+        with broken, Probe(recorder, Settings(every=1)):
+            for _ in range(3):
+                model(torch.ones(2, 2)).sum().backward()
+                optimizer.step()
+
+    with pytest.warns(GradmedicWarning, match="gone"):
+        loop()
+    recording = recorder.recording()
+    assert any("gone" in event.data["error"] for event in recording.events_of("failure"))
+    assert not recording.events_of("non-finite")
+    assert not [row for c in recording.captures for row in c.parameters.values() if "grad_bad" in row]
+
+
+def test_a_gradient_without_a_norm_is_left_out_of_a_capture() -> None:
+    meter = Meter()
+    meter.size("bits", torch.ones(3, dtype=torch.uint8).view(torch.bits8))
+    assert meter.numbers() == {}
 
 
 def test_a_user_s_own_kind_of_tensor_is_read_as_a_tensor() -> None:
     class Named(Tensor):
         pass
 
-    reading = grad_reading(torch.ones(4).as_subclass(Named))
-    assert floats(reading) == [2.0]
-    assert reading is not None
-    assert type(reading[0]) is Tensor
+    size = norm(torch.ones(4).as_subclass(Named))
+    assert floats(size) == [2.0]
+    assert type(size) is Tensor
 
 
 def test_readings_make_no_nodes_in_the_user_s_graph() -> None:
     t = torch.ones(4, requires_grad=True) * 2
     before = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]
-    grad_reading(t, zeros=True)
+    norm(t)
     value_reading(t)
     unit_activity(t, 0)
     assert torch.autograd._get_sequence_nr() == before  # type: ignore[attr-defined]

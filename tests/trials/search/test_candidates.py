@@ -1,12 +1,19 @@
 """What is worth a trial: first what the diagnosis asks for, and last what it does not."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
+
+from gradmedic.base.errors import GradmedicWarning
+from gradmedic.diagnosis.finding import Finding
 from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.rules.non_finite import NonFinite
 from gradmedic.diagnosis.rules.stale_gradients import StaleGradients
 from gradmedic.diagnosis.rules.vanishing_gradient import VanishingGradient
+from gradmedic.recording.records import Recording
 from gradmedic.treatment.prescription import Prescription
+from gradmedic.treatment.remedies.model.swap_activation import SwapActivation
 from gradmedic.trials.search.candidates import by_diagnosis
 
 SICK, STUCK = judge(VanishingGradient.SICK[0]), judge(VanishingGradient.HEALTHY[0])
@@ -51,3 +58,14 @@ def test_two_together_are_remote_only_if_both_are() -> None:
     near, *_, far = by_diagnosis(SICK)
     assert not near.joined(far).remote
     assert far.joined(replace(far, prescription=Prescription())).remote
+
+
+def test_a_remedy_that_cannot_tell_its_dose_is_warned_of_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(finding: Finding, recording: Recording) -> Iterator[SwapActivation]:
+        raise ZeroDivisionError("no steps")
+
+    monkeypatch.setattr(SwapActivation, "doses", broken)
+    with pytest.warns(GradmedicWarning, match=r"swap-activation cannot tell its dose for .*: ZeroDivisionError\('no"):
+        found = by_diagnosis(SICK)
+    assert found
+    assert not [one for one in found if "swap-activation" in one.remedies]

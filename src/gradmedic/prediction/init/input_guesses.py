@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gradmedic.base.interruption import let_through
+from gradmedic.base.warn import warn_of
 from gradmedic.prediction.model_input import Feed
 
 SIDES = {1: (64, 1024, 16000), 2: (32, 28, 64, 96, 224), 3: (16, 32)}
@@ -28,6 +29,7 @@ def _declared(model: nn.Module) -> Iterator[Feed]:
             given = getattr(model, name, None)
         except Exception as error:
             let_through(error)
+            warn_of(f"gradmedic cannot read {type(model).__name__}.{name}: {error!r}. Other inputs are guessed.")
             continue
         if isinstance(given, Tensor):
             yield Feed((given,))

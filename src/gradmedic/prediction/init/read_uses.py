@@ -43,26 +43,42 @@ def read(model: nn.Module, batch: Any = None) -> Reading:
     guessed from the model, a copy without numbers is. Else the order of the modules has to tell.
     """
     if batch is None:
-        return _guessed(model) or Reading(Message("whose uses the order of the modules tells"), by_structure(model))
+        return _guessed(model)
     feed = batch if isinstance(batch, Feed) else feed_of(batch)
     if not feed.only_shapes:
         return _read(model, feed, Message("whose uses the batch has shown"), feed)
     shape = tuple(next(feed.tensors).shape)
     told = Message("whose uses a pass of shape {shape} has shown", {"shape": _sized(shape)})
-    return _on_shapes(model, feed, told) or _read(model, filled(model, feed), told, None)
+    reading = _on_shapes(model, feed, told)
+    return reading if isinstance(reading, Reading) else _read(model, filled(model, feed), told, None)
 
 
-def _guessed(model: nn.Module) -> Reading | None:
+def _guessed(model: nn.Module) -> Reading:
+    """By the first guess that the model can be run on; by the order of its modules where there is none."""
+    first = None
     for feed in guesses(model):
         shape = tuple(next(feed.tensors).shape)
         told = Message("whose uses a pass of shape {shape}, a guess, has shown", {"shape": _sized(shape)})
-        if (found := _on_shapes(model, feed, told)) is not None:
-            return found
-    return None
+        reading = _on_shapes(model, feed, told)
+        if isinstance(reading, Reading):
+            return reading
+        first = first or (shape, reading)
+    return Reading(_not_run(first), by_structure(model))
 
 
-def _on_shapes(model: nn.Module, feed: Feed, told: Message) -> Reading | None:
-    """On a copy without numbers, so that nothing the model keeps for later comes from here; None if it cannot run."""
+def _not_run(first: tuple[Sequence[int], str] | None) -> Message:
+    """That the order of the modules tells, and what kept the likeliest guess from running."""
+    if first is None:
+        return Message("whose uses the order of the modules tells")
+    return Message(
+        "whose uses the order of the modules tells (an input of shape {shape}, a guess, fails: {error})",
+        {"shape": _sized(first[0]), "error": first[1]},
+    )
+
+
+def _on_shapes(model: nn.Module, feed: Feed, told: Message) -> Reading | str:
+    """On a copy without numbers, so that nothing the model keeps for later comes from here; or why it cannot run."""
+    failure = ""
     bare, whole = _without_numbers, deepcopy  # some models know that they are not on a real device, and refuse
     for copied in (bare, whole) if _size(model) < LARGE else (bare,):
         for candidate in candidates(model, feed):
@@ -71,8 +87,8 @@ def _on_shapes(model: nn.Module, feed: Feed, told: Message) -> Reading | None:
                 return _read(copied(model), fed, told, None)
             except Exception as error:
                 let_through(error)
-                continue
-    return None
+                failure = failure or f"{error!r:.200}"  # the error itself would keep the copy alive
+    return failure
 
 
 def _size(model: nn.Module) -> int:

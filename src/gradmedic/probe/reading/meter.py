@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradmedic.base.storage import is_readable
-from gradmedic.probe.reading.statistics import grad_reading
+from gradmedic.probe.reading.statistics import norm
 from gradmedic.probe.torch_internals import norms
 
 
@@ -30,8 +30,10 @@ class Meter:
         self._cells.append(cell)
 
     def size(self, key: Hashable, tensor: Tensor) -> None:
-        """Keep the L2 norm of a tensor, in float64 so that no square of a float32 underflows."""
-        self.put(key, norm(tensor))
+        """Keep the L2 norm of a tensor that has one, in float64 so that no square of a float32 underflows."""
+        size = norm(tensor)
+        if size is not None:
+            self.put(key, size)
 
     def numbers(self) -> dict[Any, float]:
         """All numbers that were kept, by key."""
@@ -44,12 +46,6 @@ class Meter:
         return found
 
 
-def norm(tensor: Tensor) -> Tensor:
-    """The L2 norm of all entries as a 0-dimensional float64 tensor; NaN where nothing can be read."""
-    reading = grad_reading(tensor.detach())
-    return reading[0] if reading is not None else torch.tensor(float("nan"), dtype=torch.float64)
-
-
 def global_norm(optimizer: Optimizer, scale: Any) -> Tensor | None:
     """The L2 norm of all gradients, as a tensor on their device."""
     grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -58,7 +54,9 @@ def global_norm(optimizer: Optimizer, scale: Any) -> Tensor | None:
     if not all(map(is_readable, grads)):
         return None  # a norm of what is here would pass for that of all
     if any(grad.is_sparse for grad in grads):
-        sizes = [norm(grad) for grad in grads]
+        sizes = [size for grad in grads if (size := norm(grad)) is not None]
+        if len(sizes) < len(grads):
+            return None
     else:
         sizes = norms([grad.detach() for grad in grads], 2, torch.float64)
     total: Tensor = torch.linalg.vector_norm(torch.stack([size.to(sizes[0].device) for size in sizes]))

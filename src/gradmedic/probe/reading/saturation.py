@@ -11,8 +11,7 @@ from math import log, sqrt
 import torch
 from torch import Tensor
 
-from gradmedic.base.interruption import let_through
-from gradmedic.probe.reading.statistics import evenly, readable, wide
+from gradmedic.probe.reading.statistics import dense, evenly, none_if_unsupported, wide
 
 LEAST = 0.05
 ONE_HOT = 0.99
@@ -22,24 +21,21 @@ Options = Mapping[str, float | None]
 PLAIN: Options = {}
 
 
+@none_if_unsupported
 def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Tensor | None:
     """The saturated share of an operation's result, on its device; None for what cannot saturate.
 
     `options` are `min` and `max` of a hardtanh or a clamp and `dim` of a softmax. A clamp with a
     single bound is a ReLU by another name and does not count.
     """
-    try:
-        entries = readable(result)
-        if entries is None:
-            return None
-        if op in ("softmax", "log_softmax"):
-            largest = torch.amax(entries, int(options.get("dim") or 0))
-            return _share(largest > (ONE_HOT if op == "softmax" else log(ONE_HOT)))
-        flat = flat_entries(op, evenly(entries), options)
-        return None if flat is None else _share(flat)
-    except Exception as error:
-        let_through(error)
+    entries = dense(result)
+    if entries is None:
         return None
+    if op in ("softmax", "log_softmax"):
+        largest = torch.amax(entries, int(options.get("dim") or 0))
+        return _share(largest > (ONE_HOT if op == "softmax" else log(ONE_HOT)))
+    flat = flat_entries(op, evenly(entries), options)
+    return None if flat is None else _share(flat)
 
 
 def flat_entries(op: str, y: Tensor, options: Options = PLAIN) -> Tensor | None:

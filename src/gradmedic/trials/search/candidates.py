@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradmedic.base.interruption import let_through
 from gradmedic.base.messages import Message
+from gradmedic.base.warn import warn_of
 from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.report import Report
 from gradmedic.diagnosis.rules import all_rules
@@ -112,8 +113,9 @@ def _fitting(remedies: "Mapping[str, type[Remedy]]", finding: Finding) -> "list[
 def _doses(remedy: "type[Remedy]", finding: Finding, report: Report) -> "list[Remedy]":
     try:
         return [*remedy.doses(finding, report.recording)]
-    except Exception as error:  # a remedy that cannot tell its dose is no candidate
+    except Exception as error:
         let_through(error)
+        warn_of(f"The remedy {remedy.name} cannot tell its dose for {finding.rule}: {error!r}. It is not tried.")
         return []
 
 

@@ -5,9 +5,11 @@ import torch
 from support.treating import given, mlp, sgd, step
 from torch import Tensor, nn
 
-from gradmedic.base.errors import RemedyError
+from gradmedic.base.errors import GradmedicWarning, RemedyError
+from gradmedic.prediction import init
 from gradmedic.treatment.patient import Patient
 from gradmedic.treatment.patient.hooks.function_calls import Call
+from gradmedic.treatment.remedies.weights import init_critical
 from gradmedic.treatment.remedies.weights.init_critical import InitCritical
 
 KINDS = {"tanh": nn.Tanh, "relu": nn.ReLU, "elu": nn.ELU, "softsign": nn.Softsign}
@@ -157,3 +159,22 @@ def test_passes_made_to_trim_are_not_counted_and_not_fed_twice() -> None:
     assert len(twice) == 2
     assert first > 1
     assert len(spots) == first + 1
+
+
+def test_a_batch_that_cannot_be_used_is_warned_of_and_the_network_started_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def picky(model: nn.Module, batch: object = None, *, seed: int | None = None) -> object:
+        if batch is not None:
+            raise LookupError("no rule for this batch")
+        return init.critical_(model, seed=seed)
+
+    monkeypatch.setattr(init_critical, "critical_", picky)
+    model = far_too_small()
+    with given(InitCritical(), model):
+        x = torch.randn(64, 64)
+        with pytest.warns(GradmedicWarning, match=r"by the first batch: LookupError\('no rule for this batch'\)"):
+            model(x)
+        model(x).square().mean().backward()
+        sizes = [float(norm) for norm in norms(model)]
+        assert max(sizes) < 10 * min(sizes)  # as drawn: a factor of 1e6

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from torch import Generator, Tensor, nn
 
 from gradmedic.base.interruption import let_through
+from gradmedic.base.warn import warn_of
 from gradmedic.diagnosis.features.structure import blames_weights, hidden_activations, streams_of, weights_before
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.prediction.init import critical_
@@ -126,4 +127,8 @@ def _whole(model: nn.Module, args: tuple[Any, ...]) -> None:
         let_through(error)
         if batch is None:
             raise
+        warn_of(
+            f"gradmedic could not initialize by the first batch: {error!r}. A pass by shape, or the order of the "
+            "modules, tells how weights are used."
+        )
         critical_(model, seed=seed)
