@@ -13,7 +13,7 @@ from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.judge import judge, triage
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.recording.records import Recording
-from gradmedic.recording.sketch import site, sketch
+from gradmedic.recording.sketch import DrawnSite, site, sketch
 
 
 def finding(rule: str, *, rank: int = 2, since: int = 0, explains: tuple[str, ...] = (), note: bool = False) -> Finding:
@@ -90,3 +90,15 @@ def test_a_loss_that_does_not_fall_is_not_called_healthy() -> None:
     assert (helper.verdict, helper.failing) == ("healthy", ())
     noisy = judge(sketch([fc], losses=[1.5, 0.5] * 10 + [1.3, 0.3] * 10))  # noise may hide that it fell
     assert (noisy.verdict, noisy.failing) == ("healthy", ())
+
+
+def test_a_loss_on_its_way_down_to_a_guess_is_not_called_a_failure() -> None:
+    def sites(end: float) -> list[DrawnSite]:
+        return [site("fc", "linear", {"grad_rms": 0.1}), site("loss", "mse_loss", {"loss": [1.0, end], "guess": 0.2})]
+
+    losses = [1 - 0.01 * at for at in range(60)]
+    assert judge(sketch(sites(losses[1]), losses=losses)).verdict == "healthy"
+    thrown = [1.0, *[9.0 - 0.1 * at for at in range(60)]]
+    assert judge(sketch(sites(thrown[1]), losses=thrown)).verdict == "unclear"
+    stopped = [1 - 0.1 * at for at in range(5)] + [0.5] * 60
+    assert judge(sketch(sites(stopped[1]), losses=stopped)).verdict == "unclear"

@@ -10,7 +10,7 @@ from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.loss_progress import FELL, Progress, progress
 from gradmedic.diagnosis.report import Report
 from gradmedic.diagnosis.rules import Rule, all_rules
-from gradmedic.diagnosis.training_state import Outcome, guessing, outcome
+from gradmedic.diagnosis.training_state import Outcome, guessing, outcome, thrown
 from gradmedic.recording.records import Event, Recording
 
 
@@ -39,15 +39,19 @@ def _failing(recording: Recording, states: Mapping[int, Progress]) -> Iterator[i
     outcomes = {stream: outcome(recording, stream) for stream in states}
     if not {Outcome.LEARNING, Outcome.SETTLED} & {*outcomes.values()}:
         for stream, found in outcomes.items():
-            if found is Outcome.FAILED and _shows(states[stream], guessing(recording, stream) is not None):
+            if found is Outcome.FAILED and _shows(recording, stream, states[stream]):
                 yield stream
 
 
-def _shows(state: Progress, guess_known: bool) -> bool:
-    """True where it is plain to see: unless noise might hide a fall of the loss, or the first batch was an easy one."""
+def _shows(recording: Recording, stream: int, state: Progress) -> bool:
+    """True where it is plain to see: unless noise might hide a fall of the loss, or the first batch was an easy one.
+
+    A loss that still falls towards that of a guess may only need more steps, unless training itself threw it up.
+    """
     if state.state == "stuck":
         return state.fell < FELL and state.noise < FELL * abs(state.first or 0.0)
-    return state.state == "worse" or guess_known
+    stopped = state.flat or thrown(recording.losses(stream))
+    return state.state == "worse" or (stopped and guessing(recording, stream) is not None)
 
 
 def made(rule: type[Rule], settings: Settings) -> Rule:

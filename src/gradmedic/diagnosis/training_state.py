@@ -48,7 +48,7 @@ def outcome(recording: Recording, stream: int) -> Outcome:
         return Outcome.UNCLEAR
     level = guessing(recording, stream)
     learns = found.learns or (level is not None and found.last < level and _knows_more(recording, stream))
-    if not learns or _only_recovered(losses, found) or (level is not None and found.last > GUESSES * level):
+    if not learns or only_recovered(losses, found) or (level is not None and found.last > GUESSES * level):
         return Outcome.FAILED
     return Outcome.SETTLED if found.flat else Outcome.LEARNING
 
@@ -127,13 +127,24 @@ def climb_by_step(series: Sequence[tuple[int, float]]) -> float:
     return log10(end / median(size for _, size in sizes[:3]))
 
 
-def _only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
+def only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
     """True where the loss is hardly better than before the first step, after which it rose; by decades, or somewhat."""
-    values = [loss for _, loss in losses if isfinite(loss)]
-    untrained, start = values[0], median(values[1:6])
-    if start <= 1.5 * untrained or found.last is None:
+    if found.last is None or not thrown(losses):
         return False
+    untrained, start = _beginning(losses)
     return found.last > (0.8 if start > 10 * untrained else 0.9) * untrained
+
+
+def thrown(losses: Sequence[tuple[int, float]]) -> bool:
+    """True where the first steps threw the loss up, so that its fall is no learning until it is back."""
+    untrained, start = _beginning(losses)
+    return start > 1.5 * untrained
+
+
+def _beginning(losses: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """The loss before the first step, and the typical one of the steps behind it."""
+    values = [loss for _, loss in losses if isfinite(loss)]
+    return (values[0], median(values[1:6])) if len(values) > 1 else (0.0, 0.0)
 
 
 def _knows_more(recording: Recording, stream: int) -> bool:

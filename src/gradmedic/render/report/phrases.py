@@ -6,9 +6,10 @@ from math import isfinite, log10
 from pathlib import Path
 from statistics import median
 
-from gradmedic.base.locale import translator
+from gradmedic.base.locale import say, translator
 from gradmedic.base.surroundings import folder
 from gradmedic.diagnosis.features.depth_profile import foreseen
+from gradmedic.diagnosis.features.shortfall import oddities, shortfall
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.ledger import Ledger
@@ -209,10 +210,20 @@ def missing(report: Report, lang: str) -> str:
     if not report.recording.captures:
         return _("Losses were seen, but no backward pass could be read whole, so the gradients are unknown.")
     if report.failing:
-        found = report.progress[report.failing[0]]
-        text = _(
-            "No fault of the gradients was found, and yet the loss does not fall: {first} → {last}. "
-            "Look at the data and its labels, or let gradmedic treat try remedies."
-        )
-        return text.format(first=number(found.first), last=number(found.last))
+        return _unexplained(report.recording, report.failing[0], lang)
     return _("Too few steps ran to say whether it learns.")
+
+
+def _unexplained(recording: Recording, stream: int, lang: str) -> str:
+    """What the loss did, and the numbers that stand out; the data are named only where none does."""
+    _ = translator(lang)
+    told = [say(oddity, lang) for oddity in oddities(recording, stream)]
+    text = _(
+        "No rule names the cause, and yet {loss}. Nothing that was measured is out of the ordinary: "
+        "look at the data and its labels, or let gradmedic treat try remedies."
+    )
+    if told:
+        text = _(
+            "No rule names the cause, and yet {loss}. Out of the ordinary: {facts}. Let gradmedic treat try remedies."
+        )
+    return text.format(loss=say(shortfall(recording, stream), lang), facts=_("; ").join(told))
