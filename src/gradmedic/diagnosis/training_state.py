@@ -127,6 +127,15 @@ def climb_by_step(series: Sequence[tuple[int, float]]) -> float:
     return log10(end / median(size for _, size in sizes[:3]))
 
 
+def late_climb(series: Sequence[tuple[int, float]]) -> float:
+    """Decades from the typical size in the third quarter of the steps to that in the last; 0 where too few tell."""
+    sizes = [(step, abs(value)) for step, value in series if isfinite(value) and value != 0]
+    end = sizes[-1][0] if sizes else 0
+    third = [size for step, size in sizes if 2 * end < 4 * step <= 3 * end]
+    last = [size for step, size in sizes if 4 * step > 3 * end]
+    return log10(median(last) / median(third)) if third and last else 0.0
+
+
 def only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
     """True where the loss is hardly better than before the first step, after which it rose; by decades, or somewhat."""
     if found.last is None or not thrown(losses):

@@ -11,6 +11,7 @@ from math import hypot, inf, isfinite, log10
 from statistics import median
 
 from gradmedic.diagnosis.features.layers import paces
+from gradmedic.diagnosis.training_state import climb_by_step
 from gradmedic.recording.records import Capture, Recording
 
 LOSS = 2.0
@@ -127,3 +128,16 @@ def left_behind(losses: Sequence[tuple[int, float]]) -> int:
     """The step from which the loss was never again near its first values."""
     start = median(abs(loss) for _, loss in losses[:3])
     return max((step + 1 for step, loss in losses if abs(loss) <= 3 * start), default=0)
+
+
+def target_drift(recording: Recording, stream: int) -> float:
+    """Decades by which the targets of a loss have grown."""
+    return max(
+        (
+            climb_by_step([(at, max(-low, high)) for (at, low), (_, high) in zip(lows, highs, strict=True)])
+            for site in recording.in_order(stream)
+            if (lows := recording.site_series(site.id, "target_min"))
+            and len(highs := recording.site_series(site.id, "target_max")) == len(lows)
+        ),
+        default=0.0,
+    )

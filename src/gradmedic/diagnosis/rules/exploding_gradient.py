@@ -7,17 +7,17 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.depth_profile import forward_growth, longest, shares, slope
-from gradmedic.diagnosis.features.divergence import left_behind, sizes_by_step
+from gradmedic.diagnosis.features.divergence import left_behind, sizes_by_step, target_drift
+from gradmedic.diagnosis.features.explosion_cures import bound_cures, deep_cures, recurrent_cures, scale_cures
 from gradmedic.diagnosis.features.layers import layers, sound, typical_paces
 from gradmedic.diagnosis.features.time_profile import waves
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, climb_by_step, outcome
+from gradmedic.diagnosis.training_state import Outcome, climb_by_step, late_climb, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Place
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
 
-CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)  # between backward() and step()"
 NAN = float("nan")
 
 
@@ -39,6 +39,18 @@ def _runaway(growth: float, losses: list[float]) -> Recording:
     return sketch(
         [site("fc", "linear", {"grad_norm": [0.1] * 11}, parameter="fc.weight", fan_in=64)],
         [parameter("fc.weight", {"grad_rms": grads, "weight_rms": 0.1, "update_rms": 0.003}, shape=(64, 64))],
+        losses=losses,
+        lr=0.004,
+    )
+
+
+def _returns(targets: list[float]) -> Recording:
+    """A value network whose targets grow, and their squares with them."""
+    losses = [0.1 * target**2 for target in targets]
+    ends: Columns = {"target_min": 0.0, "target_max": targets}
+    return sketch(
+        [site("fc", "linear", {"grad_norm": 0.1}, parameter="fc.weight", fan_in=64), site("loss", "mse_loss", ends)],
+        [parameter("fc.weight", {"grad_rms": targets, "weight_rms": 0.1, "update_rms": 0.003}, shape=(64, 64))],
         losses=losses,
         lr=0.004,
     )
@@ -111,6 +123,10 @@ class ExplodingGradient(Rule):
     dragged: float = 0.5
     """Decades by which the gradient has to grow with it."""
 
+    lasting: float = 0.08
+    """Decades by which the loss still has to grow from the third quarter of the run to the last: a straight
+    line makes log10(7 / 5) = 0.15, what has found its level none."""
+
     SICK: ClassVar = [
         _chain(4.0, [2.5, 40.0, 9e5, 3e9, NAN, NAN, NAN, NAN, NAN]),  # over depth
         _chain(1.0, [2e6, 5e6, 9e7, 3e9, NAN, NAN, NAN, NAN, NAN], update=7.0, grad=900.0),  # raw units
@@ -121,6 +137,8 @@ class ExplodingGradient(Rule):
         _chain(1.0, [9e4 * 0.95**i for i in range(60)], grad=900.0),  # raw units, Adam
         _chain(1.0, [2.3] * 60),  # stuck for another reason
         _runaway(3.0, [0.7, 0.9] * 60),  # a contest in balance
+        _runaway(10.0, [13 - 12.9 * 0.95**i for i in range(400)]),  # a value loss that grows with the returns, and ends
+        _returns([0.1 + 0.1 * i for i in range(101)]),
     ]
 
     def check(self, recording: Recording) -> Iterator[Finding]:
@@ -150,7 +168,7 @@ class ExplodingGradient(Rule):
                     "time_steps": wave.steps + 1,
                 }
                 places = (wave.site.place,)
-                return self._finding(Message(text, values), why, places, capture, evidence, _recurrent_cures())
+                return self._finding(Message(text, values), why, places, capture, evidence, recurrent_cures())
         return None
 
     def _over_depth(self, recording: Recording, stream: int) -> Finding | None:
@@ -162,7 +180,7 @@ class ExplodingGradient(Rule):
         text = "The gradient explodes over depth: at {first} it is {times} times larger than near the output"
         evidence = {"decades": round(found.arriving, 2), "decades_per_layer": round(found.per_layer, 3)}
         places = tuple(layer.site.place for layer in found.first)
-        return self._finding(Message(text, values), _booked(capture), places, capture, evidence, _deep_cures())
+        return self._finding(Message(text, values), _booked(capture), places, capture, evidence, deep_cures())
 
     def _forward(self, recording: Recording, stream: int) -> Finding | None:
         capture = next(iter(recording.captures_of(stream)), None)
@@ -174,7 +192,7 @@ class ExplodingGradient(Rule):
         text = "Activations explode over depth: at {site} they are {times} times larger than what went in"
         why = Message("What grows on the way forward makes gradients as large on the way back.")
         evidence = {"decades_forward": round(decades, 2)}
-        return self._finding(Message(text, values), why, (place,), capture, evidence, _deep_cures())
+        return self._finding(Message(text, values), why, (place,), capture, evidence, deep_cures())
 
     def _at_once(self, recording: Recording, stream: int) -> Finding | None:
         """Gradients that were too large beside the weights when training began, and a step that took them."""
@@ -191,7 +209,7 @@ class ExplodingGradient(Rule):
         why = Message("The first step changed these weights by {pace} times their own size.", values)
         evidence = {"grad_over_weight": worst.pull, "update_over_weight": pace}
         places = tuple(layer.site.place for layer in thrown)
-        told = self._finding(Message(text, values), why, places, capture, evidence, _scale_cures())
+        told = self._finding(Message(text, values), why, places, capture, evidence, scale_cures())
         # Layers that such a step kills are its victims; under an ordinary gradient the dead come first.
         return replace(told, explains=(*told.explains, "dead-relu")) if worst.pull >= self.absurd else told
 
@@ -199,7 +217,7 @@ class ExplodingGradient(Rule):
         if not self._ordinary_paces(recording, stream):
             return None
         grown, risen = climb_by_step(sizes_by_step(recording, stream)), climb_by_step(recording.losses(stream))
-        if grown < self.dragged or risen < self.runaway:
+        if grown < self.dragged or risen < self.runaway or self._ended(recording, stream, risen):
             return None
         values = {"grown": f"{10**grown:.3g}", "risen": f"{10**risen:.3g}"}
         text = (
@@ -210,8 +228,16 @@ class ExplodingGradient(Rule):
         found = layers(recording, recording.captures_of(stream)[-1])
         place = max(found, key=lambda layer: layer.grad).site.place if found else Place("loss", "loss")
         first = recording.captures_of(stream)[0]
-        told = self._finding(Message(text, values), why, (place,), first, evidence, _bound_cures(), rank=2)
+        told = self._finding(Message(text, values), why, (place,), first, evidence, bound_cures(), rank=2)
         return replace(told, since_step=left_behind(recording.losses(stream)))
+
+    def _ended(self, recording: Recording, stream: int, risen: float) -> bool:
+        """True where the growth is over, or is no more than that of the targets: their square, and ever slower."""
+        late = late_climb(recording.losses(stream))
+        if late < self.lasting:
+            return True
+        explained = risen - 2 * target_drift(recording, stream) < self.runaway
+        return explained and late < risen / 6  # exponential growth makes a third of it in each quarter
 
     def _ordinary_paces(self, recording: Recording, stream: int) -> bool:
         """True unless the steps themselves are so large that the learning rate explains the growth."""
@@ -249,40 +275,3 @@ def _booked(capture: Capture) -> Message:
         )
         values["rest"] = f"{rest:+.1f}"
     return Message(text, values)
-
-
-def _clip() -> Cure:
-    return Cure(Message("Clip the gradient's norm, which bounds the step but leaves the cause"), CLIP)
-
-
-def _recurrent_cures() -> tuple[Cure, ...]:
-    straight = Cure(
-        Message("Start the recurrent weights so that they keep the size"), "nn.init.orthogonal_(rnn.weight_hh_l0)"
-    )
-    return straight, _clip(), Cure(Message("Use a gated cell"), "nn.LSTM(inputs, hidden, batch_first=True)")
-
-
-def _deep_cures() -> tuple[Cure, ...]:
-    start = Cure(
-        Message("Initialize the weights for their fan-in"),
-        'nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")\nnn.init.zeros_(layer.bias)',
-    )
-    swap = Cure(Message("Replace activations that are steeper than a line, such as exp or powers"), "nn.ReLU()")
-    return start, swap, Cure(Message("Normalize between the layers"), "nn.LayerNorm(width)"), _clip()
-
-
-def _scale_cures() -> tuple[Cure, ...]:
-    scale = Cure(Message("Bring targets and inputs to a size near one"), "y = (y - y.mean()) / y.std()")
-    adaptive = Cure(
-        Message("Use an optimizer that does not depend on the gradient's size"),
-        "torch.optim.Adam(model.parameters(), lr=1e-3)",
-    )
-    return scale, adaptive, _clip()
-
-
-def _bound_cures() -> tuple[Cure, ...]:
-    bound = Cure(
-        Message("Bound the objective: a penalty on the gradient, spectral normalization or clipped weights"),
-        "layer = torch.nn.utils.parametrizations.spectral_norm(layer)",
-    )
-    return bound, Cure(Message("Lower the learning rate")), _clip()
