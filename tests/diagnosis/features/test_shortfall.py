@@ -5,7 +5,7 @@ import pytest
 from gradmedic.base.locale import say
 from gradmedic.diagnosis.features.shortfall import oddities, shortfall
 from gradmedic.recording.records import Event, Recording
-from gradmedic.recording.sketch import parameter, site, sketch
+from gradmedic.recording.sketch import Columns, parameter, site, sketch
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_guess_is_what_a_loss_is_compared_with(losses: list[float], said: str)
 
 
 def test_numbers_out_of_the_ordinary_are_told() -> None:
-    numbers = {"weight_rms": [0.1, 1e-3], "grad_rms": 0.1, "update_rms": 1e-7}
+    numbers: Columns = {"weight_rms": [0.1, 1e-3], "grad_rms": 0.1, "update_rms": 1e-7}
     tallies = Event("tallies", 9, {"clip_calls": 10, "clip_bites": 9})
     sites = [
         site("fc1", "linear", {"grad_rms": 1e-9}),

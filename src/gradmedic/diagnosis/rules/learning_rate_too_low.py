@@ -7,16 +7,18 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.layers import layers, paces
+from gradmedic.diagnosis.features.schedule_shape import Schedule, schedule
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
-from gradmedic.diagnosis.loss_progress import progress
+from gradmedic.diagnosis.loss_progress import FEWEST, progress
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import Outcome, outcome
-from gradmedic.recording.records import Recording
+from gradmedic.recording.records import Optimizer, Recording
 from gradmedic.recording.site import Place
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
 
 USUAL = 1e-3
 """Update size over weight size of a step in training that goes well."""
+EACH = "for x, y in loader:\n    ...\n    optimizer.step()\n    scheduler.step()"
 SLOWLY = "for epoch in range(epochs):\n    train(loader)\n    scheduler.step()  # not inside of the loop over batches"
 
 
@@ -43,12 +45,21 @@ def _schedule(losses: list[float], factor: float) -> Recording:
     return replace(drawn, vitals=vitals)
 
 
+def _stairs(losses: list[float], *rates: float) -> Recording:
+    """A schedule that stands still for a part of the run at each of its rates."""
+    made = Optimizer(0, "AdamW", {"lr": 5e-4})
+    length = -(-len(losses) // len(rates))
+    drawn = sketch(losses=losses, optimizers=[made])
+    return replace(drawn, vitals=[v._replace(lr=rates[at // length]) for at, v in enumerate(drawn.vitals)])
+
+
 @dataclass(frozen=True)
 class LearningRateTooLow(Rule):
     """
     ## What it finds
     Runs that got nowhere although every layer has an ordinary gradient, because no step changes
-    any weight matrix by more than a tiny share of its size.
+    any weight matrix by more than a tiny share of its size; schedules that take the rate away before
+    anything was learned; and warm-ups that have not arrived when the run ends.
 
     ## Why it hurts
     A weight that moves by a millionth of its size per step needs a million steps to become another
@@ -57,7 +68,8 @@ class LearningRateTooLow(Rule):
     ## What causes it
     A learning rate meant for another optimizer or for fine-tuning (1e-6 with Adam, 1e-5 with plain
     SGD), a schedule that multiplies the rate down within the first steps, or a loss that was
-    divided by a large number under SGD.
+    divided by a large number under SGD. A warm-up that is counted in batches and stepped once an
+    epoch: the rate is 0, or next to it, for most of the run.
 
     ## Example
     ```python
@@ -87,6 +99,13 @@ class LearningRateTooLow(Rule):
     """Gradient rms over weight rms of the typical matrix that counts as a gradient: below it the
     gradient has vanished, and a learning rate would have to be absurd to make up for it."""
 
+    arrived: float = 0.5
+    """Share of the rate that the optimizer was made with; a warm-up that ends the run below it has not arrived."""
+
+    idle: float = 0.1
+    """Share of the run with a rate of 0 from which a warm-up that learns in the end is a fault: most warm-ups
+    as a whole are shorter."""
+
     faded: float = 1e-3
     """Share of its highest value under which a scheduled rate counts as taken away."""
 
@@ -94,10 +113,14 @@ class LearningRateTooLow(Rule):
         _schedule([2.30, 2.31] * 100, 0.9),
         _run(1e-5, 3e-5, [2.30, 2.31] * 40),
         _run(1e-6, 4e-6, [2.31 - 0.0005 * i for i in range(80)]),  # falls, but by far too little
+        _stairs([2.3 - 0.001 * i for i in range(600)], 0.0, 8e-6, 1.6e-5, 2.4e-5, 3.2e-5, 4e-5),  # stepped by epochs
+        _stairs([2.3] * 60, 0.0),
     ]
     HEALTHY: ClassVar = [
         _schedule([2.3 * 0.95**i for i in range(60)] + [0.1] * 140, 0.9),  # fades when there is nothing left
         _run(1e-5, 3e-5, [2.3 * 0.97**i for i in range(80)]),  # slow steps that suffice
+        _stairs([2.3 - 0.001 * i for i in range(600)], *(5e-6 * at for at in range(101))),  # one step at 0, and arrives
+        _stairs([2.3 - 0.01 * i for i in range(200)], 0.0, 8e-6, 1.6e-5, 4e-6),  # a range that it was meant to have
         _run(1e-7, 1e-3, [2.31] * 80),  # the last layer moves: another disease
         _run(1e-5, 3e-5, [2.31] * 80, grad=1e-12),  # there is no gradient to speak of
     ]
@@ -105,7 +128,9 @@ class LearningRateTooLow(Rule):
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:
             result = outcome(recording, stream)
-            if self._frozen(recording, stream, result):
+            if (rising := self._unfinished(recording, stream, result)) is not None:
+                yield rising
+            elif self._frozen(recording, stream, result):
                 yield self._by_schedule(recording, stream)
             elif result is Outcome.FAILED and self._has_gradient(recording, stream):
                 told = [found.values() for c in recording.captures_of(stream) if (found := paces(recording, c))]
@@ -118,11 +143,46 @@ class LearningRateTooLow(Rule):
 
         Schedules that end near zero do so late, when there is little left to learn.
         """
-        rates = [vital.lr for vital in recording.vitals if vital.stream == stream and vital.lr is not None]
-        gone = sum(rate < self.faded * max(rates) for rate in rates) / len(rates) if rates else 0.0
+        rates = [rate for _, rate in schedule(recording, stream).rates]
+        top = max(rates, default=0.0)
+        after = rates[rates.index(top) :] if rates else []
+        gone = sum(rate < self.faded * top for rate in after) / len(rates) if rates else 0.0
         if result is Outcome.SETTLED:
             return gone >= 0.8 and progress(recording.losses(stream)).fell < 0.5
         return result is Outcome.FAILED and gone >= 0.5
+
+    def _unfinished(self, recording: Recording, stream: int, result: Outcome) -> Finding | None:
+        """A warm-up that has not arrived when the run ends, or a rate that never was anything but 0."""
+        shape = schedule(recording, stream)
+        if shape.idle and not shape.top:
+            return self._never(shape)
+        never = shape.asked is not None and shape.top < self.arrived * shape.asked
+        if not shape.rises or not never or shape.steps < FEWEST:
+            return None
+        values = {"top": f"{shape.top:.2g}", "asked": f"{shape.asked:.2g}", "idle": shape.idle, "steps": shape.steps}
+        why = Message("In {steps} steps it only rose; it was 0 in at least the first {idle} of them.", values)
+        if not shape.idle:
+            why = Message("In {steps} steps it only rose.", values)
+        severe = self.severity if result is Outcome.FAILED else Severity.WARNING
+        told = self._finding(
+            Message("The warm-up does not end within the run: {top} of {asked} is the highest learning rate", values),
+            why,
+            0,
+            {"learning_rate_last": shape.last, "learning_rate": shape.asked or 0.0, "steps_without_rate": shape.idle},
+            Cure(Message("Step the scheduler after each batch if its warm-up is counted in batches"), EACH),
+        )
+        wasted = shape.idle > 1 and shape.idle >= self.idle * shape.steps  # the first step of any warm-up may be at 0
+        return replace(told, severity=severe if wasted or result is Outcome.FAILED else Severity.NOTE)
+
+    def _never(self, shape: Schedule) -> Finding:
+        values = {"steps": shape.steps}
+        return self._finding(
+            Message("The learning rate was 0 in all {steps} steps", values),
+            Message("A step of 0 changes no weight, whatever the gradient."),
+            0,
+            {"learning_rate": 0.0},
+            Cure(Message("Step the scheduler after each batch if its warm-up is counted in batches"), EACH),
+        )
 
     def _has_gradient(self, recording: Recording, stream: int) -> bool:
         first = next(iter(recording.captures_of(stream)), None)
