@@ -55,19 +55,7 @@ RIDDLES = {
 
 # Classes of one name in two places: to be renamed, and never to grow.
 DOUBLED = {
-    "Activation",
-    "Ahead",
-    "Arrival",
-    "Axis",
-    "Call",
-    "Change",
-    "Curve",
-    "Gate",
-    "Growth",
-    "Hands",
-    "Law",
     "Layer",
-    "Layers",
     "Line",
     "Look",
     "Made",
@@ -82,7 +70,6 @@ DOUBLED = {
     "Plan",
     "Progress",
     "Row",
-    "Schedule",
     "Screen",
     "Series",
     "Source",

@@ -16,7 +16,7 @@ from gradmedic.probe.nonfinite.recomputed_values import Revival
 from gradmedic.probe.reading.meter import global_norm
 from gradmedic.probe.reading.saturation import saturation
 from gradmedic.probe.reading.statistics import norm, unit_activity, value_reading
-from gradmedic.probe.updates import Canary, Hands, Update
+from gradmedic.probe.updates import Canary, ManualUpdates, Update
 from gradmedic.theory.signals.parameter_law import measured
 
 
@@ -105,7 +105,7 @@ def test_gradients_that_are_freed_have_no_norm_and_are_not_clipped() -> None:
 def test_who_looks_for_forgotten_zeroing_and_for_updates_by_hand_reads_nothing_freed() -> None:
     parameter = freed(3)
     parameter.grad = freed(3).detach()
-    canary, hands = Canary(), Hands()
+    canary, hands = Canary(), ManualUpdates()
     canary.after_step([parameter])
     canary.before_backward()
     hands.watch([parameter])

@@ -12,7 +12,7 @@ from support.sketches import SKETCHES
 import gradmedic as gm
 from gradmedic.base.errors import RecordingError
 from gradmedic.cli import commands
-from gradmedic.diagnosis.difference import Change
+from gradmedic.diagnosis.difference import RunChange
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.sketch import site, sketch
 from gradmedic.render import render_to
@@ -32,35 +32,35 @@ def healthy(losses: list[float], grad: float = 1e-2, op: str = "mse_loss") -> Re
 
 def test_a_run_beside_itself_is_the_same() -> None:
     found = gm.diff(healthy(FAST), healthy(FAST))
-    assert (found.change, found.parted, found.layer, dict(found.new)) == (Change.SAME, None, None, {})
+    assert (found.change, found.parted, found.layer, dict(found.new)) == (RunChange.SAME, None, None, {})
 
 
 def test_the_lower_loss_is_better_and_the_other_way_round_worse() -> None:
-    assert gm.diff(healthy(SLOW), healthy(FAST)).change is Change.IMPROVED
-    assert gm.diff(healthy(FAST), healthy(SLOW)).change is Change.WORSE
+    assert gm.diff(healthy(SLOW), healthy(FAST)).change is RunChange.IMPROVED
+    assert gm.diff(healthy(FAST), healthy(SLOW)).change is RunChange.WORSE
 
 
 def test_ends_within_the_noise_are_the_same() -> None:
     noisy = [loss + 0.3 * (-1) ** i for i, loss in enumerate(SLOW)]
-    assert gm.diff(healthy(noisy), healthy([loss * 1.01 for loss in noisy])).change is Change.SAME
+    assert gm.diff(healthy(noisy), healthy([loss * 1.01 for loss in noisy])).change is RunChange.SAME
 
 
 def test_a_loss_that_is_lost_is_worse() -> None:
     broken = healthy([*FAST[:50], *[nan] * 50])
-    assert gm.diff(healthy(FAST), broken).change is Change.WORSE
-    assert gm.diff(broken, healthy(FAST)).change is Change.IMPROVED
-    assert gm.diff(broken, broken).change is Change.SAME
+    assert gm.diff(healthy(FAST), broken).change is RunChange.WORSE
+    assert gm.diff(broken, healthy(FAST)).change is RunChange.IMPROVED
+    assert gm.diff(broken, broken).change is RunChange.SAME
 
 
 def test_losses_of_two_kinds_are_not_compared() -> None:
-    assert gm.diff(healthy(FAST), healthy(FAST, op="l1_loss")).change is Change.NOT_COMPARABLE
+    assert gm.diff(healthy(FAST), healthy(FAST, op="l1_loss")).change is RunChange.NOT_COMPARABLE
 
 
 def test_findings_that_came_and_went_are_named_and_decide() -> None:
     sick = SKETCHES["vanishing"]
     cured = replace(sick, findings=())
     found = gm.diff(sick, cured)
-    assert (found.change, set(found.gone)) == (Change.IMPROVED, RULES)
+    assert (found.change, set(found.gone)) == (RunChange.IMPROVED, RULES)
     assert set(gm.diff(cured, sick).new) == {"vanishing-gradient", "disconnected-parameters"}
 
 
@@ -76,7 +76,7 @@ def test_written_reports_are_compared_too(tmp_path: Path, suffixes: tuple[str, s
     render_to(one, SKETCHES["vanishing"])
     render_to(other, SKETCHES["healthy"])
     found = gm.diff(one, other)
-    assert (found.change, set(found.gone)) == (Change.IMPROVED, RULES)
+    assert (found.change, set(found.gone)) == (RunChange.IMPROVED, RULES)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"findings": 5, "progress": [], "verdict": "x"}', "[" * 10_000])

@@ -22,7 +22,7 @@ def diff(first: str, second: str, fail_on: str | None, as_json: bool, lang: str 
 
     from gradmedic.base.settings import load
     from gradmedic.base.surroundings import terminal
-    from gradmedic.diagnosis.difference import Change
+    from gradmedic.diagnosis.difference import RunChange
     from gradmedic.render import difference
     from gradmedic.verbs.diff import diff as verb
 
@@ -32,4 +32,4 @@ def diff(first: str, second: str, fail_on: str | None, as_json: bool, lang: str 
         sys.stdout.write(difference.as_json(found))
     else:
         difference.show(found, settings.lang, Console(file=sys.stdout, _environ=terminal()))
-    return FOUND if fail_on and found.change is Change.WORSE else 0
+    return FOUND if fail_on and found.change is RunChange.WORSE else 0

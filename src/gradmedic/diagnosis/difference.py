@@ -23,7 +23,7 @@ ROWS = 6
 """Steps at which losses are put side by side."""
 
 
-class Change(StrEnum):
+class RunChange(StrEnum):
     """What the second run is beside the first."""
 
     IMPROVED = "improved"
@@ -43,7 +43,7 @@ class Difference:
 
     first: RunView
     second: RunView
-    change: Change
+    change: RunChange
     reason: Message
     gone: Mapping[str, Severity]
     new: Mapping[str, Severity]
@@ -67,35 +67,37 @@ def difference(first: RunView, second: RunView) -> Difference:
     )
 
 
-def _judged(first: RunView, second: RunView) -> tuple[Change, Message]:
+def _judged(first: RunView, second: RunView) -> tuple[RunChange, Message]:
     """Severity decides first, then the end of the loss; what cannot be held against each other is not judged."""
     if first.criterion and second.criterion and first.criterion != second.criterion:
         names = {"first": ", ".join(sorted(first.criterion)), "second": ", ".join(sorted(second.criterion))}
-        return Change.NOT_COMPARABLE, Message("the losses are of two kinds: {first} and {second}", names)
+        return RunChange.NOT_COMPARABLE, Message("the losses are of two kinds: {first} and {second}", names)
     severities = first.severity, second.severity
     if severities[0] != severities[1]:
         text = (
             "its worst finding is less severe" if severities[1] < severities[0] else "its worst finding is more severe"
         )
-        return (Change.IMPROVED if severities[1] < severities[0] else Change.WORSE), Message(text)
+        return (RunChange.IMPROVED if severities[1] < severities[0] else RunChange.WORSE), Message(text)
     return _by_loss(first, second)
 
 
-def _by_loss(first: RunView, second: RunView) -> tuple[Change, Message]:
+def _by_loss(first: RunView, second: RunView) -> tuple[RunChange, Message]:
     ends = _ends(first, second)
     if ends is None:
-        return Change.NOT_COMPARABLE, Message("no loss is known of both at the same steps")
+        return RunChange.NOT_COMPARABLE, Message("no loss is known of both at the same steps")
     one, other = ends
     lost = [not isfinite(end) for end in ends]
     values: dict[str, object] = {"first": f"{one:.4g}", "second": f"{other:.4g}"}
     if any(lost):
         if all(lost):
-            return Change.SAME, Message("the loss is not finite in both")
-        return (Change.WORSE if lost[1] else Change.IMPROVED), Message("the loss ends at {second}, not {first}", values)
+            return RunChange.SAME, Message("the loss is not finite in both")
+        change = RunChange.WORSE if lost[1] else RunChange.IMPROVED
+        return change, Message("the loss ends at {second}, not {first}", values)
     noise = CLEARLY * max(first.progress.noise, second.progress.noise, SAME * abs(one))
     if abs(one - other) <= noise:
-        return Change.SAME, Message("the loss ends at {second} and {first}: no more apart than its noise", values)
-    return (Change.IMPROVED if other < one else Change.WORSE), Message("the loss ends at {second}, not {first}", values)
+        return RunChange.SAME, Message("the loss ends at {second} and {first}: no more apart than its noise", values)
+    change = RunChange.IMPROVED if other < one else RunChange.WORSE
+    return change, Message("the loss ends at {second}, not {first}", values)
 
 
 def _ends(first: RunView, second: RunView) -> tuple[float, float] | None:

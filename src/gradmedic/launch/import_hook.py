@@ -17,10 +17,10 @@ def after_import(name: str, call: Callable[[], None]) -> None:
     if name in sys.modules:
         call()
     else:
-        sys.meta_path.insert(0, Arrival(name, call))
+        sys.meta_path.insert(0, ImportHook(name, call))
 
 
-class Arrival(MetaPathFinder):
+class ImportHook(MetaPathFinder):
     """Waits for one module, then steps aside; the module's own loader does the work."""
 
     def __init__(self, name: str, call: Callable[[], None]) -> None:

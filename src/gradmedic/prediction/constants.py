@@ -12,7 +12,7 @@ from gradmedic.base.storage import is_readable
 from gradmedic.prediction.dispatch_mode import Dispatched
 from gradmedic.probe.torch_internals import current_number
 from gradmedic.theory.plan.plan import Constant
-from gradmedic.theory.signals.parameter_law import Law, measured
+from gradmedic.theory.signals.parameter_law import ParameterLaw, measured
 
 _NOTED = {
     "cat",
@@ -104,11 +104,11 @@ def constant_of(value: Any, name: str = "", slot: int = 0) -> Constant:
         return constant_of(value.reciprocal() if isinstance(value, Tensor) else 1.0 / value)
     if not isinstance(value, Tensor):
         hidden = 1.0 if float(value) < LOW else 0.0
-        return Constant(Law(float(value), float(value) ** 2), (), hidden)
+        return Constant(ParameterLaw(float(value), float(value) ** 2), (), hidden)
     if not value.is_floating_point() or not value.numel() or not is_readable(value):
         return Constant(measured(value, certain=True), tuple(value.shape))
     if (kept := _kept_samples(value)) is not None:
-        return Constant(Law(1.0, kept), tuple(value.shape))
+        return Constant(ParameterLaw(1.0, kept), tuple(value.shape))
     low = value < LOW
     share = float(low.double().mean())
     law = measured(value[~low], certain=True) if share else measured(value, certain=True)

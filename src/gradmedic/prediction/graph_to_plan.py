@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradmedic.base.storage import is_readable
 from gradmedic.prediction.constants import constant_of
-from gradmedic.prediction.recurrent_modules import Call, calls, layers, operands, weights_of
+from gradmedic.prediction.recurrent_modules import RecurrentSubgraph, calls, layers, operands, weights_of
 from gradmedic.probe.graph.graph import Vertex
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.names import Names
@@ -118,7 +118,7 @@ class Blueprint:
         step, first = self._at[edge[0]]
         return step, first + edge[1]
 
-    def _call(self, call: Call) -> None:
+    def _call(self, call: RecurrentSubgraph) -> None:
         """All vertices of a recurrent module's call as one step."""
         if isinstance(call.module, nn.RNNBase):
             self._layer(call)
@@ -146,7 +146,7 @@ class Blueprint:
         self._steps.append(Step(DATA, shapes=(tuple(kept.shape),), sample=kept))
         return len(self._steps) - 1, 0
 
-    def _layer(self, call: Call) -> None:
+    def _layer(self, call: RecurrentSubgraph) -> None:
         """A call of nn.RNN, nn.LSTM or nn.GRU."""
         found = layers(self._layout, call, self._originals)
         x = self._entering(found.x, found.x_kept)

@@ -128,7 +128,7 @@ def filled(model: nn.Module, feed: Feed) -> Feed:
 
 
 @dataclass(frozen=True)
-class Call:
+class ModelCall:
     """One way to run a model: on its own parameters, or on shapes that stand in for them."""
 
     model: nn.Module
@@ -145,7 +145,7 @@ class Call:
         return functional_call(self.model, {**self.stand_ins, **buffers}, feed.args, dict(feed.kwargs or {}))
 
 
-def calls(model: nn.Module, feed: Feed) -> Iterator[Call]:
+def calls(model: nn.Module, feed: Feed) -> Iterator[ModelCall]:
     """The ways to run a model, the cheapest first."""
     on_meta = any(parameter.is_meta for parameter in model.parameters())
     for candidate in candidates(model, feed):
@@ -154,11 +154,11 @@ def calls(model: nn.Module, feed: Feed) -> Iterator[Call]:
                 name: parameter.detach().to("meta").requires_grad_(parameter.requires_grad)
                 for name, parameter in model.named_parameters()
             }
-            yield Call(model, _asking(candidate), shapes)
+            yield ModelCall(model, _asking(candidate), shapes)
         elif on_meta:
-            yield Call(model, _asking(candidate.mapped(lambda x: x.to("meta"))))
+            yield ModelCall(model, _asking(candidate.mapped(lambda x: x.to("meta"))))
         if not on_meta:
-            yield Call(model, _asking(filled(model, candidate)))
+            yield ModelCall(model, _asking(filled(model, candidate)))
 
 
 def _asking(feed: Feed) -> Feed:

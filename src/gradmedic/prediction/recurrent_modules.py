@@ -13,7 +13,7 @@ from gradmedic.probe.graph.graph import Vertex
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.hooks.sequence_intervals import Span
 from gradmedic.theory.recurrent.population import Weights
-from gradmedic.theory.signals.parameter_law import Law, measured
+from gradmedic.theory.signals.parameter_law import ParameterLaw, measured
 
 KINDS = {"LSTM": "lstm", "GRU": "gru"}
 LITTLE = 0.1
@@ -25,7 +25,7 @@ Originals = Mapping[int, Tensor]
 
 
 @dataclass(frozen=True)
-class Call:
+class RecurrentSubgraph:
     """One call of a recurrent module: its vertices, what comes in from outside, and what goes out."""
 
     module: nn.RNNCellBase | nn.RNNBase
@@ -49,7 +49,7 @@ class Call:
         return f"rnn_{phi}"
 
 
-def calls(layout: Layout, spans: Sequence[Span]) -> Iterator[Call]:
+def calls(layout: Layout, spans: Sequence[Span]) -> Iterator[RecurrentSubgraph]:
     """The calls of recurrent cells that can be taken as one step each."""
     roots = set(layout.graph.roots)
     numbered = sorted((v.sequence, i) for i, v in enumerate(layout.vertices) if v.leaf is None)
@@ -62,7 +62,7 @@ def calls(layout: Layout, spans: Sequence[Span]) -> Iterator[Call]:
         outside = [i for i in members if users[i] or i in roots]
         if outside and all(j > max(members) for i in outside for j in users[i]):
             states = sorted(outside, key=lambda i: -layout.vertices[i].sequence)
-            yield Call(span.owner, members, tuple(states))
+            yield RecurrentSubgraph(span.owner, members, tuple(states))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Operands:
     parameters: tuple[int | None, ...]
 
 
-def operands(layout: Layout, call: Call, originals: Originals) -> Operands:
+def operands(layout: Layout, call: RecurrentSubgraph, originals: Originals) -> Operands:
     """Find what a call is made of, by the parameters that meet it."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     leaves = {id(originals.get(id(v.leaf), v.leaf)): i for i, v in layout.graph.leaves()}
@@ -105,7 +105,7 @@ def _signal(layout: Layout, at: int | None) -> tuple[Edge | None, Any]:
 
 
 @dataclass(frozen=True)
-class Layers:
+class LayerOperands:
     """The operands of a call of a whole layer: what goes in, and for each layer and direction the leaves and laws."""
 
     x: Edge | None
@@ -116,7 +116,7 @@ class Layers:
     """Of each output: "output", or "h" and "c" for the last states."""
 
 
-def layers(layout: Layout, call: Call, originals: Originals) -> Layers:
+def layers(layout: Layout, call: RecurrentSubgraph, originals: Originals) -> LayerOperands:
     """Find what a call of nn.RNN, nn.LSTM or nn.GRU is made of."""
     module = call.module
     assert isinstance(module, nn.RNNBase)
@@ -129,7 +129,7 @@ def layers(layout: Layout, call: Call, originals: Originals) -> Layers:
         weights.append(tuple(weights_of(call, g[1], g[0], (g[2], g[3])) for g in names))
     x, kept = _entering(layout, call, found[0])
     roles = tuple(_role(module, layout.vertices[i].shape) for i in call.outputs)
-    return Layers(x, kept, tuple(found), tuple(weights), roles)
+    return LayerOperands(x, kept, tuple(found), tuple(weights), roles)
 
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -141,7 +141,7 @@ def _role(module: nn.RNNBase, shape: tuple[int, ...]) -> str:
     return "output" if whole and (len(shape) < 3 or shape[0] != states or states > 1) else "h"
 
 
-def _entering(layout: Layout, call: Call, leaf: int | None) -> tuple[Edge | None, Any]:
+def _entering(layout: Layout, call: RecurrentSubgraph, leaf: int | None) -> tuple[Edge | None, Any]:
     """What goes in: followed from the first weights, or from the fused node, out of the call."""
     fused = next((i for i in call.members if "Rnn" in layout.vertices[i].name), None)
     if fused is not None:
@@ -155,12 +155,12 @@ def _entering(layout: Layout, call: Call, leaf: int | None) -> tuple[Edge | None
 
 
 def weights_of(
-    call: Call, h: str = "weight_hh", x: str = "weight_ih", bias: tuple[str, str] = ("bias_ih", "bias_hh")
+    call: RecurrentSubgraph, h: str = "weight_hh", x: str = "weight_ih", bias: tuple[str, str] = ("bias_ih", "bias_hh")
 ) -> Weights:
     """The laws of a module's parameters, gate by gate where that matters."""
     into, back = getattr(call.module, x), getattr(call.module, h)
     hidden, gates = back.shape[1], back.shape[0] // back.shape[1]
-    none = Law(0.0, 0.0)
+    none = ParameterLaw(0.0, 0.0)
     biases = tuple(
         tuple(measured(b[g * hidden : (g + 1) * hidden]) if isinstance(b, Tensor) else none for b in _both(call, bias))
         for g in range(gates)
@@ -177,7 +177,7 @@ def weights_of(
     )
 
 
-def _both(call: Call, names: tuple[str, str]) -> list[Any]:
+def _both(call: RecurrentSubgraph, names: tuple[str, str]) -> list[Any]:
     return [getattr(call.module, name, None) for name in names]
 
 

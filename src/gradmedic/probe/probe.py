@@ -23,7 +23,7 @@ from gradmedic.probe.pass_reader import Reader
 from gradmedic.probe.reading.node_hooks import Look, Pass
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.step_window import Windows
-from gradmedic.probe.updates import Hands
+from gradmedic.probe.updates import ManualUpdates
 from gradmedic.probe.vitals import Vitals
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
@@ -44,7 +44,7 @@ class Probe:
         self._vitals = Vitals(recorder, self._schedule)
         self._windows = Windows(recorder, self._people)
         self._depth = self._due = 0
-        self._hands = Hands()
+        self._hands = ManualUpdates()
         self.failed = Failures(recorder, self._vitals)
         self._reader = Reader(recorder, names, self._people, self._vitals, self._schedule, self.failed, first_pass)
         self._listening, self.lines = self._reader.listening, self._reader.listening.lines

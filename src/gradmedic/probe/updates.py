@@ -91,7 +91,7 @@ class _Watched:
 
 
 @dataclass
-class Hands:
+class ManualUpdates:
     """Notices updates that no optimizer makes: `p -= lr * p.grad`, or an optimizer that is not torch's."""
 
     _watched: list[_Watched] = field(default_factory=list)

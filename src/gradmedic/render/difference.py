@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gradmedic.base.locale import say, translator
 from gradmedic.base.visible_text import visible
-from gradmedic.diagnosis.difference import Change, Difference
+from gradmedic.diagnosis.difference import Difference, RunChange
 from gradmedic.render.glyphs import can_say, emit, glyphs_for
 from gradmedic.render.report.json import plain
 from gradmedic.render.report.phrases import number, title
@@ -20,7 +20,7 @@ SCHEMA = "gradmedic.diff/1"
 MOST = 24
 """Layers that are shown; the first ones of a deep network."""
 
-STYLES = {Change.IMPROVED: "bold green", Change.WORSE: "bold red"}
+STYLES = {RunChange.IMPROVED: "bold green", RunChange.WORSE: "bold red"}
 
 
 def show(found: Difference, lang: str, console: Console) -> None:
@@ -36,17 +36,17 @@ def _(text: str) -> str:
 
 
 NAMES = {
-    Change.IMPROVED: _("IMPROVED"),
-    Change.WORSE: _("WORSE"),
-    Change.SAME: _("THE SAME"),
-    Change.NOT_COMPARABLE: _("NOT COMPARABLE"),
+    RunChange.IMPROVED: _("IMPROVED"),
+    RunChange.WORSE: _("WORSE"),
+    RunChange.SAME: _("THE SAME"),
+    RunChange.NOT_COMPARABLE: _("NOT COMPARABLE"),
 }
 
 
 def _pieces(found: Difference, lang: str, console: Console) -> Iterator[RenderableType]:
     tr = translator(lang)
     glyphs = glyphs_for(console.encoding)
-    mark = glyphs.healthy if found.change is Change.IMPROVED else glyphs.note
+    mark = glyphs.healthy if found.change is RunChange.IMPROVED else glyphs.note
     yield Text.assemble(
         (f"{mark} {tr(NAMES[found.change])}  ", STYLES.get(found.change, "bold")), (say(found.reason, lang), "bold")
     )

@@ -25,7 +25,7 @@ from gradmedic.theory.signals.views import TangledError
 
 
 @dataclass(frozen=True)
-class Arrival:
+class Gradient:
     """A gradient: a signal (or a weight's squared norm) and the logarithm of a factor on its squares.
 
     The factor keeps numbers in range: through a thousand sigmoid layers nothing else would.
@@ -59,8 +59,8 @@ class Flow:
     plan: Plan
     values: list[tuple[Value, ...]] = field(default_factory=list)
     passages: list[Passage] = field(default_factory=list)
-    arrivals: dict[Edge, Arrival] = field(default_factory=dict)
-    sent: dict[tuple[int, int], Arrival] = field(default_factory=dict)
+    arrivals: dict[Edge, Gradient] = field(default_factory=dict)
+    sent: dict[tuple[int, int], Gradient] = field(default_factory=dict)
     """By step and operand, what a step sends back."""
     unknown: dict[int, str] = field(default_factory=dict)
     """Steps without a rule, and why."""
@@ -164,7 +164,7 @@ def _seed(flow: Flow) -> None:
             continue
         zero, size = torch.zeros_like(value.k), value.count * value.instances
         grad = replace(value, k=own(value) / size, m=zero, mean=zero, kurtosis=torch.ones_like(value.kurtosis))
-        flow.arrivals[edge] = Arrival(grad)
+        flow.arrivals[edge] = Gradient(grad)
 
 
 def _return(flow: Flow, i: int) -> None:
@@ -180,7 +180,7 @@ def _return(flow: Flow, i: int) -> None:
     grads = _sent_back(flow, i, [_rescaled(arrival, log) for arrival in arrived])
     for slot, (edge, grad) in enumerate(zip(step.inputs, grads, strict=False)):
         if edge is not None and grad is not None:
-            sent = flow.sent[i, slot] = Arrival(_fresh(grad, arrived), log)
+            sent = flow.sent[i, slot] = Gradient(_fresh(grad, arrived), log)
             if slot < flow.passages[i].told:
                 continue
             before = flow.arrivals.get(edge)
@@ -208,7 +208,7 @@ def _square(grad: Grad) -> float:
     return grad if isinstance(grad, float) else grad.square
 
 
-def _fresh(grad: Signal | float, arrived: Sequence[Arrival | None]) -> Signal | float:
+def _fresh(grad: Signal | float, arrived: Sequence[Gradient | None]) -> Signal | float:
     """A gradient without what was only true of the gradient that it comes from."""
     old = [arrival.grad for arrival in arrived if arrival is not None and isinstance(arrival.grad, Signal)]
     if isinstance(grad, float) or not old:
@@ -218,12 +218,12 @@ def _fresh(grad: Signal | float, arrived: Sequence[Arrival | None]) -> Signal | 
     return replace(grad, tilt=tilt, focus=focus)
 
 
-def _size(arrival: Arrival) -> float:
+def _size(arrival: Gradient) -> float:
     square = _square(arrival.grad)
     return math.log(square) if square > 0 else -math.inf
 
 
-def _rescaled(arrival: Arrival | None, log: float) -> Grad:
+def _rescaled(arrival: Gradient | None, log: float) -> Grad:
     if arrival is None:
         return None
     factor = math.exp(min(arrival.log - log, 700.0))
@@ -237,19 +237,19 @@ def _times(grad: Signal | float, factor: float) -> Signal | float:
     return replace(grad, k=grad.k * factor, m=grad.m * factor, tilt=tilt)
 
 
-def _added(a: Arrival, b: Arrival) -> Arrival:
+def _added(a: Gradient, b: Gradient) -> Gradient:
     """Two gradients of one value; those of independent branches add their squares."""
     log = max(a.log, b.log)
     first, second = _times(a.grad, math.exp(a.log - log)), _times(b.grad, math.exp(b.log - log))
     if isinstance(first, float) or isinstance(second, float):
         assert isinstance(first, float)
         assert isinstance(second, float)
-        return Arrival(first + second, log)
+        return Gradient(first + second, log)
     share = (first.squares / (first.squares + second.squares).clamp(min=1e-300)).clamp(0, 1)
     joint = replace(first, k=first.k + second.k, m=first.m + second.m, tilt=None)
     weight = float(share @ first.share)
     focus = weight * first.focus + (1 - weight) * second.focus
-    return Arrival(
+    return Gradient(
         replace(
             joint,
             kurtosis=of_sum(joint, first, second),

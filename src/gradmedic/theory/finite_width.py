@@ -13,7 +13,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from gradmedic.theory.engine import Arrival, Flow
+from gradmedic.theory.engine import Flow, Gradient
 from gradmedic.theory.plan.plan import Edge
 from gradmedic.theory.shared_weights import repeats
 from gradmedic.theory.signals.signal import Signal
@@ -196,7 +196,7 @@ class _Accidents:
     def _arrived(self, edge: Edge) -> Tensor:
         return self.down.get(edge, self._nothing())
 
-    def _send(self, i: int, slot: int, source: Edge, sent: Arrival, total: Tensor) -> None:
+    def _send(self, i: int, slot: int, source: Edge, sent: Gradient, total: Tensor) -> None:
         passage, inputs = self.flow.passages[i], self.flow.plan.steps[i].inputs
         passed = total.clone()
         for to, on, weight in passage.bends:
@@ -223,7 +223,7 @@ class _Accidents:
         self.alone[at] += self.flow.passages[i].doubt ** 2
         return at
 
-    def _weight(self, i: int, slot: int, source: Edge, sent: Arrival, passed: Tensor) -> None:
+    def _weight(self, i: int, slot: int, source: Edge, sent: Gradient, passed: Tensor) -> None:
         """A weight's gradient varies as the gradient and the signal that it is made of do."""
         mixes = self.flow.passages[i].mixes
         edge = self.flow.plan.steps[i].inputs[mixes] if mixes is not None else None
@@ -235,7 +235,7 @@ class _Accidents:
         self.down[source] = self._arrived(source) + self._share(sent, source) * passed
         self.found.grads[source] = math.sqrt(self._variance(self.down[source], alone=True))
 
-    def _share(self, sent: Arrival, source: Edge) -> float:
+    def _share(self, sent: Gradient, source: Edge) -> float:
         arrival = self.flow.arrivals.get(source)
         if arrival is None or arrival.log_square == -math.inf:
             return 0.0

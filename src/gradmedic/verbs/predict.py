@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gradmedic.base.errors import ProbeError
 from gradmedic.base.interruption import let_through
 from gradmedic.base.messages import Message
-from gradmedic.prediction.model_input import Call, calls, feed_of, roots_of
+from gradmedic.prediction.model_input import ModelCall, calls, feed_of, roots_of
 from gradmedic.prediction.prediction import Prediction
 from gradmedic.prediction.script_prediction import foretold
 from gradmedic.prediction.survey import Survey, survey
@@ -90,7 +90,7 @@ def _line(error: Exception | None) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _roots(call: Call, loss: Loss | None, target: Tensor | None) -> Sequence[Tensor]:
+def _roots(call: ModelCall, loss: Loss | None, target: Tensor | None) -> Sequence[Tensor]:
     if callable(loss):
         if target is None:
             return roots_of(loss(call, call.feed.args[0] if call.feed.args else call.feed.kwargs))

@@ -7,7 +7,7 @@ import pytest
 from support.edits import order
 
 from gradmedic.treatment.patching import Edit, Order, all_edits, patched
-from gradmedic.treatment.patching.script.source import Change, Source
+from gradmedic.treatment.patching.script.source import Source, TextEdit
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "ward" / "scripts").glob("*.py"))
 ORDERS = [
@@ -48,7 +48,7 @@ def test_an_edit_that_fails_is_told_and_the_others_are_written(monkeypatch: pyte
         name = "broken"
         remedies = ("clip-grad-norm",)
 
-        def changes(self, source: Source, order: Order) -> list[Change]:
+        def changes(self, source: Source, order: Order) -> list[TextEdit]:
             raise KeyError("x")
 
     edits = {"insert": all_edits()["insert"], "rate": all_edits()["rate"], "broken": Broken}

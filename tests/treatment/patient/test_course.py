@@ -9,7 +9,7 @@ from support.treating import mlp, sgd, step
 from torch import nn
 
 from gradmedic.base.errors import RemedyError
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.prescription import Item, Prescription
 from gradmedic.treatment.remedies import treated
 
@@ -31,7 +31,7 @@ def test_a_remedy_that_fails_later_is_taken_back_whole_and_training_goes_on() ->
 
     @contextmanager
     def bad() -> Iterator[None]:
-        def on_call(call: Call) -> object:
+        def on_call(call: FunctionCall) -> object:
             return call.proceed() * 0
 
         def on_step(_: object) -> None:
@@ -56,7 +56,7 @@ def test_an_act_that_breaks_leaves_the_call_as_the_script_made_it() -> None:
 
     @contextmanager
     def clumsy() -> Iterator[None]:
-        def on_call(call: Call) -> object:
+        def on_call(call: FunctionCall) -> object:
             return call.on(torch.ones(5, 7)) @ torch.ones(3)
 
         with patient.around_operations(("relu",), on_call):

@@ -34,7 +34,7 @@ when its factors are near 1e16; no data and no mask has entries like that."""
 
 
 @dataclass(frozen=True)
-class Growth:
+class RunGrowth:
     """How far a run had grown before a step: decades, and for `update` a ratio."""
 
     losses: float = 0.0
@@ -63,12 +63,12 @@ class Growth:
         return {name: number for name, (number, limit) in limits.items() if number >= limit}
 
 
-def grew_before(recording: Recording, step: int) -> Growth:
+def grew_before(recording: Recording, step: int) -> RunGrowth:
     """What had grown until `step`; the largest growth of all streams."""
     earlier = [vital for vital in recording.vitals if vital.step <= step]
     seen = [capture for capture in recording.captures if capture.step <= step]
     by_stream = [[vital for vital in earlier if vital.stream == stream] for stream in recording.streams or (0,)]
-    return Growth(
+    return RunGrowth(
         max((_rise([v.loss for v in some if v.loss is not None], brief=True) for some in by_stream), default=0.0),
         max((_rise([v.grad_norm for v in some if v.grad_norm is not None]) for some in by_stream), default=0.0),
         max((_over_depth(recording, capture) for capture in seen), default=0.0),

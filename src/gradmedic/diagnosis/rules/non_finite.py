@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any, ClassVar
 
 from gradmedic.base.messages import Message
-from gradmedic.diagnosis.features.divergence import Growth, grew_before
+from gradmedic.diagnosis.features.divergence import RunGrowth, grew_before
 from gradmedic.diagnosis.features.nonfinite_causes import Origin, origin
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
@@ -94,7 +94,7 @@ class NonFinite(Rule):
             first = min(told, key=lambda event: event.step)
             yield self._finding(recording, first, grew_before(recording, first.step))
 
-    def _finding(self, recording: Recording, event: Event, growth: Growth) -> Finding:
+    def _finding(self, recording: Recording, event: Event, growth: RunGrowth) -> Finding:
         cause = origin(recording, event)
         place = _place(recording, event)
         by_itself = event.data.get("phase") == "input" or not growth.exploded
@@ -167,7 +167,7 @@ def _evidence(event: Event) -> dict[str, float | str]:
     return {name: value for name in columns if isinstance(value := known.get(name), float | int | str)}
 
 
-def _signs(growth: Growth) -> Message:
+def _signs(growth: RunGrowth) -> Message:
     """The strongest sign of an explosion in words."""
     name, number = max(growth.signs.items(), key=lambda sign: sign[1])
     texts = {

@@ -6,10 +6,10 @@
 Each says what it has changed, layer by layer and why, if it is printed, and takes it back with `undo()`.
 """
 
-from gradmedic.prediction.init.change import Change, Law
+from gradmedic.prediction.init.change import WeightChange, WeightStatistics
 from gradmedic.prediction.init.classic import he_, orthogonal_, xavier_
 from gradmedic.prediction.init.critical import critical_
 from gradmedic.prediction.init.initialized import Initialized
 from gradmedic.prediction.init.lsuv import lsuv_
 
-__all__ = ["Change", "Initialized", "Law", "critical_", "he_", "lsuv_", "orthogonal_", "xavier_"]
+__all__ = ["Initialized", "WeightChange", "WeightStatistics", "critical_", "he_", "lsuv_", "orthogonal_", "xavier_"]

@@ -8,7 +8,7 @@ from gradmedic.base.messages import Message
 
 
 @dataclass(frozen=True)
-class Law:
+class WeightStatistics:
     """What the entries of a weight are like: their mean and standard deviation, and how they were drawn, if known."""
 
     mean: float
@@ -16,7 +16,7 @@ class Law:
     drawn: str = ""
 
     @classmethod
-    def of(cls, values: Tensor, drawn: str = "") -> "Law":
+    def of(cls, values: Tensor, drawn: str = "") -> "WeightStatistics":
         """Measured."""
         if not values.numel():
             return cls(0.0, 0.0, drawn)
@@ -25,11 +25,11 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Change:
+class WeightChange:
     """One weight: what it was like, what it is like now, and why."""
 
     name: str
     shape: tuple[int, ...]
-    before: Law
-    after: Law
+    before: WeightStatistics
+    after: WeightStatistics
     why: Message

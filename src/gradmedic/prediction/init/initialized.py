@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gradmedic.base.messages import Message
-from gradmedic.prediction.init.change import Change
+from gradmedic.prediction.init.change import WeightChange
 from gradmedic.prediction.init.table import table
 
 
@@ -23,7 +23,7 @@ class Initialized:
     method: str
     how: Message
     """How the uses of weights were found out."""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[WeightChange, ...] = ()
     _before: Mapping[str, tuple[nn.Parameter, Tensor]] = field(default_factory=dict, repr=False)
 
     def undo(self) -> None:
@@ -44,7 +44,7 @@ class Initialized:
     def __len__(self) -> int:
         return len(self.changes)
 
-    def __getitem__(self, name: str) -> Change:
+    def __getitem__(self, name: str) -> WeightChange:
         """The change of one weight, by its name."""
         return next(change for change in self.changes if change.name == name)
 

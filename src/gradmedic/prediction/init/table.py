@@ -8,13 +8,13 @@ from rich.cells import cell_len
 from gradmedic.base.locale import say, translator
 from gradmedic.base.messages import Message
 from gradmedic.base.text_layout import padded
-from gradmedic.prediction.init.change import Change, Law
+from gradmedic.prediction.init.change import WeightChange, WeightStatistics
 
 MOST = 24
 """Rows of a table."""
 
 
-def table(method: str, how: Message, changes: Sequence[Change], lang: str) -> str:
+def table(method: str, how: Message, changes: Sequence[WeightChange], lang: str) -> str:
     """What was done to which weights, on some twenty lines."""
     _ = translator(lang)
     head = say(Message("{method}: {count} weights, {how}", {"method": method, "count": len(changes), "how": how}), lang)
@@ -28,8 +28,8 @@ def table(method: str, how: Message, changes: Sequence[Change], lang: str) -> st
     return "\n".join([head, *lines])
 
 
-def _rows(changes: Sequence[Change], lang: str) -> Iterator[tuple[str, ...]]:
-    groups: dict[object, list[Change]] = {}
+def _rows(changes: Sequence[WeightChange], lang: str) -> Iterator[tuple[str, ...]]:
+    groups: dict[object, list[WeightChange]] = {}
     for change in changes:
         groups.setdefault((change.name.rpartition(".")[2], str(change.why), change.after.drawn), []).append(change)
     for group in groups.values():
@@ -56,13 +56,13 @@ def _part(parts: Sequence[str]) -> str:
     return f"{numbers[0]}-{numbers[-1]}" if len(numbers) == len(kinds) else "*"
 
 
-def _sizes(laws: Sequence[Law]) -> str:
+def _sizes(laws: Sequence[WeightStatistics]) -> str:
     """The standard deviation, or where it differs its range; the mean beside it where it is not nothing."""
     said = [text for text, _ in groupby(sorted({_size(law) for law in laws}, key=_number))]
     return said[0] if len(said) == 1 else f"{said[0]} … {said[-1]}"
 
 
-def _size(law: Law) -> str:
+def _size(law: WeightStatistics) -> str:
     if law.std == 0:
         return f"={law.mean:.3g}"
     return f"{law.std:.3g}" if abs(law.mean) < 3 * law.std else f"{law.mean:.3g}±{law.std:.3g}"

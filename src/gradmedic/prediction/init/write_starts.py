@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gradmedic.base.messages import Message
-from gradmedic.prediction.init.change import Change, Law
+from gradmedic.prediction.init.change import WeightChange, WeightStatistics
 from gradmedic.prediction.init.draws import Draw
 from gradmedic.prediction.init.initialized import Initialized
 from gradmedic.prediction.init.weights import Weight
@@ -62,7 +62,7 @@ def started(
     """Write the starts, do what is to be done then, and tell what has changed; if anything fails nothing has."""
     touched = {name: weights[name] for name in weights if name in starts}
     before = {part: (p, p.detach().clone()) for weight in touched.values() for part, p in weight.parts}
-    laws = {name: Law.of(weight.value()) for name, weight in touched.items()}
+    laws = {name: WeightStatistics.of(weight.value()) for name, weight in touched.items()}
     result = Initialized(method, how, (), before)
     with _or_undone(result), torch.no_grad():
         numbers = _Generators(seed)
@@ -74,8 +74,10 @@ def started(
     return result
 
 
-def _change(weight: Weight, before: Law, start: Start) -> Change:
-    return Change(weight.name, tuple(weight.shape), before, Law.of(weight.value(), start.drawn), start.why)
+def _change(weight: Weight, before: WeightStatistics, start: Start) -> WeightChange:
+    return WeightChange(
+        weight.name, tuple(weight.shape), before, WeightStatistics.of(weight.value(), start.drawn), start.why
+    )
 
 
 @contextmanager

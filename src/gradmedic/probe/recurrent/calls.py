@@ -18,7 +18,7 @@ MOST_ROWS = 4096
 
 
 @dataclass
-class Call:
+class RecurrentCall:
     """One call of a recurrent module; holds copies, and nothing of the user's graph."""
 
     module: nn.RNNBase
@@ -35,14 +35,14 @@ class Call:
     waited: int = 0
 
 
-def call_of(module: nn.RNNBase, x: Any, entering: list[Tensor], out: Tensor, state: Tensor) -> Call:
+def call_of(module: nn.RNNBase, x: Any, entering: list[Tensor], out: Tensor, state: Tensor) -> RecurrentCall:
     """Keep what a replay of this call will need."""
     rows = rows_of(x, module.batch_first)
     weights = [w.detach() for layer in module.all_weights for w in layer]
     if not all(map(is_readable, weights)):
         raise TypeError("its weights are distributed, or not in memory")
     assert out.grad_fn is not None
-    return Call(
+    return RecurrentCall(
         module,
         rows,
         rows.steps(x.data if isinstance(x, PackedSequence) else x),
@@ -81,7 +81,7 @@ def descends(node: Any, sequences: tuple[int, int], reach: int = 4) -> bool:
     return reach > 0 and any(descends(child, sequences, reach - 1) for child, _ in node.next_functions)
 
 
-def passage(chain: Sequence[Call]) -> Passage:
+def passage(chain: Sequence[RecurrentCall]) -> Passage:
     """The calls of a chain side by side, of each as many rows as are affordable."""
     first, module = chain[0], chain[0].module
     rows = slice(0, max(1, MOST_ROWS // len(chain)))
@@ -105,7 +105,7 @@ def passage(chain: Sequence[Call]) -> Passage:
     )
 
 
-def weights_of(call: Call) -> list[list[Weights]]:
+def weights_of(call: RecurrentCall) -> list[list[Weights]]:
     """The weights by layer and direction, in the precision that they are replayed in."""
     module, flat = call.module, [w.to(_dtype(call)) for w in call.weights]
     ways = 1 + module.bidirectional
@@ -119,5 +119,5 @@ def _named(flat: Sequence[Tensor], bias: bool) -> Weights:
     return Weights(flat[0], flat[1], biases[0], biases[1], *flat[4 if bias else 2 :])
 
 
-def _dtype(call: Call) -> torch.dtype:
+def _dtype(call: RecurrentCall) -> torch.dtype:
     return torch.float64 if call.weights[0].dtype is torch.float64 else torch.float32

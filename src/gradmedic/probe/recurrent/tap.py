@@ -18,7 +18,7 @@ from torch.nn.modules import module as hooks
 from torch.utils.hooks import RemovableHandle
 
 from gradmedic.base.interruption import let_through
-from gradmedic.probe.recurrent.calls import Call, call_of, descends, length, passage, tensors, weights_of
+from gradmedic.probe.recurrent.calls import RecurrentCall, call_of, descends, length, passage, tensors, weights_of
 from gradmedic.probe.recurrent.replay import replay
 from gradmedic.probe.torch_internals import (
     GRAPH_TASK,
@@ -67,7 +67,7 @@ class RecurrentTap:
 
     def __init__(self) -> None:
         self.notes: list[str] = []
-        self._chains: list[list[Call]] = []
+        self._chains: list[list[RecurrentCall]] = []
         self._hook: RemovableHandle | None = None
 
     def install(self) -> None:
@@ -99,7 +99,7 @@ class RecurrentTap:
                 self._note(f"time steps of {type(chain[0].module).__name__} were not read: {error}")
         return readings
 
-    def _take_reached(self) -> list[list[Call]]:
+    def _take_reached(self) -> list[list[RecurrentCall]]:
         """Let go of the chains that a backward pass has reached, and of those that have waited for too many."""
         reached, waiting = [], []
         for chain in self._chains:
@@ -152,7 +152,7 @@ class RecurrentTap:
             return True
         return False
 
-    def _continued(self, call: Call, entering: list[Tensor]) -> list[Call]:
+    def _continued(self, call: RecurrentCall, entering: list[Tensor]) -> list[RecurrentCall]:
         """The chain of calls that this one takes up, or a new one."""
         for chain in reversed([] if call.module.bidirectional else self._chains[-4:]):
             last = chain[-1]
@@ -162,7 +162,7 @@ class RecurrentTap:
         self._chains.append([])
         return self._chains[-1]
 
-    def _arrive(self, call: Call, key: str, grad: Tensor) -> None:
+    def _arrive(self, call: RecurrentCall, key: str, grad: Tensor) -> None:
         """Keep a gradient of the backward pass that runs now, and none of an earlier one."""
         try:
             task = current_task()
@@ -189,12 +189,12 @@ def _recorded() -> bool:
     )
 
 
-def _release(chain: Sequence[Call]) -> None:
+def _release(chain: Sequence[RecurrentCall]) -> None:
     for handle in (handle for call in chain for handle in call.handles):
         handle.remove()
 
 
-def _read(chain: Sequence[Call]) -> RecurrentReading:
+def _read(chain: Sequence[RecurrentCall]) -> RecurrentReading:
     first = chain[0]
     with torch.no_grad(), torch.autocast(first.x.device.type, enabled=False):
         layers = replay(first.module.mode, weights_of(first), passage(chain))
@@ -217,7 +217,7 @@ def _read(chain: Sequence[Call]) -> RecurrentReading:
     )
 
 
-def _remarks(chain: Sequence[Call]) -> Iterator[str]:
+def _remarks(chain: Sequence[RecurrentCall]) -> Iterator[str]:
     module = chain[0].module
     if module.dropout and module.training and module.num_layers > 1:
         yield "approximate: dropout between layers was left out"

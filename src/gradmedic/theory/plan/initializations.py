@@ -10,7 +10,7 @@ from gradmedic.theory.plan.init_targets import Edge
 from gradmedic.theory.plan.parameter_uses import uses_of
 from gradmedic.theory.plan.plan import PARAMETER, Plan, Step
 from gradmedic.theory.plan.plan import Edge as Wire
-from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.parameter_law import ParameterLaw
 
 APPLIES = ("linear", "addmm", "mm", "matmul", "mv", "conv")
 _ARRANGES = ("t", "transpose", "permute", "view", "reshape", "unsafe_view", "unsqueeze", "squeeze", "clone", "to_copy")
@@ -29,10 +29,10 @@ class Place:
     fan_out: int = 0
 
 
-Recipe = Callable[[Place], Law | float | None]
+Recipe = Callable[[Place], ParameterLaw | float | None]
 """From a place to a law, or to the standard deviation of a mean of zero; None leaves it as it is."""
 
-Init = str | Recipe | Mapping[str, "Law | float | str"]
+Init = str | Recipe | Mapping[str, "ParameterLaw | float | str"]
 
 
 def places(plan: Plan) -> dict[int, Place]:
@@ -84,7 +84,9 @@ def initialized(plan: Plan, init: Init) -> Plan:
     for i, place in where.items():
         law = recipe(place)
         if law is not None:
-            steps[i] = replace(steps[i], law=law if isinstance(law, Law) else Law(0.0, float(law) ** 2))
+            steps[i] = replace(
+                steps[i], law=law if isinstance(law, ParameterLaw) else ParameterLaw(0.0, float(law) ** 2)
+            )
     return replace(plan, steps=tuple(steps))
 
 
@@ -100,10 +102,10 @@ def _recipe(init: Init, plan: Plan) -> Recipe:
     return NAMED[init]
 
 
-def _by_pattern(init: Mapping[str, "Law | float | str"], plan: Plan) -> Recipe:
+def _by_pattern(init: Mapping[str, "ParameterLaw | float | str"], plan: Plan) -> Recipe:
     recipes = {pattern: _recipe(value, plan) if isinstance(value, str) else value for pattern, value in init.items()}
 
-    def recipe(place: Place) -> Law | float | None:
+    def recipe(place: Place) -> ParameterLaw | float | None:
         for pattern, value in recipes.items():
             if glob(pattern).fullmatch(place.name):
                 return value(place) if callable(value) else value
@@ -112,35 +114,35 @@ def _by_pattern(init: Mapping[str, "Law | float | str"], plan: Plan) -> Recipe:
     return recipe
 
 
-def default(place: Place) -> Law | None:
+def default(place: Place) -> ParameterLaw | None:
     """What torch's own modules draw (torch 2.13): mostly uniform with variance 1 / (3 fan_in), biases too."""
     module, leaf = place.module, place.name.rpartition(".")[2]
     if module == "Embedding":
-        return Law(0.0, 1.0)
+        return ParameterLaw(0.0, 1.0)
     if module in ("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"):
         hidden = place.shape[0] // {"L": 4, "G": 3}.get(module[0], 1)
-        return Law(0.0, 1 / (3 * hidden))
+        return ParameterLaw(0.0, 1 / (3 * hidden))
     if module == "MultiheadAttention" and leaf == "in_proj_weight":
-        return Law(0.0, 2 / sum(place.shape))
+        return ParameterLaw(0.0, 2 / sum(place.shape))
     if module in ("MultiheadAttention", "NonDynamicallyQuantizableLinear") and leaf in ("in_proj_bias", "bias"):
-        return Law(0.0, 0.0)
+        return ParameterLaw(0.0, 0.0)
     if module.startswith("ConvTranspose"):
         fan = place.fan_in or 1
-        return Law(0.0, 1 / (3 * fan))
+        return ParameterLaw(0.0, 1 / (3 * fan))
     if "Norm" in module:
-        return Law(1.0, 1.0) if leaf == "weight" else Law(0.0, 0.0)
+        return ParameterLaw(1.0, 1.0) if leaf == "weight" else ParameterLaw(0.0, 0.0)
     if place.role in ("weight", "bias") and place.fan_in:
-        return Law(0.0, 1 / (3 * place.fan_in))
+        return ParameterLaw(0.0, 1 / (3 * place.fan_in))
     return None
 
 
 def _scaled(variance: Callable[[Place], float], *, orthogonal: bool = False) -> Recipe:
     """Weights of that variance, and biases of zero; all else as it is."""
 
-    def recipe(place: Place) -> Law | None:
+    def recipe(place: Place) -> ParameterLaw | None:
         if place.role == "weight" and place.fan_in:
-            return Law(0.0, variance(place), orthogonal)
-        return Law(0.0, 0.0) if place.role == "bias" else None
+            return ParameterLaw(0.0, variance(place), orthogonal)
+        return ParameterLaw(0.0, 0.0) if place.role == "bias" else None
 
     return recipe
 
@@ -161,12 +163,12 @@ NAMED: dict[str, Recipe] = {
 def critically(plan: Plan) -> Recipe:
     """Weights, biases and gains at the edge of chaos, as `gm.init.critical_` draws them without any data."""
     weights, gains = uses_of(plan)
-    edge, laws = Edge(), dict[str, Law]()
+    edge, laws = Edge(), dict[str, ParameterLaw]()
     for name, aim in edge.aims(weights).items():
-        laws[name] = Law(0.0, aim.variance, not weights[name].table, aim.balanced)
-        laws |= dict.fromkeys(weights[name].biases, Law(0.0, aim.bias))
+        laws[name] = ParameterLaw(0.0, aim.variance, not weights[name].table, aim.balanced)
+        laws |= dict.fromkeys(weights[name].biases, ParameterLaw(0.0, aim.bias))
     for name, gain in gains.items():
         if (found := edge.gain(gain)) is not None:
-            laws[name] = Law(found.gain, found.gain**2)
-            laws |= {gain.bias: Law(0.0, found.bias)} if found.bias else {}
+            laws[name] = ParameterLaw(found.gain, found.gain**2)
+            laws |= {gain.bias: ParameterLaw(0.0, found.bias)} if found.bias else {}
     return lambda place: laws.get(place.name)

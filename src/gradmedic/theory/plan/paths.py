@@ -106,14 +106,14 @@ def users_of(plan: Plan) -> Users:
 
 
 @dataclass(frozen=True)
-class Ahead:
+class Downstream:
     """What becomes of a result: the first activation that it goes through, and whether it is normalized before."""
 
     phi: Activation | None = None
     normed: bool = False
 
 
-def ahead(plan: Plan, users: Users, at: int) -> Ahead:
+def ahead(plan: Plan, users: Users, at: int) -> Downstream:
     """What becomes of a step's result until weights, or another signal's weights, mix it again."""
     waiting, seen = deque([(at, False)]), {at}
     while waiting:
@@ -124,12 +124,12 @@ def ahead(plan: Plan, users: Users, at: int) -> Ahead:
                 continue
             seen.add(user)
             if step.op in BENDS:
-                return Ahead(step.attributes["phi"], normed)
+                return Downstream(step.attributes["phi"], normed)
             if step.op in NORMS:
                 waiting.append((user, True))
             elif step.op in PASSES or step.op in ("add", "sub", "div") or _scales(plan, step):
                 waiting.append((user, normed))
-    return Ahead()
+    return Downstream()
 
 
 def _scales(plan: Plan, step: Step) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.parameter_law import ParameterLaw
 
 Edge = tuple[int, int]
 """A step's position in the plan, and which of its outputs."""
@@ -26,7 +26,7 @@ class Constant:
     is that of its reciprocal.
     """
 
-    law: Law
+    law: ParameterLaw
     shape: tuple[int, ...] = ()
     hidden: float = 0.0
 
@@ -68,7 +68,7 @@ class Step:
     inputs: tuple[Edge | None, ...] = ()
     shapes: tuple[tuple[int, ...], ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    law: Law | None = None
+    law: ParameterLaw | None = None
     sample: Tensor | None = None
     name: str = ""
     vertex: int = -1

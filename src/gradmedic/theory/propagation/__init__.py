@@ -13,8 +13,8 @@ from pkgutil import iter_modules
 from typing import Any, TypeVar
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.recurrent.gradient_growth import Growth
-from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.recurrent.gradient_growth import GradientGrowth
+from gradmedic.theory.signals.parameter_law import ParameterLaw
 from gradmedic.theory.signals.signal import Signal
 
 
@@ -22,7 +22,7 @@ from gradmedic.theory.signals.signal import Signal
 class Weight:
     """A parameter, perhaps reshaped, on its way to where it is applied."""
 
-    law: Law
+    law: ParameterLaw
     shape: tuple[int, ...]
 
 
@@ -47,7 +47,7 @@ class Passage:
     mixes: int | None = None
     """The operand whose units are mixed by weights drawn at random, which `weight` is."""
     weight: int | None = None
-    growth: Callable[[], Growth] | None = None
+    growth: Callable[[], GradientGrowth] | None = None
     """Of a recurrent step, how gradients grow through time."""
     elastic: tuple[float, ...] = (1.0,)
     """By how many percent the result's mean square grows if an operand's grows by one."""

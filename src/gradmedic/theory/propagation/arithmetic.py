@@ -10,7 +10,7 @@ from gradmedic.theory.plan.residual_streams import persistence
 from gradmedic.theory.propagation import Back, Grad, NoRuleError, Passage, Value, Weight, came, one, rule, signal
 from gradmedic.theory.signals.contraction import Labeled, framed, joined, together
 from gradmedic.theory.signals.elementwise_pair import ONE, Pair, paired, placed
-from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.parameter_law import ParameterLaw
 from gradmedic.theory.signals.signal import Signal, own, swelling
 
 
@@ -143,7 +143,7 @@ def masked(step: Step, inputs: Sequence[Value]) -> Passage:
     return _covered(signal(inputs[slots[0]]), gone, next(iter(known.values())).law, slots[0], len(inputs))
 
 
-def _covered(x: Signal, gone: float, law: Law, slot: int, slots: int) -> Passage:
+def _covered(x: Signal, gone: float, law: ParameterLaw, slot: int, slots: int) -> Passage:
     """A signal of which a constant covers a share, wherever: as if entries were covered independently of each other."""
     kept, same = 1.0 - gone, own(x)
     share = same * kept + (1 - same) * kept**2

@@ -13,7 +13,7 @@ from gradmedic.theory.propagation.arithmetic import total, weight_of
 from gradmedic.theory.signals.axes import Axis, coarsened
 from gradmedic.theory.signals.contraction import Labeled, framed, joined, together
 from gradmedic.theory.signals.elementwise_pair import ONE, placed
-from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.parameter_law import ParameterLaw
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal, dropped
 from gradmedic.theory.signals.spatial_axis import inserted
 from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, parted
@@ -77,7 +77,7 @@ def _of_weights(step: Step, inputs: Sequence[Value]) -> Passage:
         (grad,) = grads
         return [grad * s if isinstance(grad, float) else None for s in share]
 
-    return Passage((Weight(Law(mean, square), step.shape),), back)
+    return Passage((Weight(ParameterLaw(mean, square), step.shape),), back)
 
 
 def _filled(step: Step, inputs: Sequence[Value], dim: int) -> Passage | None:

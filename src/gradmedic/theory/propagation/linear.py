@@ -9,11 +9,11 @@ from torch import Tensor
 from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
 from gradmedic.theory.propagation.contraction import contracted
-from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.parameter_law import ParameterLaw
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
 from gradmedic.theory.signals.unit_instance import parted, settled
 
-NONE = Law(0.0, 0.0)
+NONE = ParameterLaw(0.0, 0.0)
 NOTHING = 1e-9
 """What is left of a sum over instances, relative to what independent ones would give, that counts as nothing."""
 
@@ -68,7 +68,7 @@ def signal_share(out: Signal, bias: Weight | None) -> float:
     return 1.0 - (bias.law.square / max(out.square, 1e-300) if bias else 0.0)
 
 
-def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) -> Signal:
+def mixed(x: Signal, law: ParameterLaw, width: int, bias: ParameterLaw, fan: float | None = None) -> Signal:
     """Sums over all units, or over so many terms like them, weighted at random; dims are those of `x`."""
     x = x.blended()
     n = (x.count if fan is None else fan) / x.swollen
@@ -96,7 +96,7 @@ def mixed(x: Signal, law: Law, width: int, bias: Law, fan: float | None = None) 
     return replace(out, kurtosis=kurtosis)
 
 
-def returned(grad: Signal, law: Law, x: Signal, fan: float | None = None) -> Signal:
+def returned(grad: Signal, law: ParameterLaw, x: Signal, fan: float | None = None) -> Signal:
     """The gradient of what weights were applied to; dims are those of `grad`."""
     back = mixed(grad, replace(law, balanced=False), x.count, NONE, fan)
     return parted(replace(back, mean=torch.zeros_like(back.mean)), x.units)

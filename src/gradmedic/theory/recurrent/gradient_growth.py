@@ -19,7 +19,7 @@ LONG, EDGE = 30, 1.5
 largest eigenvalue of its matrix, and no mean, decides whether it explodes."""
 
 
-class Growth:
+class GradientGrowth:
     """How the squared gradient of a state grows over k steps, where W_hh is the same at each.
 
     Paths through the same matrix add up coherently: for a step f + e W D it is the sum over m of
@@ -99,11 +99,11 @@ class Growth:
         return float((self.kept ** (2 * k)).mean() + torch.exp(logs).sum())
 
 
-def growth_of(population: Population) -> Growth:
+def growth_of(population: Population) -> GradientGrowth:
     """The same for all steps of one layer."""
     past = population.past
-    if not isinstance(past.growth, Growth):
-        past.growth = Growth(population)
+    if not isinstance(past.growth, GradientGrowth):
+        past.growth = GradientGrowth(population)
     return past.growth
 
 
@@ -136,7 +136,7 @@ class Returned:
     whole: Both
 
 
-def returned(population: Population, growth: Growth, h: Both, c: Both, age: float) -> Returned:
+def returned(population: Population, growth: GradientGrowth, h: Both, c: Both, age: float) -> Returned:
     """Send the gradients of a state (and of a cell's, after `age` steps) one step back."""
     slopes, weights = population.slopes, population.weights
     assert slopes is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.parameter_law import ParameterLaw
 
 UNITS = 4096
 SETTLED = 4
@@ -26,9 +26,9 @@ class Weights:
     kind: str
     hidden: int
     inputs: int
-    into: Law
-    back: Law
-    biases: tuple[tuple[Law, Law], ...]
+    into: ParameterLaw
+    back: ParameterLaw
+    biases: tuple[tuple[ParameterLaw, ParameterLaw], ...]
     """For each gate that of the input's bias and that of the state's."""
     diagonal: float = 0.0
     """What the recurrent matrix has on its diagonal, if it is a multiple of one and little else."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmedic.theory.recurrent.gradient_growth import Both, Growth, Returned, growth_of, returned
+from gradmedic.theory.recurrent.gradient_growth import Both, GradientGrowth, Returned, growth_of, returned
 from gradmedic.theory.recurrent.population import Drive, Population, Weights, pair, start, stepped
 
 MOST = 64
@@ -82,7 +82,7 @@ class Sent:
 def back_through(seq: Unrolled, arriving: Tensor) -> Sent:
     """Send gradients that arrive at the states of all steps back through time.
 
-    A gradient grows from step to step (`Growth`); of two steps' gradients the later one is in the
+    A gradient grows from step to step (`GradientGrowth`); of two steps' gradients the later one is in the
     earlier one as far as units keep it, next to what has arrived in between.
     """
     growth, n = growth_of(seq.states[-1]), len(arriving)
@@ -111,7 +111,7 @@ class _Step:
     sent: Returned
 
 
-def _at_step(seq: Unrolled, growth: Growth, t: int, fresh: Tensor, h: Both, c: Both, age: float) -> _Step:
+def _at_step(seq: Unrolled, growth: GradientGrowth, t: int, fresh: Tensor, h: Both, c: Both, age: float) -> _Step:
     new = float(fresh[0]), float(fresh[1])
     old = h[0] + c[0]
     # What is added now is of age zero: the whole is as old as its parts are on average.

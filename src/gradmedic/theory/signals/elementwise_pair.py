@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.signals.contraction import Labeled, broadcast, framed, joined, together
-from gradmedic.theory.signals.parameter_law import Law
+from gradmedic.theory.signals.parameter_law import ParameterLaw
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal, own
 
 NOTHING = 1e-9
@@ -106,7 +106,7 @@ def paired(a: Signal, b: Signal) -> Pair:
     return Pair(first, second, framed(first, second, dims))
 
 
-def placed(law: Law, shape: tuple[int, ...], like: Signal) -> Signal:
+def placed(law: ParameterLaw, shape: tuple[int, ...], like: Signal) -> Signal:
     """A parameter that meets a signal element by element: its entries are drawn once and for all instances."""
     names, axes, dims = dict[int, int](), list[int](), list[tuple[Atom, ...]]()
     for i, size in enumerate(shape):

@@ -16,7 +16,7 @@ CLEAR = 5.0
 
 
 @dataclass(frozen=True)
-class Law:
+class ParameterLaw:
     """Mean and mean square of a parameter's entries, and whether its rows or columns are orthonormal.
 
     It is `balanced` if the weights of each unit sum to zero.
@@ -39,21 +39,21 @@ class Law:
         """The mean square of what the mean leaves."""
         return max(self.square - self.mean * self.mean, 0.0)
 
-    def scaled(self, factor: float) -> "Law":
+    def scaled(self, factor: float) -> "ParameterLaw":
         """The law of a multiple."""
         return replace(self, mean=self.mean * factor, square=self.square * factor**2)
 
 
-def measured(tensor: Tensor, *, certain: bool = False) -> Law:
+def measured(tensor: Tensor, *, certain: bool = False) -> ParameterLaw:
     """The law of the entries that a tensor has; a mean that may be chance counts as zero, unless it is `certain`."""
     if not tensor.numel() or not is_readable(tensor):
-        return Law(0.0, math.nan)
+        return ParameterLaw(0.0, math.nan)
     values = _some(tensor.detach()).double()
     mean, square = float(values.mean()), float(values.square().mean())
     spread = max(square - mean * mean, 0.0)
     if not certain and tensor.numel() > 1 and abs(mean) < CLEAR * math.sqrt(spread / tensor.numel()):
-        return Law(0.0, square, is_orthogonal(values), is_balanced(values))
-    return Law(mean, square)
+        return ParameterLaw(0.0, square, is_orthogonal(values), is_balanced(values))
+    return ParameterLaw(mean, square)
 
 
 def is_balanced(values: Tensor) -> bool:

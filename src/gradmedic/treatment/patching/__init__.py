@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.base.plugins import discover
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError, changed, overlap
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError, changed, overlap
 from gradmedic.treatment.prescription import Item
 
 ANY = "*"
@@ -55,7 +55,7 @@ class Edit(ABC):
     remedies: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         """Everything that has to be changed for one remedy; raises `UnsureError` if any of it is not certain."""
 
 
@@ -94,7 +94,7 @@ class Patch:
         return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
 
 
-def _is_import(change: Change) -> bool:
+def _is_import(change: TextEdit) -> bool:
     return change.start == change.end and change.text.startswith(("import ", "from "))
 
 
@@ -105,7 +105,7 @@ def _rows(text: str) -> list[str]:
 
 def patched(source: Source, orders: Iterable[Order]) -> Patch:
     """Write remedies into a script, each of them whole or not at all."""
-    changes: list[Change] = []
+    changes: list[TextEdit] = []
     written, left = [], []
     for order in orders:
         try:
@@ -119,7 +119,7 @@ def patched(source: Source, orders: Iterable[Order]) -> Patch:
     return Patch(source, changed(source.text, changes), tuple(written), tuple(left))
 
 
-def _fitting(source: Source, order: Order, others: list[Change]) -> list[Change]:
+def _fitting(source: Source, order: Order, others: list[TextEdit]) -> list[TextEdit]:
     """The changes that a remedy makes, beside those that are made already."""
     by_remedy = {remedy: edit for edit in all_edits().values() for remedy in edit.remedies}
     edit = by_remedy.get(order.item.remedy, by_remedy[ANY])

@@ -3,7 +3,7 @@
 from gradmedic.treatment.operation_names import Spot
 from gradmedic.treatment.patient.first_use import Weight
 from gradmedic.treatment.patient.hooks.backward import Pass
-from gradmedic.treatment.patient.hooks.function_calls import Call
+from gradmedic.treatment.patient.hooks.function_calls import FunctionCall
 from gradmedic.treatment.patient.patient import Patient
 
-__all__ = ["Call", "Pass", "Patient", "Spot", "Weight"]
+__all__ = ["FunctionCall", "Pass", "Patient", "Spot", "Weight"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradmedic.treatment.patient.hooks.function_calls import Call
+from gradmedic.treatment.patient.hooks.function_calls import FunctionCall
 from gradmedic.treatment.patient.hooks.wrap import wrapped
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def widened(patient: "Patient", wide: torch.dtype) -> Iterator[None]:
     """Convert to `wide` (float32, or bfloat16) where a script converts to what is narrower."""
     narrow = {torch.float16, torch.bfloat16} - {wide}
 
-    def convert(call: Call) -> Any:
+    def convert(call: FunctionCall) -> Any:
         if call.op == "half" or (call.op == "bfloat16" and torch.bfloat16 in narrow):
             return call.operand.to(wide)
         args = tuple(wide if isinstance(one, torch.dtype) and one in narrow else one for one in call.args)

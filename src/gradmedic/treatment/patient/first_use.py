@@ -24,7 +24,7 @@ from gradmedic.probe.graph.names import Names
 from gradmedic.probe.torch_internals import in_transform, version_of
 from gradmedic.treatment.patient.first_forward import Written
 from gradmedic.treatment.patient.hooks.backward import Backward, Pass
-from gradmedic.treatment.patient.hooks.function_calls import ANY, Call, Lens
+from gradmedic.treatment.patient.hooks.function_calls import ANY, FunctionCall, Lens
 from gradmedic.treatment.patient.hooks.loaded_weights import Loads, is_pretrained
 from gradmedic.treatment.patient.hooks.steps import Steps
 from gradmedic.treatment.patient.hooks.tensor_names import fits, labels_of, owner_of
@@ -41,7 +41,7 @@ class Weight:
     tensor: Tensor
     labels: frozenset[str]
     owner: nn.Module | None
-    call: Call = field(repr=False)
+    call: FunctionCall = field(repr=False)
 
     @property
     def role(self) -> str:
@@ -130,7 +130,7 @@ class Watch:
         for one in self._started.values():
             one.put_back()
 
-    def _look(self, call: Call) -> Any:
+    def _look(self, call: FunctionCall) -> Any:
         if torch.is_grad_enabled() and in_transform() is None:
             for tensor in _leaves(call):
                 if self._is_new(tensor) and role(tensor, call) != "other":  # else it is only looked at, or written
@@ -144,7 +144,7 @@ class Watch:
         started = self._started.get(id(tensor))
         return not self._began and started is not None and not started.is_as_left
 
-    def _meet(self, tensor: Tensor, call: Call, frame: FrameType) -> bool:
+    def _meet(self, tensor: Tensor, call: FunctionCall, frame: FrameType) -> bool:
         self._quiet = 0
         if isinstance(tensor, nn.Parameter):
             self._names.learn([tensor], frame)
@@ -181,7 +181,7 @@ class Watch:
         return (owned.name, *owned.aliases) if owned is not None else ()
 
 
-def _leaves(call: Call) -> list[Tensor]:
+def _leaves(call: FunctionCall) -> list[Tensor]:
     """The weights among the arguments of a call, biases first; fused recurrent layers take theirs in a list."""
     values = (*call.args, *call.kwargs.values())
     found = [one for value in values for one in (value if isinstance(value, list | tuple) else (value,))]

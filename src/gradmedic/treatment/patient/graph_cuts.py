@@ -13,7 +13,7 @@ from gradmedic.base.errors import RemedyError
 from gradmedic.probe.graph.graph import leaves_of
 from gradmedic.probe.hooks.sequence_intervals import user_frame
 from gradmedic.treatment.patient.hooks.backward import Pass
-from gradmedic.treatment.patient.hooks.function_calls import Call
+from gradmedic.treatment.patient.hooks.function_calls import FunctionCall
 from gradmedic.treatment.patient.hooks.op_names import is_in_place
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Cuts:
         self._entered: list[tuple[bool, bool, str]] = []
         self._known: dict[int, tuple[Any, bool]] = {}
 
-    def look(self, call: Call) -> Any:
+    def look(self, call: FunctionCall) -> Any:
         """Make a call; hand the gradient through where the script cuts it."""
         if call.op in CUTS:
             return call.operand if self._is_cut(call.operand, call) else call.proceed()
@@ -90,7 +90,7 @@ class Cuts:
             held.clear()
         return one.proceed()
 
-    def _is_cut(self, operand: Any, call: Call) -> bool:
+    def _is_cut(self, operand: Any, call: FunctionCall) -> bool:
         """True where this line is to hand the gradient through; in the first pass lines are only noted."""
         if not isinstance(operand, Tensor) or not operand.requires_grad or operand.is_leaf:
             return False
@@ -99,7 +99,7 @@ class Cuts:
             self._lines.add(line)
         return not self._learning and line in self._lines
 
-    def _hand_out(self, call: Call) -> Any:
+    def _hand_out(self, call: FunctionCall) -> Any:
         operand = call.operand
         result = call.on(operand.detach())  # the script may have detached it, and we have not
         if operand.requires_grad:
@@ -110,12 +110,12 @@ class Cuts:
         """The function of that name, which no mode sees, for arrays that were handed out before."""
 
         def from_numpy(array: Any) -> Tensor:
-            made: Tensor = self._make_anew(Call("from_numpy", original, (array,), {}))
+            made: Tensor = self._make_anew(FunctionCall("from_numpy", original, (array,), {}))
             return made
 
         return from_numpy
 
-    def _make_anew(self, call: Call) -> Any:
+    def _make_anew(self, call: FunctionCall) -> Any:
         source = call.args[0] if call.args else None
         held = self._handed.get(id(source))
         source = held[1] if held is not None and held[0] is source else source

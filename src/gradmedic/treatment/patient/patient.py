@@ -22,10 +22,10 @@ from gradmedic.treatment.patient.course import Course, Tell
 from gradmedic.treatment.patient.first_forward import Firsts
 from gradmedic.treatment.patient.first_use import Births, Weight
 from gradmedic.treatment.patient.hooks.backward import Backward, Pass
-from gradmedic.treatment.patient.hooks.function_calls import ANY, Call, Lens
+from gradmedic.treatment.patient.hooks.function_calls import ANY, FunctionCall, Lens
 from gradmedic.treatment.patient.hooks.loaded_weights import Loads
 from gradmedic.treatment.patient.hooks.modules import Modules
-from gradmedic.treatment.patient.hooks.optimizers import Hands
+from gradmedic.treatment.patient.hooks.optimizers import OptimizerHook
 from gradmedic.treatment.patient.hooks.steps import Steps
 from gradmedic.treatment.patient.hooks.tensor_names import fits, labels_of
 
@@ -46,7 +46,7 @@ class Patient:
         self.steps = Steps()
         self.backward = Backward()
         self.loads = Loads()
-        self.hands = Hands(optimizer)
+        self.hands = OptimizerHook(optimizer)
         self._births = Births(self.lens, self.steps, self.backward, self.names, self.loads)
         self._firsts = Firsts(self.modules, self.backward, self.loads)
         self._optimizer = optimizer
@@ -125,19 +125,21 @@ class Patient:
             raise RemedyError("it has been trained already: a new start would throw away what it has learned")
 
     @contextmanager
-    def around_calls(self, spots: Sequence[str], make: Callable[[Call], Any]) -> Iterator[None]:
+    def around_calls(self, spots: Sequence[str], make: Callable[[FunctionCall], Any]) -> Iterator[None]:
         """Have `make` make the calls that `spots` name, such as "body.1/relu"; it returns their result."""
         with self._looking([(spot, spot.op) for spot in map(Spot.parse, spots)], make):
             yield
 
     @contextmanager
-    def around_operations(self, operations: Sequence[str], make: Callable[[Call], Any]) -> Iterator[None]:
+    def around_operations(self, operations: Sequence[str], make: Callable[[FunctionCall], Any]) -> Iterator[None]:
         """Have `make` make all calls of some operations, wherever they are; none means every operation."""
         with self._looking([(None, op) for op in operations or (ANY,)], make):
             yield
 
     @contextmanager
-    def _looking(self, wanted: Sequence[tuple[Spot | None, str]], make: Callable[[Call], Any]) -> Iterator[None]:
+    def _looking(
+        self, wanted: Sequence[tuple[Spot | None, str]], make: Callable[[FunctionCall], Any]
+    ) -> Iterator[None]:
         guarded = self._course.guarded_maker(make)
         with ExitStack() as looks:
             for spot, op in wanted:

@@ -8,7 +8,7 @@ from weakref import ref
 import torch
 from torch import Tensor
 
-from gradmedic.treatment.patient.hooks.function_calls import Call
+from gradmedic.treatment.patient.hooks.function_calls import FunctionCall
 
 _RESHAPES = """squeeze unsqueeze view reshape flatten unflatten transpose permute movedim t T mT contiguous getitem
 select index_select gather take_along_dim narrow chunk split unbind expand clone double float to cpu"""
@@ -73,7 +73,7 @@ class Origins:
         found = self._held.get(id(tensor))
         return found[1] if found is not None and found[0]() is tensor else None
 
-    def carry(self, call: Call, result: Any) -> None:
+    def carry(self, call: FunctionCall, result: Any) -> None:
         """Hand an origin on through a reshape."""
         origin = self.of(call.operand)
         if origin is not None and isinstance(result, Tensor):

@@ -4,7 +4,7 @@ from math import prod
 
 from torch import Tensor
 
-from gradmedic.treatment.patient.hooks.function_calls import Call
+from gradmedic.treatment.patient.hooks.function_calls import FunctionCall
 from gradmedic.treatment.patient.tensor_origins import RESHAPES
 
 RECURRENT = {"lstm", "gru", "rnn", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
@@ -13,7 +13,7 @@ TABLES = {"embedding", "embedding_bag"}
 PRODUCTS = {"linear", "conv", "matmul", "bmm", "einsum", "bilinear", "multi_head_attention_forward", "tensordot"}
 
 
-def role(weight: Tensor, call: Call) -> str:
+def role(weight: Tensor, call: FunctionCall) -> str:
     """matrix, recurrent (hidden to hidden), bias, table (of embeddings, or added), scale, or other."""
     if call.op in NORMS:
         return "shift" if _position(weight, call) == _SHIFT.get(call.op, 3) else "scale"
@@ -34,7 +34,7 @@ def role(weight: Tensor, call: Call) -> str:
 _SHIFT = {"batch_norm": 4, "instance_norm": 4}
 
 
-def fan_in(weight: Tensor, call: Call) -> int:
+def fan_in(weight: Tensor, call: FunctionCall) -> int:
     """How many entries are added up to one output: (out, in, ...) is torch's layout, `x @ W` the other one."""
     if weight.dim() < 2:
         return 1
@@ -48,14 +48,14 @@ def fan_in(weight: Tensor, call: Call) -> int:
     return prod(weight.shape[1:])
 
 
-def fan_out(weight: Tensor, call: Call) -> int:
+def fan_out(weight: Tensor, call: FunctionCall) -> int:
     """How many outputs an input is part of."""
     if call.op == "conv":
         return prod(weight.shape) // int(weight.shape[0 if "transpose" in str(call.func) else 1])
     return max(1, weight.numel() // fan_in(weight, call))
 
 
-def _hidden(call: Call) -> int:
+def _hidden(call: FunctionCall) -> int:
     """The width of the state that a recurrent call starts with, its second argument."""
     state = call.args[1] if len(call.args) > 1 else None
     while isinstance(state, list | tuple) and state:
@@ -63,7 +63,7 @@ def _hidden(call: Call) -> int:
     return int(state.shape[-1]) if isinstance(state, Tensor) else -1
 
 
-def _position(weight: Tensor, call: Call) -> int:
+def _position(weight: Tensor, call: FunctionCall) -> int:
     at = next((at for at, value in enumerate(call.args) if value is weight), -1)
     if at < 0 and call.kwargs.get("bias") is weight:
         return _SHIFT.get(call.op, 3)

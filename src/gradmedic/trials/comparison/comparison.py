@@ -8,7 +8,7 @@ from math import inf, isfinite, isinf
 from gradmedic.base.messages import Message
 from gradmedic.base.views import view
 from gradmedic.treatment.prescription import Prescription
-from gradmedic.trials.comparison.loss_curves import Curve, curves
+from gradmedic.trials.comparison.loss_curves import LossCurve, curves
 from gradmedic.trials.paired_effect import Arm, Effect, effect, interval
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.scoring import Scale, start
@@ -98,7 +98,7 @@ class Standing:
         return min(told, default=None)
 
     @property
-    def curves(self) -> dict[str, Curve]:
+    def curves(self) -> dict[str, LossCurve]:
         """Its loss over the steps, by stream, over the seeds: data for a plot."""
         return {} if self.refused else curves(self.runs)
 

@@ -13,7 +13,7 @@ POINTS = 100
 
 
 @dataclass(frozen=True)
-class Curve:
+class LossCurve:
     """The loss of one stream over the steps: the mean over seeds with its 95 % interval, and the extremes.
 
     A loss that is positive throughout is averaged as a logarithm. Where a run's loss is not finite
@@ -28,7 +28,7 @@ class Curve:
     highest: tuple[float, ...]
 
 
-def curves(runs: Iterable[Outcome], points: int = POINTS) -> dict[str, Curve]:
+def curves(runs: Iterable[Outcome], points: int = POINTS) -> dict[str, LossCurve]:
     """The curve of each stream, over runs that took the same steps; a run that broke off counts as long as it went."""
     held: dict[str, list[Series]] = {}
     for run in runs:
@@ -37,14 +37,14 @@ def curves(runs: Iterable[Outcome], points: int = POINTS) -> dict[str, Curve]:
     return {name: _curve(found, points) for name, found in held.items() if any(one.losses for one in found)}
 
 
-def _curve(runs: Sequence[Series], points: int) -> Curve:
+def _curve(runs: Sequence[Series], points: int) -> LossCurve:
     last = max(step for one in runs for step in one.steps)
     width = max(1.0, (last + 1) / points)
     binned = [_binned(one, width) for one in runs]
     positive = all(loss > 0 for one in runs for loss in one.losses if isfinite(loss))
     rows = [_row([one[at] for one in binned if at in one], positive) for at in _bins(binned)]
     steps = tuple((at + 0.5) * width - 0.5 for at in _bins(binned))
-    return Curve(steps, *zip(*rows, strict=True))
+    return LossCurve(steps, *zip(*rows, strict=True))
 
 
 def _bins(binned: Sequence[Mapping[int, float]]) -> list[int]:

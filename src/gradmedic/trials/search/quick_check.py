@@ -24,7 +24,7 @@ CHEAP = 0.25
 
 
 @dataclass(frozen=True)
-class Ahead:
+class QuickCheck:
     """A look at the first steps of a script under each of some candidates, as long as that leaves the reserve."""
 
     trials: Trials

@@ -22,7 +22,7 @@ from gradmedic.trials.result_store import Results
 from gradmedic.trials.runners import Runner
 from gradmedic.trials.search.candidates import Candidate
 from gradmedic.trials.search.combine import in_twos, with_one_more
-from gradmedic.trials.search.quick_check import Ahead
+from gradmedic.trials.search.quick_check import QuickCheck
 from gradmedic.trials.search.ranking import Ranking
 from gradmedic.trials.search.refine import FURTHEST, STRIDE, doses, moved
 from gradmedic.trials.trial import Outcome, Trial
@@ -112,7 +112,7 @@ class Search:
 
     def _in_order(self, candidates: list[Candidate], share: float, reserve: Reserve) -> list[Candidate]:
         """The candidates as the diagnosis has put them; where not all can run to the end, as a look ahead does."""
-        ahead, count = Ahead(self.trials, reserve), len(candidates)
+        ahead, count = QuickCheck(self.trials, reserve), len(candidates)
         short = self.budget.cost(count) > self.budget.left - reserve.seconds
         return ahead.healing_first(candidates) if short and ahead.is_cheap(count, share) else candidates
 

@@ -14,7 +14,7 @@ from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Kind
 from gradmedic.render.report.page.axis import axis
 from gradmedic.render.report.page.bilingual import text
-from gradmedic.render.report.page.curves import Chart, Curve
+from gradmedic.render.report.page.curves import Chart, ChartLine
 from gradmedic.render.report.page.heat_map import FIRST, LAST, LOST, NOTHING, ZERO, HeatMap, scale
 from gradmedic.render.report.page.network import ROWS, Row, folded
 from gradmedic.render.report.page.thinning import evenly, thinned
@@ -63,7 +63,7 @@ def test_evenly_chosen_places_hold_both_ends(count: int, most: int) -> None:
 
 
 def test_a_curve_is_lifted_where_a_value_is_not_finite() -> None:
-    chart = Chart("loss", Markup("loss"), [Curve(Markup("loss"), "one", [(0, 1.0), (1, nan), (2, 0.5), (3, 0.2)])])
+    chart = Chart("loss", Markup("loss"), [ChartLine(Markup("loss"), "one", [(0, 1.0), (1, nan), (2, 0.5), (3, 0.2)])])
     path = re.findall(r'd="([^"]*)" class="curve one"', chart.svg())
     assert path[0].count("M") == 2
     assert chart.gaps == 1

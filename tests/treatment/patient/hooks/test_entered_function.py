@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 
 X = torch.linspace(-1, 1, 12).view(4, 3)
 Y = torch.tensor([0, 1, 2, 0])
@@ -107,7 +107,7 @@ def test_an_operation_behind_a_wrapper_can_be_changed(monkeypatch: pytest.Monkey
     def relu(input: Tensor, inplace: bool = False) -> Tensor:
         return original(input, inplace) * 2
 
-    def leaky(call: Call) -> Tensor:
+    def leaky(call: FunctionCall) -> Tensor:
         calls.append(call.op)
         return call.become(F.leaky_relu(call.operand))
 

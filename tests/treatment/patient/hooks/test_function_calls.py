@@ -8,7 +8,7 @@ from support.treating import mlp
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.patient.hooks.op_names import op_of
 
 X = torch.linspace(-1, 1, 6).view(2, 3)
@@ -27,7 +27,7 @@ class Counting(TorchFunctionMode):
 def test_operations_are_called_as_in_recordings() -> None:
     seen = []
 
-    def note(call: Call) -> object:
+    def note(call: FunctionCall) -> object:
         seen.append(call.op)
         return call.proceed()
 
@@ -54,7 +54,7 @@ def test_operations_are_called_as_in_recordings() -> None:
 def test_modules_are_known_by_their_paths() -> None:
     seen = []
 
-    def note(call: Call) -> object:
+    def note(call: FunctionCall) -> object:
         seen.append(call.module)
         return call.proceed()
 

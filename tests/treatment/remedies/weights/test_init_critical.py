@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gradmedic.base.errors import GradmedicWarning, RemedyError
 from gradmedic.prediction import init
 from gradmedic.treatment.patient import Patient
-from gradmedic.treatment.patient.hooks.function_calls import Call
+from gradmedic.treatment.patient.hooks.function_calls import FunctionCall
 from gradmedic.treatment.remedies.weights import init_critical
 from gradmedic.treatment.remedies.weights.init_critical import InitCritical
 
@@ -148,7 +148,7 @@ def test_passes_made_to_trim_are_not_counted_and_not_fed_twice() -> None:
     patient = Patient(model, None)
     spots = []
 
-    def look(call: Call) -> Tensor:
+    def look(call: FunctionCall) -> Tensor:
         spots.append(call.module)
         return call.proceed()  # type: ignore[no-any-return]
 

@@ -14,7 +14,7 @@ ZERO = -46.0
 
 
 @dataclass(frozen=True)
-class Axis:
+class ChartAxis:
     """A scale from `low` to `high` (decades where `log`) in `steps` even parts."""
 
     low: float
@@ -36,7 +36,7 @@ class Axis:
         return [f"1e{tick:.0f}" if self.log else number(round(tick, 12)) for tick in ticks]
 
 
-def axis(values: Sequence[float], *, log: bool | None = None) -> Axis:
+def axis(values: Sequence[float], *, log: bool | None = None) -> ChartAxis:
     """A scale on which all finite values find room; in decades where they spread widely or `log` asks for it."""
     finite = [value for value in values if isfinite(value)]
     positive = [value for value in finite if value > 0]
@@ -46,15 +46,15 @@ def axis(values: Sequence[float], *, log: bool | None = None) -> Axis:
     return _linear(finite or [0.0])
 
 
-def _decades(exponents: Sequence[float]) -> Axis:
+def _decades(exponents: Sequence[float]) -> ChartAxis:
     low, high = floor(min(exponents)), ceil(max(exponents))
     high = max(high, low + 1)
     step = ceil((high - low) / 5)
     steps = ceil((high - low) / step)
-    return Axis(low=high - steps * step, high=high, steps=steps, log=True)
+    return ChartAxis(low=high - steps * step, high=high, steps=steps, log=True)
 
 
-def _linear(values: Sequence[float]) -> Axis:
+def _linear(values: Sequence[float]) -> ChartAxis:
     low, high = min(values), max(values)
     if low == high:  # a constant lies in the middle
         low, high = low - abs(low or 1.0) / 2, high + abs(high or 1.0) / 2
@@ -62,4 +62,4 @@ def _linear(values: Sequence[float]) -> Axis:
     size = 10 ** floor(log10(span / 4))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if span / (size * factor) <= 4.5)
     low, high = floor(low / step) * step, ceil(high / step) * step
-    return Axis(low, high, round((high - low) / step))
+    return ChartAxis(low, high, round((high - low) / step))

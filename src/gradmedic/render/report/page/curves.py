@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gradmedic.render.report.page.axis import Axis, axis
+from gradmedic.render.report.page.axis import ChartAxis, axis
 from gradmedic.render.report.page.thinning import Point, evenly, thinned
 
 WIDTH, HEIGHT = 1000, 100
@@ -18,7 +18,7 @@ ROWS = 24
 
 
 @dataclass(frozen=True)
-class Curve:
+class ChartLine:
     """One line of a chart: its name in all languages, a style class from `page.css`, and its (step, value) points."""
 
     name: Markup
@@ -41,15 +41,15 @@ class Chart:
 
     id: str
     title: Markup
-    curves: Sequence[Curve]
+    curves: Sequence[ChartLine]
     levels: Mapping[Markup, float] = field(default_factory=dict)
     marks: Sequence[Mark] = ()
     log: bool | None = None
 
     @property
-    def drawn(self) -> list[Curve]:
+    def drawn(self) -> list[ChartLine]:
         """The curves, thinned, without those that have no points."""
-        return [Curve(curve.name, curve.style, thinned(curve.points)) for curve in self.curves if curve.points]
+        return [ChartLine(curve.name, curve.style, thinned(curve.points)) for curve in self.curves if curve.points]
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -58,7 +58,7 @@ class Chart:
         return min(steps, default=0), max(steps, default=0)
 
     @property
-    def scale(self) -> Axis:
+    def scale(self) -> ChartAxis:
         """The vertical axis."""
         values = [value for curve in self.curves for _, value in curve.points]
         return axis([*values, *self.levels.values()], log=self.log)
@@ -82,7 +82,7 @@ class Chart:
         head = Markup('<svg viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">').format(WIDTH, HEIGHT)
         return head + Markup("").join(parts) + Markup("</svg>")
 
-    def _path(self, curve: Curve, scale: Axis) -> str:
+    def _path(self, curve: ChartLine, scale: ChartAxis) -> str:
         """The line, lifted where a value is missing."""
         path, lifted = [], True
         for step, value in curve.points:
@@ -92,12 +92,12 @@ class Chart:
             lifted = level is None
         return "".join(path) + (f"h{WIDTH / 200:.0f}" if len(path) == 1 else "")
 
-    def _lost(self, curve: Curve) -> Iterator[Markup]:
+    def _lost(self, curve: ChartLine) -> Iterator[Markup]:
         for step, value in curve.points:
             if not isfinite(value):
                 yield _line(f"M{self.across(step):.0f} 0v6", "lost")
 
-    def _levels(self, scale: Axis) -> Iterator[Markup]:
+    def _levels(self, scale: ChartAxis) -> Iterator[Markup]:
         for value in self.levels.values():
             level = scale.at(value)
             if level is not None:
@@ -130,7 +130,7 @@ def _short(value: float) -> float | str:
     return float(f"{value:.4g}") if isfinite(value) else str(value)
 
 
-def _grid(scale: Axis) -> Iterator[Markup]:
+def _grid(scale: ChartAxis) -> Iterator[Markup]:
     for i in range(scale.steps + 1):
         yield _line(f"M0 {_height(i / scale.steps)}H{WIDTH}", "grid")
 

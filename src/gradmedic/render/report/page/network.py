@@ -11,7 +11,7 @@ from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Site
 from gradmedic.render.layer_ranges import ranged
-from gradmedic.render.report.page.axis import Axis, axis
+from gradmedic.render.report.page.axis import ChartAxis, axis
 from gradmedic.render.report.page.bars import bar
 from gradmedic.render.report.phrases import number
 
@@ -106,7 +106,7 @@ def table(found: Sequence[Row]) -> list[dict[str, Any]]:
     return [_cells(row, gradients, signals) for row in found]
 
 
-def _cells(row: Row, gradients: Axis, signals: Axis) -> dict[str, Any]:
+def _cells(row: Row, gradients: ChartAxis, signals: ChartAxis) -> dict[str, Any]:
     expected = gradients.at(row.expected) if row.expected else None
     return {
         "name": row.name,
@@ -123,7 +123,7 @@ def _cells(row: Row, gradients: Axis, signals: Axis) -> dict[str, Any]:
     }
 
 
-def _decade_bar(value: float | None, scale: Axis, style: str, tick: float | None) -> Markup:
+def _decade_bar(value: float | None, scale: ChartAxis, style: str, tick: float | None) -> Markup:
     level = scale.at(value) if value is not None else None
     return bar(level, style, tick) if level is not None else Markup()
 

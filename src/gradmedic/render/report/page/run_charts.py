@@ -12,7 +12,7 @@ from gradmedic.diagnosis.report import Report
 from gradmedic.diagnosis.training_state import guessing
 from gradmedic.recording.records import Recording, Vital
 from gradmedic.render.report.page.bilingual import text
-from gradmedic.render.report.page.curves import Chart, Curve, Mark
+from gradmedic.render.report.page.curves import Chart, ChartLine, Mark
 
 STYLES = ("one", "two", "three", "four")
 
@@ -38,7 +38,7 @@ def _marks(report: Report) -> Iterator[Mark]:
 def _loss(recording: Recording, marks: list[Mark]) -> Chart:
     streams = sorted(recording.streams) or [0]
     curves = [
-        Curve(_stream_name(recording, stream), STYLES[at % len(STYLES)], recording.losses(stream))
+        ChartLine(_stream_name(recording, stream), STYLES[at % len(STYLES)], recording.losses(stream))
         for at, stream in enumerate(streams)
     ]
     levels = {}
@@ -61,12 +61,12 @@ def _norm(recording: Recording, marks: list[Mark]) -> Chart:
     rows = [vital for vital in recording.vitals if vital.grad_norm is not None]
     after = [(row.step, min(row.grad_norm or 0.0, row.max_norm)) for row in rows if row.max_norm is not None]
     curves = [
-        Curve(
+        ChartLine(
             text(lambda _: _("before clipping")) if after else text(lambda _: _("norm")),
             "one",
             _points(rows, "grad_norm"),
         ),
-        Curve(text(lambda _: _("after clipping")), "two", after),
+        ChartLine(text(lambda _: _("after clipping")), "two", after),
     ]
     return Chart("norm", text(lambda _: _("gradient norm")), curves, {}, marks)
 
@@ -76,7 +76,7 @@ def _rate(recording: Recording, marks: list[Mark]) -> Chart:
     return Chart(
         "rate",
         text(lambda _: _("learning rate")),
-        [Curve(text(lambda _: _("learning rate")), "three", _points(rows, "lr"))],
+        [ChartLine(text(lambda _: _("learning rate")), "three", _points(rows, "lr"))],
         {},
         marks,
     )
@@ -93,4 +93,4 @@ def _pace(recording: Recording, marks: list[Mark]) -> Chart:
             found.setdefault(step, []).append(pace)
     points = [(step, median(paces)) for step, paces in sorted(found.items())]
     title = text(lambda _: _("update ratio"))
-    return Chart("pace", title, [Curve(title, "four", points)], {}, marks, log=True)
+    return Chart("pace", title, [ChartLine(title, "four", points)], {}, marks, log=True)

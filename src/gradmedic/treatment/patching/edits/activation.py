@@ -13,7 +13,7 @@ from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.layer_starts import by_layer
 from gradmedic.treatment.patching.script.operation_names import Places
 from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 F = "torch.nn.functional"
@@ -40,13 +40,13 @@ METHODS = ("relu", "tanh", "sigmoid")
 """Those that tensors have as methods."""
 
 
-class Activation(Edit):
+class ActivationEdit(Edit):
     """Swaps activations where they are written, and has the weights before them start accordingly."""
 
     name: ClassVar[str] = "activation"
     remedies: ClassVar[tuple[str, ...]] = ("swap-activation",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         sites, to = order.words("sites"), order.text("to", "relu")
         found = swapped(Places(source), sites, to)
         if not order.words("weights"):
@@ -76,13 +76,13 @@ class Target:
         return cls(name, *KNOWN[name], arguments.rstrip(") "))
 
 
-def swapped(places: Places, sites: list[str], to: str) -> list[Change]:
+def swapped(places: Places, sites: list[str], to: str) -> list[TextEdit]:
     """Another activation at all of these sites."""
     target = Target.parse(to)
     return [change for use in places.uses(sites) for change in swapped_use(places.words, use, target)]
 
 
-def swapped_use(words: Words, use: Use, to: Target) -> list[Change]:
+def swapped_use(words: Words, use: Use, to: Target) -> list[TextEdit]:
     """Another activation in one place."""
     if use.form in (Form.MODULE, Form.CLASS):
         return _module(words, use, to)
@@ -95,7 +95,7 @@ def swapped_use(words: Words, use: Use, to: Target) -> list[Change]:
     return _function(words, use, to)
 
 
-def _module(words: Words, use: Use, to: Target) -> list[Change]:
+def _module(words: Words, use: Use, to: Target) -> list[TextEdit]:
     source, node = words.source, use.node
     func = node.func if isinstance(node, ast.Call) else node
     name = words.spelled(f"torch.nn.{to.module}")
@@ -110,15 +110,15 @@ def _module(words: Words, use: Use, to: Target) -> list[Change]:
     return found
 
 
-def _method(source: Source, use: Use, to: Target) -> list[Change]:
+def _method(source: Source, use: Use, to: Target) -> list[TextEdit]:
     """`x.sigmoid()` becomes `x.relu()`; what else the method was given goes."""
     call: ast.Call = use.node  # type: ignore[assignment]
     end = source.span(call.func)[1]
-    name = Change(end - len(call.func.attr), end, to.name)  # type: ignore[attr-defined]
+    name = TextEdit(end - len(call.func.attr), end, to.name)  # type: ignore[attr-defined]
     return [name, *_filled(source, source.text.index("(", end) + 1, source.span(call)[1] - 1, "")]
 
 
-def _function(words: Words, use: Use, to: Target) -> list[Change]:
+def _function(words: Words, use: Use, to: Target) -> list[TextEdit]:
     """A function of the operand in the place of whatever was computed with it."""
     source, name = words.source, _named(words, use, to.function)
     rest = f", {to.arguments}" if to.arguments else ""
@@ -138,12 +138,12 @@ def _named(words: Words, use: Use, function: str) -> str:
     return words.spelled(function)
 
 
-def around(source: Source, use: Use, before: str, after: str) -> list[Change]:
+def around(source: Source, use: Use, before: str, after: str) -> list[TextEdit]:
     """The operand of a use, with other text around it; what is inside of it may be changed too."""
     (start, end), (first, last) = source.span(use.node), source.span(use.operand or use.node)
     if "#" in source.text[start:first] + source.text[last:end]:
         raise UnsureError(Message("a comment stands among the arguments of what would be changed"))
-    return [Change(start, first, before), Change(last, end, after)]
+    return [TextEdit(start, first, before), TextEdit(last, end, after)]
 
 
 def parentheses(source: Source, operand: ast.expr) -> tuple[str, str]:
@@ -151,11 +151,11 @@ def parentheses(source: Source, operand: ast.expr) -> tuple[str, str]:
     return ("", "") if source.atom(operand) == source.read(operand) else ("(", ")")
 
 
-def _filled(source: Source, start: int, end: int, arguments: str) -> list[Change]:
+def _filled(source: Source, start: int, end: int, arguments: str) -> list[TextEdit]:
     """Other arguments in the place of those that are there; a comment among them is not thrown away."""
     held = source.text[start:end]
     if not held.strip() and not arguments:
         return []
     if "#" in held:
         raise UnsureError(Message("a comment stands among the arguments of what would be changed"))
-    return [Change(start, end, arguments)]
+    return [TextEdit(start, end, arguments)]

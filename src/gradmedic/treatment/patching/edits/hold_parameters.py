@@ -9,7 +9,7 @@ from gradmedic.base.messages import Message
 from gradmedic.base.name_patterns import glob
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.module_construction import Builds
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 LISTS: Mapping[type[ast.expr], str] = {
@@ -26,7 +26,7 @@ class Hold(Edit):
     name: ClassVar[str] = "hold"
     remedies: ClassVar[tuple[str, ...]] = ("hold-parameters",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         training, names = Training(source), order.words("parameters")
         stems = {re.split(r"[.\[]", name)[0] for name in names}
         if all("[" in name for name in names):
@@ -55,7 +55,7 @@ def _made_later(training: Training, stems: set[str]) -> ast.stmt | None:
     return found[-1] if found and (is_whole or len(found) >= len(parts)) else None
 
 
-def _moved(training: Training, later: ast.stmt) -> list[Change]:
+def _moved(training: Training, later: ast.stmt) -> list[TextEdit]:
     """The optimizer made when the model is complete; nothing in between has used it."""
     source, made = training.source, training.the_made()
     block = source.block(made[0].statement)
@@ -66,7 +66,7 @@ def _moved(training: Training, later: ast.stmt) -> list[Change]:
     return source.moved(made[0].statement, later)
 
 
-def _registered(training: Training, name: str) -> list[Change]:
+def _registered(training: Training, name: str) -> list[TextEdit]:
     """`nn.ModuleList` around the list that is set as an attribute."""
     source = training.source
     values = [
@@ -77,10 +77,10 @@ def _registered(training: Training, name: str) -> list[Change]:
     if len(values) != 1 or type(values[0]) not in LISTS:
         raise UnsureError(Message("it is not plain where {name} is made", {"name": name}))
     word, (start, end) = training.words.spelled(LISTS[type(values[0])]), source.span(values[0])
-    return [Change(start, start, f"{word}("), Change(end, end, ")"), *training.words.needed(word)]
+    return [TextEdit(start, start, f"{word}("), TextEdit(end, end, ")"), *training.words.needed(word)]
 
 
-def _given(training: Training, stem: str, names: Sequence[str]) -> list[Change]:
+def _given(training: Training, stem: str, names: Sequence[str]) -> list[TextEdit]:
     """The parameters of a second model, or of a part of the model, beside those that the optimizer is given."""
     source, made = training.source, training.the_made()
     held = made[0].parameters

@@ -9,7 +9,7 @@ from gradmedic.treatment.code_places import Where, sections
 from gradmedic.treatment.patching import ANY, Edit, Order
 from gradmedic.treatment.patching.script.adapt import Adapter
 from gradmedic.treatment.patching.script.layer_starts import by_layer
-from gradmedic.treatment.patching.script.source import Change, Function, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Function, Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Made, Step, Training
 
 
@@ -19,11 +19,11 @@ class Insert(Edit):
     name: ClassVar[str] = "insert"
     remedies: ClassVar[tuple[str, ...]] = (ANY,)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         return inserted(Training(source), by_layer(source, order.words("weights"), order.code))
 
 
-def inserted(training: Training, code: str, *known: str) -> list[Change]:
+def inserted(training: Training, code: str, *known: str) -> list[TextEdit]:
     """All parts of some code in their places; `known` are names that the script is known to have."""
     parts = list(sections(code))
     if not parts or any(where is None for where, _ in parts):
@@ -35,7 +35,7 @@ def inserted(training: Training, code: str, *known: str) -> list[Change]:
     return [change for where, text in parts if where is not None for change in PLACES[where](training, adapter, text)]
 
 
-def behind_model(training: Training, adapter: Adapter, code: str) -> list[Change]:
+def behind_model(training: Training, adapter: Adapter, code: str) -> list[TextEdit]:
     """Right before the optimizer is made, when the model is complete."""
     model, made = training.the_model()
     _refuse_used(training, model, made)
@@ -43,9 +43,9 @@ def behind_model(training: Training, adapter: Adapter, code: str) -> list[Change
     return [*fitted.imports, training.source.above(made.statement, fitted.text)]
 
 
-def behind_optimizer(training: Training, adapter: Adapter, code: str) -> list[Change]:
+def behind_optimizer(training: Training, adapter: Adapter, code: str) -> list[TextEdit]:
     """Right behind the line that makes an optimizer; for each of them."""
-    found: list[Change] = []
+    found: list[TextEdit] = []
     for made in training.the_made():
         if made.kind == "LBFGS":
             raise UnsureError(Message("LBFGS takes several looks at the loss in one step"))
@@ -56,20 +56,20 @@ def behind_optimizer(training: Training, adapter: Adapter, code: str) -> list[Ch
     return found
 
 
-def before_step(training: Training, adapter: Adapter, code: str) -> list[Change]:
+def before_step(training: Training, adapter: Adapter, code: str) -> list[TextEdit]:
     """Right before each step."""
     return _at_steps(training, adapter, code, lambda step, text: training.source.above(step.statement, text))
 
 
-def behind_step(training: Training, adapter: Adapter, code: str) -> list[Change]:
+def behind_step(training: Training, adapter: Adapter, code: str) -> list[TextEdit]:
     """Right behind each step."""
     return _at_steps(training, adapter, code, lambda step, text: training.source.below(step.statement, text))
 
 
-def before_step_unscaled(training: Training, adapter: Adapter, code: str) -> list[Change]:
+def before_step_unscaled(training: Training, adapter: Adapter, code: str) -> list[TextEdit]:
     """Right before each step, where gradients are what they are: a GradScaler's factor is taken out."""
 
-    def put(step: Step, text: str) -> Change:
+    def put(step: Step, text: str) -> TextEdit:
         if step.scaler and not _is_unscaled(training, step):
             text = f"{step.scaler}.unscale_({step.optimizer})\n{text}"
         return training.source.above(step.statement, text)
@@ -77,15 +77,15 @@ def before_step_unscaled(training: Training, adapter: Adapter, code: str) -> lis
     return _at_steps(training, adapter, code, put)
 
 
-def instead_of_step(training: Training, adapter: Adapter, code: str) -> list[Change]:
+def instead_of_step(training: Training, adapter: Adapter, code: str) -> list[TextEdit]:
     """In the place of each step."""
     if any(step.scaler for step in training.the_steps()):
         raise UnsureError(Message("a GradScaler makes the steps"))
     return _at_steps(training, adapter, code, lambda step, text: training.source.instead(step.statement, text))
 
 
-def _at_steps(training: Training, adapter: Adapter, code: str, put: Callable[[Step, str], Change]) -> list[Change]:
-    found: list[Change] = []
+def _at_steps(training: Training, adapter: Adapter, code: str, put: Callable[[Step, str], TextEdit]) -> list[TextEdit]:
+    found: list[TextEdit] = []
     for step in training.the_steps():
         if adapter.owners and training.model_at(step) not in adapter.owners:
             continue  # the code is about another one's weights
@@ -105,7 +105,7 @@ def _refuse_apart(training: Training) -> None:
                 raise UnsureError(Message("line {line} steps in another function", {"line": step.call.lineno}))
 
 
-PLACES: Mapping[Where, Callable[[Training, Adapter, str], list[Change]]] = {
+PLACES: Mapping[Where, Callable[[Training, Adapter, str], list[TextEdit]]] = {
     Where.MODEL: behind_model,
     Where.OPTIMIZER: behind_optimizer,
     Where.CLIP: before_step_unscaled,

@@ -8,7 +8,7 @@ from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument
 from gradmedic.treatment.patching.script.literals import literal, shown, times, value
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Made, Training, argument
 
 USUAL: Mapping[str, float] = {
@@ -35,7 +35,7 @@ class Rate(Edit):
     name: ClassVar[str] = "rate"
     remedies: ClassVar[tuple[str, ...]] = ("learning-rate",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         training, factor = Training(source), order.number("factor")
         if source.is_other:
             raise UnsureError(Message("the script has changed since it was treated, its learning rate perhaps with it"))
@@ -90,7 +90,7 @@ def refuse_set(source: Source) -> None:
                 raise UnsureError(Message("line {line} sets the learning rate", {"line": node.lineno}))
 
 
-def _with_rate(training: Training, made: Made, factor: float) -> Change:
+def _with_rate(training: Training, made: Made, factor: float) -> TextEdit:
     if made.kind not in USUAL:
         raise UnsureError(Message("the usual learning rate of {kind} is not known", {"kind": made.kind}))
     return with_argument(training.source, made.call, f"lr={shown(USUAL[made.kind] * factor)}")

@@ -10,7 +10,7 @@ from gradmedic.treatment.patching.edits.activation import Target, swapped_use
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.module_construction import Builds
 from gradmedic.treatment.patching.script.operation_uses import Form, Use, uses
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 LOSSES: Mapping[str, str] = {
@@ -33,7 +33,7 @@ class Loss(Edit):
     name: ClassVar[str] = "loss"
     remedies: ClassVar[tuple[str, ...]] = ("logits-to-loss",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         words = Words(source)
         found = [(kind, node) for node in source.nodes() if (kind := LOSSES.get(words.torch(node)))]
         kinds = {kind for kind, _ in found}
@@ -43,14 +43,14 @@ class Loss(Edit):
         return EDITS[kinds.pop()](words, losses)
 
 
-def _logits(words: Words, losses: list[ast.AST]) -> list[Change]:
+def _logits(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
     """No softmax before a cross-entropy, where it is the only one in the script."""
     use = _only(words, ("softmax", "log_softmax"), losses)
     _refuse_thresholds(words)
     return swapped_use(words, use, Target.parse("identity"))
 
 
-def _logarithms(words: Words, losses: list[ast.AST]) -> list[Change]:
+def _logarithms(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
     """A log-softmax before a negative log-likelihood; of raw numbers, the cross-entropy, which contains it."""
     if uses(words, "log_softmax") or uses(words, "log"):
         raise UnsureError(Message("it is not plain what the loss is given"))
@@ -61,7 +61,7 @@ def _logarithms(words: Words, losses: list[ast.AST]) -> list[Change]:
     return _others(words, losses)
 
 
-def _probabilities(words: Words, losses: list[ast.AST]) -> list[Change]:
+def _probabilities(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
     """The binary cross-entropy of probabilities: whoever else uses them still finds them."""
     if not uses(words, "sigmoid"):
         raise UnsureError(Message("it is not plain what the loss is given"))
@@ -72,7 +72,7 @@ def _probabilities(words: Words, losses: list[ast.AST]) -> list[Change]:
     return _others(words, losses)
 
 
-def _unbounded(words: Words, losses: list[ast.AST]) -> list[Change]:
+def _unbounded(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
     """The binary loss of logits, and no bounds at the end of the model; not where that is a sigmoid."""
     if uses(words, "sigmoid"):
         raise UnsureError(Message("it is not plain what the loss is given"))
@@ -81,7 +81,7 @@ def _unbounded(words: Words, losses: list[ast.AST]) -> list[Change]:
     return [*swapped_use(words, use, Target.parse("identity")), *_others(words, losses)]
 
 
-def _others(words: Words, losses: list[ast.AST]) -> list[Change]:
+def _others(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
     """The loss that takes the other kind of input, wherever one is named."""
     return [change for node in losses for change in _written(words, node, OTHER[words.torch(node)])]
 
@@ -94,7 +94,7 @@ OTHER: Mapping[str, str] = {
     "torch.nn.BCELoss": "torch.nn.BCEWithLogitsLoss",
     "torch.nn.functional.binary_cross_entropy": "torch.nn.functional.binary_cross_entropy_with_logits",
 }
-EDITS: Mapping[str, Callable[[Words, list[ast.AST]], list[Change]]] = {
+EDITS: Mapping[str, Callable[[Words, list[ast.AST]], list[TextEdit]]] = {
     "cross-entropy": _logits,
     "likelihood": _logarithms,
     "binary": _probabilities,
@@ -164,21 +164,21 @@ def _refuse_thresholds(words: Words) -> None:
                     raise UnsureError(Message("line {line} counts on probabilities", {"line": node.lineno}))
 
 
-def _renamed(words: Words, use: Use, module: str, function: str = "") -> list[Change]:
+def _renamed(words: Words, use: Use, module: str, function: str = "") -> list[TextEdit]:
     """Another module, or another function with the same arguments."""
     call: ast.Call = use.node  # type: ignore[assignment]
     if use.form is Form.MODULE:
         return _written(words, call.func, module)
     if use.form is Form.METHOD and isinstance(call.func, ast.Attribute):
         end = words.source.span(call.func)[1]
-        return [Change(end - len(call.func.attr), end, function)]
+        return [TextEdit(end - len(call.func.attr), end, function)]
     return _written(words, call.func, f"{words.torch(call.func).rpartition('.')[0]}.{function}")
 
 
-def _written(words: Words, node: ast.AST, full: str) -> list[Change]:
+def _written(words: Words, node: ast.AST, full: str) -> list[TextEdit]:
     """Another name of torch's, with the beginning that the script has used for the old one."""
     if isinstance(node, ast.Attribute):
         end = words.source.span(node)[1]
-        return [Change(end - len(node.attr), end, full.rpartition(".")[2])]
+        return [TextEdit(end - len(node.attr), end, full.rpartition(".")[2])]
     name = words.spelled(full)
     return [words.source.replace(node, name), *words.needed(name)]

@@ -8,7 +8,7 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.activation import swapped
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 
@@ -18,10 +18,10 @@ class Fill(Edit):
     name: ClassVar[str] = "fill"
     remedies: ClassVar[tuple[str, ...]] = ("fill-missing",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         training, value = Training(source), shown(order.number("value", 0.0))
         name = training.words.spelled("torch.nan_to_num")
-        found: list[Change] = []
+        found: list[TextEdit] = []
         for call in model_calls(training):
             if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
                 raise UnsureError(Message("line {line} gives the model several things", {"line": call.lineno}))
@@ -29,7 +29,7 @@ class Fill(Edit):
                 raise UnsureError(Message("{code} stands there already", {"code": name}))
             start, end = source.span(call.args[0])
             rest = f", nan={value}, posinf={value}, neginf={value})"
-            found += [Change(start, start, f"{name}("), Change(end, end, rest)]
+            found += [TextEdit(start, start, f"{name}("), TextEdit(end, end, rest)]
         return [*found, *training.words.needed(name)]
 
 
@@ -39,7 +39,7 @@ class Output(Edit):
     name: ClassVar[str] = "output"
     remedies: ClassVar[tuple[str, ...]] = ("change-output",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         to, sites = order.text("to", "linear"), order.words("sites")
         if sites and to in ("linear", "probability"):
             activation = {"linear": "identity", "probability": "sigmoid"}[to]
@@ -49,14 +49,14 @@ class Output(Edit):
         return _positive(Training(source))
 
 
-def _positive(training: Training) -> list[Change]:
+def _positive(training: Training) -> list[TextEdit]:
     name = training.words.spelled("torch.nn.functional.softplus")
-    found: list[Change] = []
+    found: list[TextEdit] = []
     for call in model_calls(training):
         start, end = training.source.span(call)
         if training.source.text[:start].endswith(f"({name}("):
             raise UnsureError(Message("{code} stands there already", {"code": name}))
-        found += [Change(start, start, f"({name}("), Change(end, end, ") + 1e-6)")]
+        found += [TextEdit(start, start, f"({name}("), TextEdit(end, end, ") + 1e-6)")]
     return [*found, *training.words.needed(name)]
 
 

@@ -9,7 +9,7 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.operation_names import Places
 from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import argument
 
 LAYERS: Mapping[tuple[str, str], str] = {
@@ -30,12 +30,12 @@ class Norm(Edit):
     name: ClassVar[str] = "norm"
     remedies: ClassVar[tuple[str, ...]] = ("normalize",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         places, kind = Places(source), order.text("kind", "layer")
         return [change for use in places.uses(order.words("sites")) for change in _normalized(places.words, use, kind)]
 
 
-def _normalized(words: Words, use: Use, kind: str) -> list[Change]:
+def _normalized(words: Words, use: Use, kind: str) -> list[TextEdit]:
     source, call = words.source, use.node
     if use.form is not Form.MODULE or not isinstance(call, ast.Call):
         raise UnsureError(Message("line {line} is written in an unusual way", {"line": call.lineno}))
@@ -49,12 +49,12 @@ def _normalized(words: Words, use: Use, kind: str) -> list[Change]:
     parent = source.parents[call]
     if isinstance(parent, ast.Call) and call in parent.args and words.torch(parent.func) == "torch.nn.Sequential":
         _refuse_again(source, end, norm)
-        return [Change(end, end, f", {norm}"), *words.needed(norm)]
+        return [TextEdit(end, end, f", {norm}"), *words.needed(norm)]
     if isinstance(parent, ast.Assign) and (calls := _calls_of(source, parent)):
         return _as_attribute(words, parent, calls, norm)
     _refuse_asked(source, call)
     whole = words.spelled("torch.nn.Sequential")
-    return [Change(start, start, f"{whole}("), Change(end, end, f", {norm})"), *words.needed(norm)]
+    return [TextEdit(start, start, f"{whole}("), TextEdit(end, end, f", {norm})"), *words.needed(norm)]
 
 
 def _calls_of(source: Source, made: ast.Assign) -> list[ast.Call]:
@@ -64,14 +64,14 @@ def _calls_of(source: Source, made: ast.Assign) -> list[ast.Call]:
     return calls if len(calls) == 1 and name.startswith("self.") and len(made.targets) == 1 else []
 
 
-def _as_attribute(words: Words, made: ast.Assign, calls: list[ast.Call], norm: str) -> list[Change]:
+def _as_attribute(words: Words, made: ast.Assign, calls: list[ast.Call], norm: str) -> list[TextEdit]:
     """An attribute of its own, and its call around that of the layer: names of weights stay what they are."""
     source, name = words.source, f"{words.source.read(made.targets[0])}_norm"
     if f"{name}(" in source.text:
         raise UnsureError(Message("{code} stands there already", {"code": name}))
     start, end = source.span(calls[0])
     line = source.below(source.statement(made), f"{name} = {norm}")
-    return [line, Change(start, start, f"{name}("), Change(end, end, ")"), *words.needed(norm)]
+    return [line, TextEdit(start, start, f"{name}("), TextEdit(end, end, ")"), *words.needed(norm)]
 
 
 def _refuse_again(source: Source, end: int, norm: str) -> None:

@@ -10,7 +10,7 @@ from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.operation_names import Places
 from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training, argument, method
 
 HALVES = ("torch.float16", "torch.half")
@@ -23,7 +23,7 @@ class Precision(Edit):
     name: ClassVar[str] = "precision"
     remedies: ClassVar[tuple[str, ...]] = ("use-bfloat16", "use-float32")
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         if order.words("sites"):
             return [change for use in Places(source).uses(order.words("sites")) for change in _widened(source, use)]
         words = Words(source)
@@ -35,7 +35,7 @@ class Precision(Edit):
         return found
 
 
-def _widened(source: Source, use: Use) -> list[Change]:
+def _widened(source: Source, use: Use) -> list[TextEdit]:
     """float32 for what an operation is applied to."""
     parts: list[ast.expr | None] = [use.operand]
     if isinstance(use.node, ast.BinOp):
@@ -46,7 +46,7 @@ def _widened(source: Source, use: Use) -> list[Change]:
     return [change for part in tensors for change in wrapped(source, part, ".float()", stands=use.form is Form.METHOD)]
 
 
-def _types(words: Words, to: str, narrow: tuple[str, ...]) -> list[Change]:
+def _types(words: Words, to: str, narrow: tuple[str, ...]) -> list[TextEdit]:
     """`torch.float16` and the like."""
     found = []
     for node in words.source.nodes():
@@ -55,12 +55,12 @@ def _types(words: Words, to: str, narrow: tuple[str, ...]) -> list[Change]:
     return found
 
 
-def _methods(source: Source, to: str, narrow: tuple[str, ...]) -> list[Change]:
+def _methods(source: Source, to: str, narrow: tuple[str, ...]) -> list[TextEdit]:
     """`model.half()`."""
     names = {"half", *(["bfloat16"] if "torch.bfloat16" in narrow else [])}
     calls = [call for call in source.calls() if method(call) in names and not call.args]
     ends = [(source.span(call.func)[1], len(method(call))) for call in calls]
-    return [Change(end - size, end, {"float32": "float"}.get(to, to)) for end, size in ends]
+    return [TextEdit(end - size, end, {"float32": "float"}.get(to, to)) for end, size in ends]
 
 
 def _refuse_autocast(words: Words, to: str, narrow: tuple[str, ...]) -> None:
@@ -77,7 +77,7 @@ class Scaling(Edit):
     name: ClassVar[str] = "scaling"
     remedies: ClassVar[tuple[str, ...]] = ("scale-loss",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         training = Training(source)
         steps, scale = training.the_steps(), order.number("scale", 65536.0)
         casts = [c for c in source.calls() if training.words.torch(c.func).endswith("autocast") and c.args]
@@ -97,5 +97,5 @@ class Scaling(Edit):
         ]
 
 
-def _scaled_step(source: Source, statement: ast.stmt, call: ast.Call, optimizer: str) -> list[Change]:
+def _scaled_step(source: Source, statement: ast.stmt, call: ast.Call, optimizer: str) -> list[TextEdit]:
     return [source.replace(call, f"scaler.step({optimizer})"), source.below(statement, "scaler.update()")]

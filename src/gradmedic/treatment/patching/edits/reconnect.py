@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
-from gradmedic.treatment.patching.script.source import Change, Function, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Function, Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training, method
 
 
@@ -18,7 +18,7 @@ class Cut(Edit):
     name: ClassVar[str] = "cut"
     remedies: ClassVar[tuple[str, ...]] = ("reconnect",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         training, lines = Training(source), order.words("lines")
         cuts = [*_detached(source), *_made_anew(training), *_without_gradient(training)]
         if lines:
@@ -122,7 +122,7 @@ def _is_trained(source: Source, node: ast.AST) -> bool:
     return False
 
 
-def _joined(source: Source, node: ast.AST) -> list[Change]:
+def _joined(source: Source, node: ast.AST) -> list[TextEdit]:
     if isinstance(node, ast.With):
         return _opened(source, node)
     if isinstance(node, ast.Call) and not _is_detach(node):
@@ -132,10 +132,10 @@ def _joined(source: Source, node: ast.AST) -> list[Change]:
     rest = source.text[start:end]
     if not re.fullmatch(r"\s*\)*\s*\.\s*(detach\s*\(\s*\)|data)", rest):
         raise UnsureError(Message("a comment stands among the arguments of what would be changed"))
-    return [Change(start + rest.rindex("."), end, "")]
+    return [TextEdit(start + rest.rindex("."), end, "")]
 
 
-def _taken(source: Source, made: ast.Call) -> list[Change]:
+def _taken(source: Source, made: ast.Call) -> list[TextEdit]:
     """The tensor itself in the place of the one that is made anew; no line at all where it would be given to itself."""
     tensor, statement = source.read(_held(made)), source.statement(made)
     if isinstance(statement, ast.Assign) and statement.value is made and source.read(statement.targets[0]) == tensor:
@@ -143,7 +143,7 @@ def _taken(source: Source, made: ast.Call) -> list[Change]:
     return [source.replace(made, source.atom(_held(made)))]
 
 
-def _opened(source: Source, node: ast.With) -> list[Change]:
+def _opened(source: Source, node: ast.With) -> list[TextEdit]:
     """The block without its head, one step further out."""
     first = node.body[0]
     if not (source.begins_line(node) and all(source.begins_line(one) for one in node.body)):
@@ -151,9 +151,9 @@ def _opened(source: Source, node: ast.With) -> list[Change]:
     outer, inner = source.indent(node), source.indent(first)
     if any(isinstance(one, ast.Constant) and "\n" in str(one.value) for one in ast.walk(node)):
         raise UnsureError(Message("a text of several lines stands in the block of line {line}", {"line": node.lineno}))
-    head = Change(source.at(node.lineno, 0), source.at(first.lineno, 0), "")
+    head = TextEdit(source.at(node.lineno, 0), source.at(first.lineno, 0), "")
     rows = range(first.lineno, (node.end_lineno or first.lineno) + 1)
     steps = [source.at(row, 0) for row in rows if source.lines[row - 1].startswith(inner)]
     if "#" in source.text[head.start : head.end]:
         raise UnsureError(Message("a comment stands among the arguments of what would be changed"))
-    return [head, *(Change(at, at + len(inner), outer) for at in steps)]
+    return [head, *(TextEdit(at, at + len(inner), outer) for at in steps)]

@@ -6,20 +6,20 @@ from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.insert import inserted
 from gradmedic.treatment.patching.edits.learning_rate import refuse_set
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 FACTORS = ("ExponentialLR", "StepLR", "MultiStepLR", "ConstantLR")
 """Schedulers that multiply the rate that they find; the others write one of their own."""
 
 
-class Schedule(Edit):
+class ScheduleEdit(Edit):
     """Adds a scheduler, or a bound, where no other one writes over it."""
 
     name: ClassVar[str] = "schedule"
     remedies: ClassVar[tuple[str, ...]] = ("warm-up", "decay-learning-rate", "bound-learning-rate")
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         training = Training(source)
         for call in training.schedulers:
             name = training.words.torch(call.func).rpartition(".")[2]

@@ -9,7 +9,7 @@ from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.operation_names import Places
 from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import argument
 
 
@@ -19,7 +19,7 @@ class Milder(Edit):
     name: ClassVar[str] = "milder"
     remedies: ClassVar[tuple[str, ...]] = ("scale-attention",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         factor = shown(order.number("factor"))
         uses = softmaxes(source, order)
         if any(f"* {factor}" in source.read(use.node) for use in uses):
@@ -33,7 +33,7 @@ class Unmasked(Edit):
     name: ClassVar[str] = "unmasked"
     remedies: ClassVar[tuple[str, ...]] = ("safe-softmax",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         return [change for use in softmaxes(source, order) for change in _unmasked(source, use)]
 
 
@@ -46,19 +46,19 @@ def softmaxes(source: Source, order: Order) -> list[Use]:
     return found
 
 
-def _times(source: Source, use: Use, factor: str) -> list[Change]:
+def _times(source: Source, use: Use, factor: str) -> list[TextEdit]:
     assert use.operand is not None
     start, end = source.span(use.operand)
     is_atom = source.atom(use.operand) == source.read(use.operand)
     is_product = isinstance(use.operand, ast.BinOp) and isinstance(use.operand.op, ast.Mult | ast.Div | ast.MatMult)
     if use.form is Form.METHOD and is_atom:
-        return [Change(start, start, "("), Change(end, end, f" * {factor})")]
+        return [TextEdit(start, start, "("), TextEdit(end, end, f" * {factor})")]
     if is_atom or (is_product and "\n" not in source.read(use.operand)):
-        return [Change(end, end, f" * {factor}")]
-    return [Change(start, start, "("), Change(end, end, f") * {factor}")]
+        return [TextEdit(end, end, f" * {factor}")]
+    return [TextEdit(start, start, "("), TextEdit(end, end, f") * {factor}")]
 
 
-def _unmasked(source: Source, use: Use) -> list[Change]:
+def _unmasked(source: Source, use: Use) -> list[TextEdit]:
     call: ast.Call = use.node  # type: ignore[assignment]
     scores, dim = use.operand, argument(call, 0 if use.form is Form.METHOD else 1, "dim", "axis")
     inner = (ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.While)
@@ -71,4 +71,4 @@ def _unmasked(source: Source, use: Use) -> list[Change]:
     end, last = source.span(scores)[1], source.span(call)[1]
     if source.text[last:].startswith(".masked_fill(empty"):
         raise UnsureError(Message("{code} stands there already", {"code": masked}))
-    return [source.above(source.statement(call), line), Change(end, end, masked), Change(last, last, masked)]
+    return [source.above(source.statement(call), line), TextEdit(end, end, masked), TextEdit(last, last, masked)]

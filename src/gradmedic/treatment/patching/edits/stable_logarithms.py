@@ -9,7 +9,7 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.activation import around
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.operation_uses import Form, Use, uses
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 
 INSIDE: Mapping[str, tuple[str, str]] = {
     "softmax": ("log_softmax", "log_softmax"),
@@ -25,7 +25,7 @@ class Stable(Edit):
     name: ClassVar[str] = "stable"
     remedies: ClassVar[tuple[str, ...]] = ("stable-logarithms",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         words = Words(source)
         inner = [use for op in INSIDE for use in uses(words, op) if use.is_call and _is_whole(words, use)]
         found = [change for use in uses(words, "log") for change in _joined(words, use, inner)]
@@ -47,7 +47,7 @@ def _is_whole(words: Words, use: Use) -> bool:
     )
 
 
-def _joined(words: Words, log: Use, inner: list[Use]) -> list[Change]:
+def _joined(words: Words, log: Use, inner: list[Use]) -> list[TextEdit]:
     """One function in the place of two; nothing where the operand is something else."""
     nested = [use for use in inner if use.node is log.operand]
     if nested:
@@ -68,7 +68,7 @@ def _name_of(source: Source, use: Use) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _renamed(words: Words, log: Use, held: list[Use], name: str) -> list[Change]:
+def _renamed(words: Words, log: Use, held: list[Use], name: str) -> list[TextEdit]:
     """The variable holds the logarithm, under a name that says so."""
     source, scope = words.source, words.source.scope(log.node)
     inside = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == name]
@@ -80,7 +80,7 @@ def _renamed(words: Words, log: Use, held: list[Use], name: str) -> list[Change]
     return [*text, source.replace(log.node, fresh)]
 
 
-def _logarithm(words: Words, use: Use) -> list[Change]:
+def _logarithm(words: Words, use: Use) -> list[TextEdit]:
     """The logarithm of a function, with the arguments of that function."""
     call: ast.Call = use.node  # type: ignore[assignment]
     function, method = INSIDE[use.op]
@@ -88,18 +88,18 @@ def _logarithm(words: Words, use: Use) -> list[Change]:
         return _total(words, call)
     if use.form is Form.METHOD and method and isinstance(call.func, ast.Attribute):
         end = words.source.span(call.func)[1]
-        return [Change(end - len(call.func.attr), end, method)]
+        return [TextEdit(end - len(call.func.attr), end, method)]
     if use.form is Form.METHOD or use.op == "sigmoid":
         name = words.spelled(function)
         return [*around(words.source, use, f"{name}(", ")"), *words.needed(name)]
     if isinstance(call.func, ast.Attribute):
         end = words.source.span(call.func)[1]
-        return [Change(end - len(call.func.attr), end, function)]
+        return [TextEdit(end - len(call.func.attr), end, function)]
     name = words.spelled(f"torch.{function}")
     return [words.source.replace(call.func, name), *words.needed(name)]
 
 
-def _total(words: Words, total: ast.Call) -> list[Change]:
+def _total(words: Words, total: ast.Call) -> list[TextEdit]:
     """`torch.exp(x).sum(1)` as `x.logsumexp(1)`."""
     source = words.source
     [exp] = [
@@ -108,4 +108,4 @@ def _total(words: Words, total: ast.Call) -> list[Change]:
     assert exp.operand is not None
     bare = source.atom(exp.operand) == source.read(exp.operand)
     end = source.span(total.func)[1]
-    return [*around(source, exp, *("", "") if bare else ("(", ")")), Change(end - 3, end, "logsumexp")]
+    return [*around(source, exp, *("", "") if bare else ("(", ")")), TextEdit(end - 3, end, "logsumexp")]

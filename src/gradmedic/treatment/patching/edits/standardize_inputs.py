@@ -9,7 +9,7 @@ from gradmedic.base.messages import Message
 from gradmedic.recording.site import Kind
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.model_calls import model_calls
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training, argument
 
 
@@ -19,7 +19,7 @@ class Standardize(Edit):
     name: ClassVar[str] = "standardize"
     remedies: ClassVar[tuple[str, ...]] = ("standardize-inputs",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         feeds = Feeds(Training(source))
         first, *others = feeds.names
         places = [feeds.made(name) for name in feeds.names]

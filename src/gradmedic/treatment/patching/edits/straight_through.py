@@ -6,7 +6,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 
 
 class Through(Edit):
@@ -15,12 +15,12 @@ class Through(Edit):
     name: ClassVar[str] = "through"
     remedies: ClassVar[tuple[str, ...]] = ("straight-through",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
-        found: list[Change] = []
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+        found: list[TextEdit] = []
         for use in Places(source).uses(order.words("sites")):
             start, end = source.span(use.node)
             if not isinstance(use.operand, ast.Name) or source.text[end:].startswith(f" - {use.operand.id}"):
                 raise UnsureError(Message("line {line} is written in an unusual way", {"line": use.node.lineno}))
             z = use.operand.id
-            found += [Change(start, start, f"({z} + ("), Change(end, end, f" - {z}).detach())")]
+            found += [TextEdit(start, start, f"({z} + ("), TextEdit(end, end, f" - {z}).detach())")]
         return found

@@ -7,7 +7,7 @@ from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument
 from gradmedic.treatment.patching.script.literals import shown
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Made, Training
 
 
@@ -17,12 +17,12 @@ class Decay(Edit):
     name: ClassVar[str] = "decay"
     remedies: ClassVar[tuple[str, ...]] = ("weight-decay",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         training, rate = Training(source), order.number("rate")
         return [change for made in training.the_made() for change in _decaying(training, made, shown(rate))]
 
 
-def _decaying(training: Training, made: Made, rate: str) -> list[Change]:
+def _decaying(training: Training, made: Made, rate: str) -> list[TextEdit]:
     source, call = training.source, made.call
     refuse_unpacked(call)
     if made.kind not in ("SGD", "AdamW", "Adam"):

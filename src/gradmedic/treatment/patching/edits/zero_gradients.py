@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Step, Training
 
 
@@ -15,7 +15,7 @@ class Zeroing(Edit):
     name: ClassVar[str] = "zeroing"
     remedies: ClassVar[tuple[str, ...]] = ("zero-gradients",)
 
-    def changes(self, source: Source, order: Order) -> list[Change]:
+    def changes(self, source: Source, order: Order) -> list[TextEdit]:
         training = Training(source)
         if order.item.dose.get("only", False):
             return _moved(training)
@@ -43,7 +43,7 @@ def _loop(training: Training, call: ast.Call) -> ast.AST | None:
     return next((one for one in training.source.around(call) if isinstance(one, ast.For | ast.While)), None)
 
 
-def _zeroed(training: Training, step: Step) -> Change:
+def _zeroed(training: Training, step: Step) -> TextEdit:
     source, code = training.source, f"{step.optimizer}.zero_grad()"
     block = source.block(step.statement)
     before = block[: block.index(step.statement)]
@@ -51,7 +51,7 @@ def _zeroed(training: Training, step: Step) -> Change:
     return source.above(passes[0], code) if len(passes) == 1 else source.below(step.statement, code)
 
 
-def _moved(training: Training) -> list[Change]:
+def _moved(training: Training) -> list[TextEdit]:
     """The one zero_grad, from between the backward pass and the step to before the backward pass."""
     steps, source = _steps(training), training.source
     if len(training.zeros) != 1 or len(training.backwards) != 1 or len(steps) != 1:

@@ -10,7 +10,7 @@ from functools import cached_property
 from gradmedic.base.messages import Message
 from gradmedic.treatment.code_places import quoted
 from gradmedic.treatment.patching.script.imports import Words, imports_of
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError, changed
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError, changed
 
 ALL = '[p for group in {optimizer}.param_groups for p in group["params"]]'
 """What an optimizer moves, where no model of a name is known to hold it."""
@@ -21,7 +21,7 @@ class Adapted:
     """Code that can stand in the script, and the imports that the script lacks."""
 
     text: str
-    imports: tuple[Change, ...] = ()
+    imports: tuple[TextEdit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Adapter:
         own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         return {n.id for n in nodes if isinstance(n, ast.Name)} - own - self.known - self.owners - set(dir(builtins))
 
-    def _without_imports(self, part: str) -> tuple[str, list[Change]]:
+    def _without_imports(self, part: str) -> tuple[str, list[TextEdit]]:
         lines = part.strip("\n").splitlines()
         asked = [line for line in lines if line.startswith(("import ", "from "))]
         rest = "\n".join(line for line in lines if line not in asked).strip("\n")
@@ -110,7 +110,7 @@ class _Fitting:
         """The code in the script's words."""
         return changed(self.source.text, list(self._changes(self.source.tree)))
 
-    def _changes(self, node: ast.AST) -> Iterator[Change]:
+    def _changes(self, node: ast.AST) -> Iterator[TextEdit]:
         text = self._text(node)
         if text is not None:
             yield self.source.replace(node, text)

@@ -3,22 +3,22 @@
 import ast
 
 from gradmedic.base.messages import Message
-from gradmedic.treatment.patching.script.source import Change, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
 
 
-def with_argument(source: Source, call: ast.Call, text: str) -> Change:
+def with_argument(source: Source, call: ast.Call, text: str) -> TextEdit:
     """One more argument, behind the last one."""
     last = max(source.span(one)[1] for one in given(call))
     _refuse_odd(source, last, source.span(call)[1] - 1, call)
-    return Change(last, last, f", {text}")
+    return TextEdit(last, last, f", {text}")
 
 
-def without(source: Source, call: ast.Call, one: ast.expr | ast.keyword) -> Change:
+def without(source: Source, call: ast.Call, one: ast.expr | ast.keyword) -> TextEdit:
     """An argument less; it is not the first one."""
     before = max(source.span(other)[1] for other in given(call) if source.span(other)[1] < source.span(one)[0])
     start, end = source.span(one)
     _refuse_odd(source, before, start, call)
-    return Change(before, end, "")
+    return TextEdit(before, end, "")
 
 
 def given(call: ast.Call) -> list[ast.expr | ast.keyword]:

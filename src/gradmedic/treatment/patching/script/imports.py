@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradmedic.base.messages import Message
-from gradmedic.treatment.patching.script.source import Change, Function, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Function, Source, TextEdit, UnsureError
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +95,12 @@ class Words:
             raise UnsureError(Message("the name {name} means something else here", {"name": full.partition(".")[0]}))
         return full
 
-    def needed(self, text: str) -> list[Change]:
+    def needed(self, text: str) -> list[TextEdit]:
         """The imports that code needs which was written with `spelled`, as insertions."""
         roots = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
         return [self._import("import torch")] if "torch" in roots - self.taken else []
 
-    def add_import(self, line: str) -> list[Change]:
+    def add_import(self, line: str) -> list[TextEdit]:
         """The insertion of an import, unless it is there."""
         [(name, full)] = imports_of(ast.parse(line).body[0])
         if self.imported.get(name) == full:
@@ -109,7 +109,7 @@ class Words:
             raise UnsureError(Message("the name {name} means something else here", {"name": name}))
         return [self._import(line)]
 
-    def _import(self, line: str) -> Change:
+    def _import(self, line: str) -> TextEdit:
         """An import right before the script's first one of its own that is no `from __future__`."""
         found = [node for node in self.source.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         later = [node for node in found if getattr(node, "module", "") != "__future__"]

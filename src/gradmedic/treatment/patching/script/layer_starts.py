@@ -19,10 +19,10 @@ LONGEST = 100
 def by_layer(source: Source, names: Sequence[str], code: str) -> str:
     """The lines that give weights their start by name, as lines for layers, where it is certain which these are."""
     tests = _tests(code)
-    layers = Layers(source).of(names) if tests else None
+    layers = ScriptLayers(source).of(names) if tests else None
     if layers is None:
         return code
-    has_bias = Layers(source).have_bias(names)
+    has_bias = ScriptLayers(source).have_bias(names)
     parts = ("weight", "bias") if has_bias else ("weight",)
     body = [_about(part, statement) for part, statement in zip(parts, tests, strict=False)]
     head = f"for layer in {layers}:" if layers.startswith("[") else ""
@@ -46,7 +46,7 @@ def _about(part: str, statement: ast.stmt) -> str:
 
 
 @dataclass(frozen=True)
-class Layers:
+class ScriptLayers:
     """What was seen of the layers of a script, and how it makes them."""
 
     source: Source

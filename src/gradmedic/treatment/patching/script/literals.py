@@ -2,11 +2,11 @@
 
 import ast
 
-from gradmedic.treatment.patching.script.source import Change, Source
+from gradmedic.treatment.patching.script.source import Source, TextEdit
 from gradmedic.treatment.patching.script.training_loop import method
 
 
-def times(source: Source, node: ast.expr, factor: float) -> Change:
+def times(source: Source, node: ast.expr, factor: float) -> TextEdit:
     """The number behind an expression, multiplied by a factor.
 
     A literal is changed where it stands; so is a constant of the script, or the default of an argument

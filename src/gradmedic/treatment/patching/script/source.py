@@ -24,7 +24,7 @@ class UnsureError(Exception):
 
 
 @dataclass(frozen=True, order=True)
-class Change:
+class TextEdit:
     """Characters `start` to `end` of a text become `text`; an insertion where the two are one."""
 
     start: int
@@ -166,11 +166,11 @@ class Source:
 
     # ── changes ─────────────────────────────────────────────────────────────────────────────
 
-    def replace(self, node: ast.AST, text: str) -> Change:
+    def replace(self, node: ast.AST, text: str) -> TextEdit:
         """Another text in the place of a node."""
-        return Change(*self.span(node), text)
+        return TextEdit(*self.span(node), text)
 
-    def above(self, statement: ast.stmt, code: str) -> Change:
+    def above(self, statement: ast.stmt, code: str) -> TextEdit:
         """Lines right before a statement; raises `UnsureError` where they stand there already."""
         decorated: list[ast.expr] = getattr(statement, "decorator_list", [])
         if decorated or not self.begins_line(statement):
@@ -178,9 +178,9 @@ class Source:
         start = self._starts[statement.lineno - 1]
         lines = self._fitted(code, self.indent(statement))
         self._refuse_again(self.text[:start].endswith(lines), code)
-        return Change(start, start, lines)
+        return TextEdit(start, start, lines)
 
-    def below(self, statement: ast.stmt, code: str) -> Change:
+    def below(self, statement: ast.stmt, code: str) -> TextEdit:
         """Lines right behind a statement; raises `UnsureError` where they stand there already."""
         _start, end = self.span(statement)
         rest = self.text[end : self._starts[statement.end_lineno or 0]]
@@ -189,26 +189,26 @@ class Source:
         end += len(rest)
         lines = self._fitted(code, self.indent(statement))
         self._refuse_again(self.text[end:].startswith(lines.rstrip()), code)
-        return Change(end, end, lines if rest.endswith(("\n", "\r")) else self.newline + lines.rstrip("\r\n"))
+        return TextEdit(end, end, lines if rest.endswith(("\n", "\r")) else self.newline + lines.rstrip("\r\n"))
 
-    def instead(self, statement: ast.stmt, code: str) -> Change:
+    def instead(self, statement: ast.stmt, code: str) -> TextEdit:
         """Lines in the place of a statement that has its line for itself."""
         if not self.begins_line(statement):
             raise UnsureError(Message("line {line} holds more than one statement", {"line": statement.lineno}))
-        return Change(*self.span(statement), self._fitted(code, self.indent(statement)).strip())
+        return TextEdit(*self.span(statement), self._fitted(code, self.indent(statement)).strip())
 
-    def removed(self, statement: ast.stmt, rest: str = "") -> Change:
+    def removed(self, statement: ast.stmt, rest: str = "") -> TextEdit:
         """A statement less, with its line; raises `UnsureError` where it shares that with anything but `rest`."""
         self._refuse_shared(statement, rest)
-        return Change(self._starts[statement.lineno - 1], self._starts[statement.end_lineno or 0], "")
+        return TextEdit(self._starts[statement.lineno - 1], self._starts[statement.end_lineno or 0], "")
 
-    def moved(self, statement: ast.stmt, behind: ast.stmt) -> list[Change]:
+    def moved(self, statement: ast.stmt, behind: ast.stmt) -> list[TextEdit]:
         """A statement with its line, put behind another one of the same block."""
         for one in (statement, behind):
             self._refuse_shared(one, r"(#.*)?")
         start, end = self._starts[statement.lineno - 1], self._starts[statement.end_lineno or 0]
         at = self._starts[behind.end_lineno or 0]
-        return [Change(start, end, ""), Change(at, at, self.text[start:end])]
+        return [TextEdit(start, end, ""), TextEdit(at, at, self.text[start:end])]
 
     def _refuse_shared(self, statement: ast.stmt, rest: str) -> None:
         """Refuse where anything else stands in the lines of a statement but what is allowed behind it."""
@@ -216,14 +216,14 @@ class Source:
         if not (self.begins_line(statement) and re.fullmatch(rest, behind) and len(self.block(statement)) > 1):
             raise UnsureError(Message("line {line} holds more than one statement", {"line": statement.lineno}))
 
-    def _beside(self, statement: ast.stmt, code: str, *, before: bool) -> Change:
+    def _beside(self, statement: ast.stmt, code: str, *, before: bool) -> TextEdit:
         """A short statement on the same line, behind a semicolon."""
         start, end = self.span(statement)
         if len(code.splitlines()) > 1 or re.match(r"(for|if|with|while|@|def)\b", code) or code.startswith("import "):
             raise UnsureError(Message("line {line} holds more than one statement", {"line": statement.lineno}))
         near = self.text[:start].rstrip("; ") if before else self.text[end:].lstrip("; ")
         self._refuse_again(near.endswith(code) if before else near.startswith(code), code)
-        return Change(start, start, f"{code}; ") if before else Change(end, end, f"; {code}")
+        return TextEdit(start, start, f"{code}; ") if before else TextEdit(end, end, f"; {code}")
 
     def _fitted(self, code: str, indent: str) -> str:
         """Lines of code with this script's indentation and line ends."""
@@ -238,7 +238,7 @@ class Source:
             raise UnsureError(Message("{code} stands there already", {"code": code.strip().splitlines()[0]}))
 
 
-def changed(text: str, changes: list[Change]) -> str:
+def changed(text: str, changes: list[TextEdit]) -> str:
     """The text with all changes made; they must not overlap."""
     parts, at = [], 0
     for change in sorted(changes, key=lambda one: (one.start, one.end)):
@@ -247,7 +247,7 @@ def changed(text: str, changes: list[Change]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def overlap(first: Change, second: Change) -> bool:
+def overlap(first: TextEdit, second: TextEdit) -> bool:
     """True where two changes cannot both be made."""
     if first.start == first.end or second.start == second.end:
         return first.start < second.start < first.end or second.start < first.start < second.end

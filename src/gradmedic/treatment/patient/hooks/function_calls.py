@@ -33,7 +33,7 @@ ANY = "*"
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A call that has not been made yet."""
 
     op: str
@@ -84,7 +84,7 @@ class Call:
         return result
 
 
-Look = Callable[[Call], Any]
+Look = Callable[[FunctionCall], Any]
 
 
 class Lens(TorchFunctionMode):
@@ -192,19 +192,19 @@ class Lens(TorchFunctionMode):
         return self._look(op, func, args, kwargs) if asked else func(*args, **kwargs)
 
     def _look(self, op: str, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        call = Call(op, func, tuple(args), kwargs, self._modules.path)
+        call = FunctionCall(op, func, tuple(args), kwargs, self._modules.path)
         nth = self._count(call) if op in self._counted else None
         asked = (*self._looks.get(op, ()), *self._looks.get(ANY, ()))
         found = tuple(dict.fromkeys(look for spot, look in asked if spot is None or self._is_at(spot, call, nth)))
         return replace(call, _rest=found).proceed() if found else func(*args, **kwargs)
 
-    def _count(self, call: Call) -> dict[str, int]:
+    def _count(self, call: FunctionCall) -> dict[str, int]:
         """Which call it is of those in its module, or outside of modules of those on its line, as recordings count."""
         key = (call.module or call.line, call.op)
         self._counts[key] = self._counts.get(key, -1) + 1
         return {key[0]: self._counts[key]}
 
-    def _is_at(self, spot: Spot, call: Call, nth: dict[str, int] | None) -> bool:
+    def _is_at(self, spot: Spot, call: FunctionCall, nth: dict[str, int] | None) -> bool:
         place = call.line if spot.is_line else call.module
         return spot.is_at(place) and (spot.nth is None or nth is None or spot.nth == nth.get(place))
 

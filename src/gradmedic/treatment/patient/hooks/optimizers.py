@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from gradmedic.treatment.patient.hooks.wrap import wrapped
 
 
-class Hands:
+class OptimizerHook:
     """Notes the optimizers that are made while anybody asks."""
 
     def __init__(self, optimizer: Optimizer | None) -> None:

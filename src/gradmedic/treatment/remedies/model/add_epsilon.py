@@ -13,7 +13,7 @@ from gradmedic.base.errors import RemedyError
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.operation_names import spots_of
-from gradmedic.treatment.patient import Call, Patient, Spot
+from gradmedic.treatment.patient import FunctionCall, Patient, Spot
 from gradmedic.treatment.remedies import Alters, Positive, Remedy
 
 
@@ -62,7 +62,7 @@ class AddEpsilon(Remedy):
             if Spot.parse(site).op not in GUARDS:
                 raise RemedyError(f"{site} is not an operation that an epsilon helps: {', '.join(GUARDS)}")
 
-        def guarded(call: Call) -> Any:
+        def guarded(call: FunctionCall) -> Any:
             return GUARDS[call.op](call, self.epsilon)
 
         with patient.around_calls(self.sites, guarded):
@@ -76,12 +76,12 @@ class AddEpsilon(Remedy):
         return "\n".join(lines)
 
 
-def _above(call: Call, epsilon: float) -> Any:
+def _above(call: FunctionCall, epsilon: float) -> Any:
     least = epsilon - 1 if call.op == "log1p" else epsilon
     return call.on(call.operand.clamp(min=least))
 
 
-def _power(call: Call, epsilon: float) -> Any:
+def _power(call: FunctionCall, epsilon: float) -> Any:
     exponent = call.args[1] if len(call.args) > 1 else call.kwargs.get("exponent")
     whole = isinstance(exponent, int) or (isinstance(exponent, float) and exponent.is_integer())
     if whole and isinstance(exponent, int | float) and exponent >= 0:
@@ -89,15 +89,15 @@ def _power(call: Call, epsilon: float) -> Any:
     return call.on(_away(call.operand, epsilon) if whole else call.operand.clamp(min=epsilon))
 
 
-def _inside(call: Call, epsilon: float) -> Any:
+def _inside(call: FunctionCall, epsilon: float) -> Any:
     return call.on(call.operand.clamp(epsilon - 1, 1 - epsilon))
 
 
-def _below(call: Call, epsilon: float) -> Any:
+def _below(call: FunctionCall, epsilon: float) -> Any:
     return call.on(call.operand.clamp(max=log(torch.finfo(call.operand.dtype).max) - 1))
 
 
-def _divided(call: Call, epsilon: float) -> Any:
+def _divided(call: FunctionCall, epsilon: float) -> Any:
     """A division; `1 / y` calls a method of the divisor."""
     at = 1 if call.op == "div" else 0
     divisor = call.args[at]
@@ -111,7 +111,7 @@ def _away(x: Tensor, epsilon: float) -> Tensor:
     return torch.where(x.abs() < epsilon, torch.where(x < 0, -epsilon, epsilon).to(x.dtype), x)
 
 
-def _spread(call: Call, epsilon: float) -> Any:
+def _spread(call: FunctionCall, epsilon: float) -> Any:
     """A standard deviation or a norm as a root whose operand is never zero."""
     square = call.proceed().square()
     return (
@@ -119,7 +119,7 @@ def _spread(call: Call, epsilon: float) -> Any:
     )
 
 
-GUARDS: Mapping[str, Callable[[Call, float], Any]] = {
+GUARDS: Mapping[str, Callable[[FunctionCall, float], Any]] = {
     **dict.fromkeys(("log", "log2", "log10", "log1p", "sqrt", "rsqrt"), _above),
     "pow": _power,
     **dict.fromkeys(("acos", "asin", "atanh"), _inside),

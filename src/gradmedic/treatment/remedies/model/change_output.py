@@ -14,7 +14,7 @@ from gradmedic.diagnosis.features.structure import sites_of
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.operation_names import spots
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 
 SHAPES: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -74,7 +74,7 @@ class ChangeOutput(Remedy):
             raise RemedyError(f"change-output knows no output {self.to!r}{nearest(self.to, SHAPES)}")
         shape = SHAPES[self.to]
 
-        def replaced(call: Call) -> Any:
+        def replaced(call: FunctionCall) -> Any:
             return call.become(shape(call.operand.clone() if call.in_place else call.operand))
 
         def shaped(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:

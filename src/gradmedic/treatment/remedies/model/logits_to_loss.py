@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Call, Pass, Patient
+from gradmedic.treatment.patient import FunctionCall, Pass, Patient
 from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origin, Origins
 from gradmedic.treatment.remedies import Alters, Remedy
 
@@ -59,18 +59,18 @@ class LogitsToLoss(Remedy):
     def given_to(self, patient: Patient) -> Iterator[None]:
         origins = Origins()
 
-        def squashed(call: Call) -> Any:
+        def squashed(call: FunctionCall) -> Any:
             operand, result = call.operand, call.proceed()
             if isinstance(operand, Tensor) and not call.in_place:
                 origins.note(result, Origin(call.op, operand, _dim(call)))
             return result
 
-        def reshaped(call: Call) -> Any:
+        def reshaped(call: FunctionCall) -> Any:
             result = call.proceed()
             origins.carry(call, result)
             return result
 
-        def fed(call: Call) -> Any:
+        def fed(call: FunctionCall) -> Any:
             origin = origins.of(call.operand)
             if call.op in WANT_LOGITS:
                 return call.on(origin.before()) if origin is not None and origin.op in SQUASHING else call.proceed()
@@ -96,7 +96,7 @@ class LogitsToLoss(Remedy):
         )
 
 
-def _likelihood(call: Call, origin: Origin | None) -> Any:
+def _likelihood(call: FunctionCall, origin: Origin | None) -> Any:
     """A negative log-likelihood, of logarithms whatever it is given."""
     operand: Tensor = call.operand
     if origin is not None and origin.op in LOGARITHMS:
@@ -108,7 +108,7 @@ def _likelihood(call: Call, origin: Origin | None) -> Any:
     return call.on(torch.log_softmax(operand, 1 if operand.dim() > 1 else 0))
 
 
-def _binary(call: Call, origin: Origin | None) -> Any:
+def _binary(call: FunctionCall, origin: Origin | None) -> Any:
     """Binary cross-entropy, of logits where it is given what is no probability."""
     if origin is None or origin.op in ("sigmoid", "hardsigmoid", "softmax"):
         return call.proceed()
@@ -116,7 +116,7 @@ def _binary(call: Call, origin: Origin | None) -> Any:
     return F.binary_cross_entropy_with_logits(origin.before(), call.args[1], **options)
 
 
-def _dim(call: Call) -> int | None:
+def _dim(call: FunctionCall) -> int | None:
     """The dimension that a softmax goes along."""
     dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
     return dim if isinstance(dim, int) else None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 
 COMPARING = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "sub")
@@ -45,7 +45,7 @@ class MatchShapes(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def matched(call: Call) -> Any:
+        def matched(call: FunctionCall) -> Any:
             first, second, *rest = call.args if len(call.args) > 1 else (None, None)
             if not isinstance(first, Tensor) or not isinstance(second, Tensor) or not _crossed(first, second):
                 return call.proceed()

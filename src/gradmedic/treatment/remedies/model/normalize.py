@@ -15,7 +15,7 @@ from gradmedic.diagnosis.features.structure import hidden_matrices, streams_of
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.operation_names import spots
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 
 
@@ -63,7 +63,7 @@ class Normalize(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        kinds: Mapping[str, Callable[[Call, Tensor], Tensor]] = {
+        kinds: Mapping[str, Callable[[FunctionCall, Tensor], Tensor]] = {
             "layer": lambda _, x: F.layer_norm(x, _features(x)),
             "rms": lambda _, x: F.rms_norm(x, _features(x)),
             "batch": _Averages().normalized,
@@ -71,7 +71,7 @@ class Normalize(Remedy):
         if self.kind not in kinds:
             raise RemedyError(f"normalize knows no kind {self.kind!r}{nearest(self.kind, kinds)}")
 
-        def after(call: Call) -> Any:
+        def after(call: FunctionCall) -> Any:
             result = call.proceed()
             return kinds[self.kind](call, result) if isinstance(result, Tensor) and result.dim() > 1 else result
 
@@ -95,7 +95,7 @@ class _Averages:
 
     held: dict[tuple[str, str], tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def normalized(self, call: Call, x: Tensor) -> Tensor:
+    def normalized(self, call: FunctionCall, x: Tensor) -> Tensor:
         key = (call.module, call.line)
         width = x.shape[1] if x.dim() > 3 else x.shape[-1]
         if key not in self.held:

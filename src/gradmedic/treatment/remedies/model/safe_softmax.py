@@ -11,7 +11,7 @@ from torch import Tensor
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.operation_names import spots_of
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 
 
@@ -48,7 +48,7 @@ class SafeSoftmax(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def safe(call: Call) -> Any:
+        def safe(call: FunctionCall) -> Any:
             scores: Tensor = call.operand
             dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else -1)
             empty = torch.isneginf(scores).all(dim if isinstance(dim, int) else -1, keepdim=True)

@@ -10,7 +10,7 @@ from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Site
 from gradmedic.treatment.operation_names import spots
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.remedies import Alters, Positive, Remedy
 
 
@@ -52,7 +52,7 @@ class ScaleAttention(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def milder(call: Call) -> Any:
+        def milder(call: FunctionCall) -> Any:
             return call.on(call.operand * self.factor)
 
         with patient.around_calls(self.sites, milder):

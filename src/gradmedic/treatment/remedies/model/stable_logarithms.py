@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Call, Pass, Patient
+from gradmedic.treatment.patient import FunctionCall, Pass, Patient
 from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origin, Origins
 from gradmedic.treatment.remedies import Alters, Remedy
 
@@ -79,19 +79,19 @@ class _Book:
 
     origins: Origins
 
-    def made(self, call: Call) -> Any:
+    def made(self, call: FunctionCall) -> Any:
         operand, result = call.operand, call.proceed()
         if isinstance(operand, Tensor) and not call.in_place:
             dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
             self.origins.note(result, Origin(call.op, operand, dim if isinstance(dim, int) else None))
         return result
 
-    def reshaped(self, call: Call) -> Any:
+    def reshaped(self, call: FunctionCall) -> Any:
         result = call.proceed()
         self.origins.carry(call, result)
         return result
 
-    def complement(self, call: Call) -> Any:
+    def complement(self, call: FunctionCall) -> Any:
         """1 - sigmoid(x)."""
         result = call.proceed()
         first, second = (*call.args, None)[:2]
@@ -102,7 +102,7 @@ class _Book:
             self.origins.note(result, replace(origin, op="one-minus-sigmoid"))
         return result
 
-    def summed(self, call: Call) -> Any:
+    def summed(self, call: FunctionCall) -> Any:
         """The sum of exponentials."""
         result, origin = call.proceed(), self.origins.of(call.operand)
         dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
@@ -111,7 +111,7 @@ class _Book:
             self.origins.note(result, Origin("sum-of-exp", origin.before(), dim, (_Kept(dim, keep),)))
         return result
 
-    def logarithm(self, call: Call) -> Any:
+    def logarithm(self, call: FunctionCall) -> Any:
         origin = self.origins.of(call.operand)
         if origin is None:
             return call.proceed()
@@ -120,7 +120,7 @@ class _Book:
         logarithm = origin.logarithm()
         return call.proceed() if logarithm is None else logarithm
 
-    def divided(self, call: Call) -> Any:
+    def divided(self, call: FunctionCall) -> Any:
         """exp(x) over the sum of the same."""
         above, below = (self.origins.of(one) for one in (*call.args, None)[:2])
         whole = above is not None and below is not None and above.op == "exp" and below.op == "sum-of-exp"

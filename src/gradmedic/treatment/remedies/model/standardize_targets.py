@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Call, Pass, Patient
+from gradmedic.treatment.patient import FunctionCall, Pass, Patient
 from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origin, Origins
 from gradmedic.treatment.remedies import Alters, Remedy
 
@@ -53,7 +53,7 @@ class StandardizeTargets(Remedy):
     def given_to(self, patient: Patient) -> Iterator[None]:
         book = _Book()
 
-        def reshaped(call: Call) -> Any:
+        def reshaped(call: FunctionCall) -> Any:
             result = call.proceed()
             book.origins.carry(call, result)
             return result
@@ -118,7 +118,7 @@ class _Book:
         self.origins.note(result, Origin("output", raw, at))
         return result
 
-    def compared(self, call: Call) -> Any:
+    def compared(self, call: FunctionCall) -> Any:
         """Compare an output with its target in standard units."""
         values = [*call.args, call.kwargs.get("target")][:2]
         origins = [self.origins.of(value) for value in values]

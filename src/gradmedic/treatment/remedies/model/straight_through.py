@@ -10,7 +10,7 @@ from torch import Tensor
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.operation_names import spots
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 
 STEPS = ("round", "sign", "sgn", "floor", "ceil", "trunc", "heaviside")
@@ -51,7 +51,7 @@ class StraightThrough(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def straight(call: Call) -> Any:
+        def straight(call: FunctionCall) -> Any:
             operand, result = call.operand, call.proceed()
             if not isinstance(operand, Tensor) or call.in_place:
                 return result

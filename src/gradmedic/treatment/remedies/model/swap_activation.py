@@ -15,7 +15,7 @@ from gradmedic.recording.site import Kind, Site
 from gradmedic.theory.activations import Activation, activation
 from gradmedic.treatment.code_places import start_loop
 from gradmedic.treatment.operation_names import spots
-from gradmedic.treatment.patient import Call, Patient, Weight
+from gradmedic.treatment.patient import FunctionCall, Patient, Weight
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import edge, normal, started, zero
 
@@ -75,7 +75,7 @@ class SwapActivation(Remedy):
     def given_to(self, patient: Patient) -> Iterator[None]:
         function, gain = _known(self.to).f, _gain(self.to)
 
-        def swapped(call: Call) -> Tensor:
+        def swapped(call: FunctionCall) -> Tensor:
             return call.become(function(call.operand.clone() if call.in_place else call.operand))
 
         def draw(weight: Weight, generator: Generator) -> None:

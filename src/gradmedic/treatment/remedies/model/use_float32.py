@@ -11,7 +11,7 @@ from torch import Tensor
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.operation_names import spots_of
-from gradmedic.treatment.patient import Call, Patient
+from gradmedic.treatment.patient import FunctionCall, Patient
 from gradmedic.treatment.patient.dtype_casts import widened
 from gradmedic.treatment.remedies import Alters, Remedy
 
@@ -55,7 +55,7 @@ class UseFloat32(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def wide(call: Call) -> Any:
+        def wide(call: FunctionCall) -> Any:
             return replace(call, args=_wide(call.args), kwargs=dict(_wide(call.kwargs))).proceed()
 
         with ExitStack() as ways:

@@ -15,14 +15,19 @@ from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import started
 
 
-class Gate(NamedTuple):
+class GatePosition(NamedTuple):
     """Where the gate that keeps the state stands among a cell's gates."""
 
     gates: int
     at: int
 
 
-GATES = {"LSTM": Gate(4, 1), "LSTMCell": Gate(4, 1), "GRU": Gate(3, 1), "GRUCell": Gate(3, 1)}
+GATES = {
+    "LSTM": GatePosition(4, 1),
+    "LSTMCell": GatePosition(4, 1),
+    "GRU": GatePosition(3, 1),
+    "GRUCell": GatePosition(3, 1),
+}
 
 
 @dataclass(frozen=True)
