@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradmedic.diagnosis.loss_progress import Progress, progress
+from gradmedic.diagnosis.loss_progress import LossProgress, progress
 
 
-def judged(*values: float) -> Progress:
+def judged(*values: float) -> LossProgress:
     return progress(list(enumerate(values)))
 
 
@@ -49,7 +49,7 @@ def test_flat_tells_a_loss_that_has_arrived() -> None:
 
 
 def test_nothing_is_unclear() -> None:
-    assert progress([]) == Progress("unclear")
+    assert progress([]) == LossProgress("unclear")
 
 
 @given(st.lists(st.floats(0.01, 100), min_size=8, max_size=60), st.floats(1e-6, 1e6))

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from gradmedic.base.messages import Message
-from gradmedic.prediction.prediction import Operation, Prediction, Range, Weight
+from gradmedic.prediction.prediction import PredictedOperation, Prediction, Range, Weight
 from gradmedic.recording.ledger import Entry, Ledger
 from gradmedic.recording.site import Kind, Site
 
@@ -23,7 +23,7 @@ def around(size: float) -> Range:
 def layers(*sizes: float) -> Prediction:
     """Layers from the input's end on, with the gradient that arrives at each."""
     operations = [
-        Operation(
+        PredictedOperation(
             Site(i, f"layers.{i}", Kind.WEIGHTS, "linear", order=i, shape=(8, 16)), around(1.0), around(size), 0.0
         )
         for i, size in enumerate(sizes)

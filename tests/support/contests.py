@@ -9,7 +9,7 @@ from support.arms import falling, prescribed, series
 from gradmedic.treatment.prescription import Prescription
 from gradmedic.trials.comparison.comparison import RIGHT, SCRIPT, Comparison, Entrant, standings
 from gradmedic.trials.paired_effect import Arm
-from gradmedic.trials.run_summary import Checkup, Look
+from gradmedic.trials.run_summary import Checkup, PassSummary
 from gradmedic.trials.scoring import scale_of
 from gradmedic.trials.trial import Ended, Outcome, Trial
 
@@ -18,16 +18,18 @@ LAYERS = ("first", *(f"hidden.{at}" for at in range(10)), "head")
 
 def looks(
     per_layer: float, activation: float, weights: float, dead: float | None = None, flat: float | None = None
-) -> tuple[Look, ...]:
+) -> tuple[PassSummary, ...]:
     """Two looks at a network of twelve layers, of which each changes the gradient by `per_layer` decades."""
     sizes = tuple((name, 10.0 ** (-3 + per_layer * (len(LAYERS) - 1 - at))) for at, name in enumerate(LAYERS))
     kinds = {"activation": activation, "weights": weights, "loss": -0.9}
     ledger = (("nll_loss", -0.9), ("hidden", activation + weights))
-    return Look(0, sizes, ledger, kinds, dead and dead / 2, flat), Look(90, sizes[:], ledger, kinds, dead, flat)
+    return PassSummary(0, sizes, ledger, kinds, dead and dead / 2, flat), PassSummary(
+        90, sizes[:], ledger, kinds, dead, flat
+    )
 
 
 def ran(
-    prescription: Prescription, seed: int, end: float | Ended, pace: float = 0.001, inside: tuple[Look, ...] = ()
+    prescription: Prescription, seed: int, end: float | Ended, pace: float = 0.001, inside: tuple[PassSummary, ...] = ()
 ) -> Outcome:
     """The outcome of a run of a hundred steps that ended at a loss, or did not end well."""
     losses = falling(2.3, end) if isinstance(end, float) else falling(2.3, 2.2, 20)

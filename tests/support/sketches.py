@@ -4,7 +4,7 @@ from math import inf, nan
 
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
-from gradmedic.diagnosis.loss_progress import Progress
+from gradmedic.diagnosis.loss_progress import LossProgress
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.ledger import Entry, Ledger
 from gradmedic.recording.records import Event, Recording
@@ -72,7 +72,9 @@ def vanishing(lang: str = "en") -> Report:
         Message("{name} and {n} more", {"name": "emb", "n": 2}),
         Message("Stay inside"),
     )
-    return Report(recording, (finding.with_consequences(low), note), {0: Progress("stuck", 0.7, 0.7, 0.69, 0.01, 300)})
+    return Report(
+        recording, (finding.with_consequences(low), note), {0: LossProgress("stuck", 0.7, 0.7, 0.69, 0.01, 300)}
+    )
 
 
 def through_time() -> Report:
@@ -100,7 +102,7 @@ def through_time() -> Report:
         evidence={"decades_per_step": -0.14},
         next=(Cure(Message("Use a gated cell"), "nn.LSTM(input_size, hidden_size)"),),
     )
-    return Report(recording, (finding,), {0: Progress("stuck", 1.1, 1.0, 1.0, 0.1, 200)})
+    return Report(recording, (finding,), {0: LossProgress("stuck", 1.1, 1.0, 1.0, 0.1, 200)})
 
 
 def dead_relu() -> Report:
@@ -124,7 +126,7 @@ def dead_relu() -> Report:
         evidence={"dead": 0.9},
         next=(Cure(Message("Lower the learning rate"), "torch.optim.SGD(model.parameters(), lr=0.02)"),),
     )
-    return Report(recording, (finding,), {0: Progress("stuck", 2.0, 2.3, 1.5, 0.2, 120)})
+    return Report(recording, (finding,), {0: LossProgress("stuck", 2.0, 2.3, 1.5, 0.2, 120)})
 
 
 def non_finite() -> Report:
@@ -149,7 +151,7 @@ def non_finite() -> Report:
         next=(Cure(Message("Keep the operand away from 0"), "loss = -torch.log(p.clamp_min(1e-7)).mean()"),),
         rank=0,
     )
-    return Report(recording, (finding,), {0: Progress("worse", 2.3, nan, 1.2, 0.1, 9)})
+    return Report(recording, (finding,), {0: LossProgress("worse", 2.3, nan, 1.2, 0.1, 9)})
 
 
 def healthy(*findings: Finding) -> Report:
@@ -158,7 +160,7 @@ def healthy(*findings: Finding) -> Report:
     sites = [site(name, "linear", {"grad_rms": 0.01 * (at + 1)}) for at, name in enumerate(names)]
     moving = parameter("conv1.weight", {"grad_rms": 0.01, "update_rms": 1e-4, "weight_rms": 0.1})
     recording = sketch(sites, [moving], losses=[2.3, 1.2, 0.4], events=[tallies(500, 14)], run=RUN)
-    return Report(recording, findings, {0: Progress("learning", 2.31, 0.42, 0.4, 0.05, 500)})
+    return Report(recording, findings, {0: LossProgress("learning", 2.31, 0.42, 0.4, 0.05, 500)})
 
 
 def noted() -> Report:
@@ -176,7 +178,7 @@ def stuck() -> Report:
     """Nothing is wrong with the gradients, and the loss does not fall."""
     sites = [site("fc1", "linear", {"grad_rms": 0.02}), site("fc2", "linear", {"grad_rms": 0.1})]
     recording = sketch(sites, losses=[2.3] * 40, events=[tallies(40, 9)], run=RUN)
-    return Report(recording, (), {0: Progress("stuck", 2.3, 2.3, 2.3, 0.01, 40, True)}, (0,))
+    return Report(recording, (), {0: LossProgress("stuck", 2.3, 2.3, 2.3, 0.01, 40, True)}, (0,))
 
 
 def cut() -> Report:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import gradmedic as gm
 from gradmedic.theory import engine
 from gradmedic.theory.plan.plan import Plan, Step
-from gradmedic.theory.propagation import Passage, Value, rule
+from gradmedic.theory.propagation import Propagation, Value, rule
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_bias_may_be_put_together_of_parameters(failures: list[str]) -> None:
 
 def test_whatever_a_rule_raises_its_operation_is_one_without_a_rule() -> None:
     @rule("test_raises")
-    def raises(step: Step, inputs: Sequence[Value]) -> Passage:
+    def raises(step: Step, inputs: Sequence[Value]) -> Propagation:
         raise KeyError("nobody expects this")
 
     plan = Plan((Step("data", shapes=((4, 3),)), Step("test_raises", ((0, 0),), ((4, 3),))), ((1, 0),))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import gradmedic as gm
 from gradmedic.base.errors import GradmedicError
 from gradmedic.prediction.prediction import Prediction
-from gradmedic.theory.plan.initializations import Place
+from gradmedic.theory.plan.initializations import ParameterRole
 
 
 def mlp(depth: int, phi: type[nn.Module], width: int = 64) -> nn.Sequential:
@@ -67,7 +67,7 @@ def test_a_name_for_the_initialization_needs_no_such_weights() -> None:
 
 
 def test_a_function_or_a_mapping_may_say_how_weights_are_drawn() -> None:
-    def doubled(place: Place) -> float | None:
+    def doubled(place: ParameterRole) -> float | None:
         return 2 / place.fan_in**0.5 if place.role == "weight" else None
 
     by_function = gm.predict(mlp(6, nn.Tanh), (32, 64), init=doubled, recommend=False)

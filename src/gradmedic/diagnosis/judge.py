@@ -7,10 +7,10 @@ from gradmedic.base.errors import PluginError
 from gradmedic.base.interruption import let_through
 from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.finding import Finding, Severity
-from gradmedic.diagnosis.loss_progress import FELL, Progress, progress
+from gradmedic.diagnosis.loss_progress import FELL, LossProgress, progress
 from gradmedic.diagnosis.report import Report
 from gradmedic.diagnosis.rules import Rule, all_rules
-from gradmedic.diagnosis.training_state import Outcome, guessing, outcome, thrown
+from gradmedic.diagnosis.training_state import TrainingState, guessing, outcome, thrown
 from gradmedic.recording.records import Event, Recording
 
 
@@ -34,16 +34,16 @@ def judge(recording: Recording, settings: Settings | None = None) -> Report:
     return Report(recording, tuple(triage(found)), states, tuple(_failing(recording, states)))
 
 
-def _failing(recording: Recording, states: Mapping[int, Progress]) -> Iterator[int]:
+def _failing(recording: Recording, states: Mapping[int, LossProgress]) -> Iterator[int]:
     """The streams that failed, where no other one learns."""
     outcomes = {stream: outcome(recording, stream) for stream in states}
-    if not {Outcome.LEARNING, Outcome.SETTLED} & {*outcomes.values()}:
+    if not {TrainingState.LEARNING, TrainingState.SETTLED} & {*outcomes.values()}:
         for stream, found in outcomes.items():
-            if found is Outcome.FAILED and _shows(recording, stream, states[stream]):
+            if found is TrainingState.FAILED and _shows(recording, stream, states[stream]):
                 yield stream
 
 
-def _shows(recording: Recording, stream: int, state: Progress) -> bool:
+def _shows(recording: Recording, stream: int, state: LossProgress) -> bool:
     """True where it is plain to see: unless noise might hide a fall of the loss, or the first batch was an easy one.
 
     A loss that still falls towards that of a guess may only need more steps, unless training itself threw it up.

@@ -20,7 +20,7 @@ start of a classifier (predicting the class frequencies) alone gives less than t
 
 
 @dataclass(frozen=True)
-class Progress:
+class LossProgress:
     """Whether one stream's loss says that the network learns.
 
     `state` is "learning", "stuck", "worse" or "unclear"; `first` and `last` are typical losses of
@@ -49,14 +49,14 @@ class Progress:
         return self.state == "learning"
 
 
-def progress(losses: Sequence[tuple[int, float]]) -> Progress:
+def progress(losses: Sequence[tuple[int, float]]) -> LossProgress:
     """Judge the (step, loss) pairs of one stream."""
     values = [loss for _, loss in losses]
     steps = losses[-1][0] + 1 if losses else 0
     finite = [value for value in values if isfinite(value)]
     if len(finite) < FEWEST:
         first = finite[0] if finite else None
-        return Progress("worse" if len(finite) < len(values) else "unclear", first, steps=steps)
+        return LossProgress("worse" if len(finite) < len(values) else "unclear", first, steps=steps)
     window = max(3, len(finite) // 10)
     typical = [median(finite[i : i + window]) for i in range(0, len(finite) - window + 1, max(1, window // 2))]
     start = median(finite[: max(2, min(window, 5))])
@@ -65,7 +65,7 @@ def progress(losses: Sequence[tuple[int, float]]) -> Progress:
     state = "worse" if broke else _state(start, typical[-1], noise)
     half = typical[len(typical) // 2]
     flat = abs(half - typical[-1]) <= max(noise, 0.02 * abs(half))
-    return Progress(state, start, typical[-1], min(typical), noise, steps, flat)
+    return LossProgress(state, start, typical[-1], min(typical), noise, steps, flat)
 
 
 def _state(first: float, last: float, noise: float) -> str:

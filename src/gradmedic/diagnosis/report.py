@@ -6,7 +6,7 @@ from functools import cached_property
 
 from gradmedic.base.views import view
 from gradmedic.diagnosis.finding import Finding, Severity
-from gradmedic.diagnosis.loss_progress import Progress
+from gradmedic.diagnosis.loss_progress import LossProgress
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.records import Recording
 
@@ -17,7 +17,7 @@ class Report:
 
     recording: Recording
     findings: tuple[Finding, ...] = ()
-    progress: Mapping[int, Progress] = field(default_factory=dict)
+    progress: Mapping[int, LossProgress] = field(default_factory=dict)
     failing: tuple[int, ...] = ()
     """The streams whose loss is no better in the end than it was."""
 

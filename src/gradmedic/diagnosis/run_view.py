@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from gradmedic.diagnosis.finding import Severity
-from gradmedic.diagnosis.loss_progress import Progress, progress
+from gradmedic.diagnosis.loss_progress import LossProgress, progress
 from gradmedic.diagnosis.report import Report
 
 Sizes = Sequence[tuple[str, float]]
@@ -23,7 +23,7 @@ class RunView:
     name: str
     verdict: str
     findings: Mapping[str, Severity]
-    progress: Progress
+    progress: LossProgress
     losses: Sequence[tuple[int, float]] = ()
     gradients: Mapping[int, Sizes] = field(default_factory=dict)
     criterion: frozenset[str] = frozenset()
@@ -58,7 +58,7 @@ def view_of_document(name: str, document: Mapping[str, Any], series: Mapping[str
     """
     findings = {str(row["rule"]): Severity[str(row["severity"]).upper()] for row in document["findings"]}
     first: Mapping[str, Any] = next(iter(document["progress"]), {})
-    known = Progress(
+    known = LossProgress(
         str(first.get("state", "unclear")),
         _number(first.get("first")),
         _number(first.get("last")),

@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import inf, isfinite, log, log10
 from statistics import median
 
-from gradmedic.diagnosis.loss_progress import Progress, progress
+from gradmedic.diagnosis.loss_progress import LossProgress, progress
 from gradmedic.recording.records import Capture, Recording
 
 STEADY = 4.0
@@ -26,7 +26,7 @@ REST = 0.02
 """Share of what is known of a loss that may be added to it, and the guess still be told."""
 
 
-class Outcome(StrEnum):
+class TrainingState(StrEnum):
     """What became of a stream."""
 
     LEARNING = "learning"
@@ -36,21 +36,21 @@ class Outcome(StrEnum):
     UNCLEAR = "unclear"
 
 
-def outcome(recording: Recording, stream: int) -> Outcome:
+def outcome(recording: Recording, stream: int) -> TrainingState:
     """Judge one stream by its loss, by what the loss was before the first step, and by mere guessing."""
     losses = recording.losses(stream)
     found = progress(losses)
     if found.state == "unclear":
-        return Outcome.UNCLEAR
+        return TrainingState.UNCLEAR
     if losses and not isfinite(losses[-1][1]):
-        return Outcome.FAILED
+        return TrainingState.FAILED
     if found.last is None or min(loss for _, loss in losses) < 0 or is_contest(recording, stream):
-        return Outcome.UNCLEAR
+        return TrainingState.UNCLEAR
     level = guessing(recording, stream)
     learns = found.learns or (level is not None and found.last < level and _knows_more(recording, stream))
     if not learns or only_recovered(losses, found) or (level is not None and found.last > GUESSES * level):
-        return Outcome.FAILED
-    return Outcome.SETTLED if found.flat else Outcome.LEARNING
+        return TrainingState.FAILED
+    return TrainingState.SETTLED if found.flat else TrainingState.LEARNING
 
 
 def stalled(recording: Recording, stream: int) -> bool:
@@ -136,7 +136,7 @@ def late_climb(series: Sequence[tuple[int, float]]) -> float:
     return log10(median(last) / median(third)) if third and last else 0.0
 
 
-def only_recovered(losses: list[tuple[int, float]], found: Progress) -> bool:
+def only_recovered(losses: list[tuple[int, float]], found: LossProgress) -> bool:
     """True where the loss is hardly better than before the first step, after which it rose; by decades, or somewhat."""
     if found.last is None or not thrown(losses):
         return False

@@ -35,7 +35,7 @@ from gradmedic.base import settings
 from gradmedic.launch import script
 from gradmedic.launch.preload import noting_imports, warm_up
 from gradmedic.trials import isolation
-from gradmedic.trials.isolation import Isolation, Place
+from gradmedic.trials.isolation import Isolation, Workspace
 from gradmedic.trials.scratch import Scratch
 from gradmedic.trials.supervisor import ASK, END, HEARD, children_of, die_with, supervise
 
@@ -121,7 +121,7 @@ class Server:
             for run in self.running.values():
                 run.end("killed", END)
         elif "isolate" in job:
-            tell({"isolation": isolation.found(Place(**job["isolate"]), job["allowed"], tried)})
+            tell({"isolation": isolation.found(Workspace(**job["isolate"]), job["allowed"], tried)})
         else:
             return self.fork(job)
         return False
@@ -205,9 +205,9 @@ def perform(job: dict[str, Any]) -> NoReturn:
         script.run(place.target, job["args"], as_module=place.as_module, settings=chosen)
 
 
-def isolated(job: dict[str, Any]) -> Place:
+def isolated(job: dict[str, Any]) -> Workspace:
     """Keep this process from the user's files, go to its folder, and put the text there that the script is to have."""
-    place = Place(**job["place"])
+    place = Workspace(**job["place"])
     try:
         place = isolation.enter(Isolation(job["isolation"]), place)
         os.chdir(place.folder)

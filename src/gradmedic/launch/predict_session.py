@@ -17,7 +17,7 @@ from gradmedic.launch.import_hook import after_import
 from gradmedic.launch.shadows import Shadows
 from gradmedic.launch.stopping import Stopped
 from gradmedic.launch.watch_session import flush
-from gradmedic.prediction.prediction import Operation, Prediction, Weight
+from gradmedic.prediction.prediction import PredictedOperation, Prediction, Weight
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Capture, Recording
 
@@ -191,7 +191,7 @@ def beside(found: Prediction, capture: Capture, recording: Recording) -> Predict
     """A prediction with the gradients that were measured in the same pass."""
     ids = {parameter.name: key for key, parameter in recording.parameters.items()}
 
-    def with_grad(operation: Operation) -> Operation:
+    def with_grad(operation: PredictedOperation) -> PredictedOperation:
         return replace(operation, measured_grad=capture.sites.get(operation.site.id, {}).get("grad_rms"))
 
     def with_norm(weight: Weight) -> Weight:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from gradmedic.base.messages import Message
-from gradmedic.prediction.prediction import Operation, Range, Weight
+from gradmedic.prediction.prediction import PredictedOperation, Range, Weight
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.reading.ledger_booking import book
 from gradmedic.recording.ledger import Ledger
@@ -55,7 +55,7 @@ class Expectation:
         named = [v for v in members if self._sites[v] is not None]
         return max(named) if named and not any(v in self._outputs for v in named) else None
 
-    def operations(self) -> Iterator[Operation]:
+    def operations(self) -> Iterator[PredictedOperation]:
         """All sites that could be told something about, in forward order."""
         members: dict[int, list[int]] = defaultdict(list)
         for vertex in self._layout.execution:
@@ -66,7 +66,7 @@ class Expectation:
             assert site is not None
             edges = [edge for vertex in vertices for edge in self._outputs[vertex]]
             reason = next((self._flow.unknown[i] for i, _ in edges if i in self._flow.unknown), "")
-            yield Operation(site, self._value(edges), self._grad(edges), self._gain(vertices), reason)
+            yield PredictedOperation(site, self._value(edges), self._grad(edges), self._gain(vertices), reason)
 
     def _value(self, edges: Sequence[Edge]) -> Range | None:
         found = [(edge, v) for edge in edges if isinstance(v := self._flow.values[edge[0]][edge[1]], Signal)]

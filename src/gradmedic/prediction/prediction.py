@@ -33,7 +33,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Operation:
+class PredictedOperation:
     """One operation: the rms of its result's entries, and of the gradient that arrives at them.
 
     `gain` is what it does to the gradient's norm on the way back, in decades. Where there is no rule
@@ -69,7 +69,7 @@ class Prediction:
     parameters are drawn from, and their roots.
     """
 
-    operations: tuple[Operation, ...] = ()
+    operations: tuple[PredictedOperation, ...] = ()
     weights: tuple[Weight, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
     reasons: tuple[Message, ...] = ()
@@ -94,7 +94,7 @@ class Prediction:
         return replace(self, operations=tuple(operations), weights=tuple(weights), reasons=reasons, recommended=other)
 
     @cached_property
-    def measured(self) -> tuple[Operation, ...]:
+    def measured(self) -> tuple[PredictedOperation, ...]:
         """The layers at which a gradient was measured."""
         return tuple(layer for layer in self.layers if layer.measured_grad is not None)
 
@@ -104,12 +104,12 @@ class Prediction:
         return not self.reasons
 
     @cached_property
-    def unknown(self) -> tuple[Operation, ...]:
+    def unknown(self) -> tuple[PredictedOperation, ...]:
         """The operations that theory has no rule for."""
         return tuple(operation for operation in self.operations if operation.unknown)
 
     @cached_property
-    def layers(self) -> tuple[Operation, ...]:
+    def layers(self) -> tuple[PredictedOperation, ...]:
         """The operations that apply weights, with the gradient that arrives at them, in forward order."""
         found = (operation for operation in self.operations if operation.site.kind in _LAYERS and operation.grad)
         return tuple(sorted(found, key=lambda operation: operation.site.order))
@@ -168,6 +168,6 @@ class Prediction:
         return self.to_text()
 
 
-def _grad_decades(operation: Operation) -> float:
+def _grad_decades(operation: PredictedOperation) -> float:
     size = operation.grad.middle if operation.grad else 0.0
     return log10(size) if size > 0 else -inf

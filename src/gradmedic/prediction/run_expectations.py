@@ -16,7 +16,7 @@ from gradmedic.base.interruption import let_through
 from gradmedic.base.storage import is_readable
 from gradmedic.prediction.expected_sizes import Expectation
 from gradmedic.prediction.graph_to_plan import Blueprint
-from gradmedic.prediction.prediction import Operation
+from gradmedic.prediction.prediction import PredictedOperation
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.hooks.sequence_intervals import Span
@@ -109,7 +109,7 @@ def _expected(kept: _Kept) -> Iterator[Site]:
         )
 
 
-def _operations(kept: _Kept, plan: Plan) -> Iterator[Operation]:
+def _operations(kept: _Kept, plan: Plan) -> Iterator[PredictedOperation]:
     flow = propagate(plan)
     return Expectation(cast(Layout, kept.order), kept.sites, flow, spread(flow)).operations()
 

@@ -12,7 +12,7 @@ from gradmedic.prediction.constants import Constants
 from gradmedic.prediction.expected_sizes import Expectation
 from gradmedic.prediction.graph_to_plan import Blueprint
 from gradmedic.prediction.measured_gains import Sizes, gauged
-from gradmedic.prediction.prediction import Operation, Prediction
+from gradmedic.prediction.prediction import PredictedOperation, Prediction
 from gradmedic.prediction.survey import Survey
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.names import Names
@@ -124,7 +124,9 @@ class Foretelling:
         """Nothing: what was predicted is asked for."""
 
 
-def _with_sizes(told: Prediction, layout: Layout, sites: Sequence[Site | None], sizes: Sizes) -> list[Operation]:
+def _with_sizes(
+    told: Prediction, layout: Layout, sites: Sequence[Site | None], sizes: Sizes
+) -> list[PredictedOperation]:
     """The operations with the measured rms of what they return; of repeats the root of the mean square."""
     found: dict[int, list[float]] = {}
     for vertex, site in zip(layout.vertices, sites, strict=True):

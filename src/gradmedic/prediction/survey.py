@@ -14,7 +14,7 @@ from gradmedic.probe.graph.graph import starts, walk
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.names import Names, Owned
 from gradmedic.probe.graph.sites import Sites
-from gradmedic.probe.hooks.sequence_intervals import Modules, Owners
+from gradmedic.probe.hooks.sequence_intervals import ModuleIntervals, Owners
 from gradmedic.recording.site import Site
 from gradmedic.theory.plan.plan import Plan
 
@@ -55,7 +55,7 @@ def survey(
         return survey(model, run, data, gauging=vertices)
 
     failures: list[str] = []
-    modules = Modules(lambda part, error: failures.append(f"{part}: {error}"))
+    modules = ModuleIntervals(lambda part, error: failures.append(f"{part}: {error}"))
     modules.start()
     sizes = Sizes()
     try:

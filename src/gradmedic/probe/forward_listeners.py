@@ -1,6 +1,6 @@
 """All that listens to a forward pass, put on and taken away together."""
 
-from gradmedic.probe.hooks.sequence_intervals import Failed, Modules, Owners
+from gradmedic.probe.hooks.sequence_intervals import Failed, ModuleIntervals, Owners
 from gradmedic.probe.hooks.source_lines import Lines
 from gradmedic.probe.recurrent.tap import RecurrentTap
 
@@ -12,7 +12,7 @@ class Listening:
     """Module calls, lines of the user's code, and recurrent layers of one step that is read whole."""
 
     def __init__(self, failed: Failed) -> None:
-        self.modules = Modules(failed)
+        self.modules = ModuleIntervals(failed)
         self.recurrent = RecurrentTap()
         self.lines = Lines(failed)
         self._compiled = False

@@ -20,7 +20,7 @@ from gradmedic.probe.nonfinite.search import Forensics
 from gradmedic.probe.participants import People
 from gradmedic.probe.reading.capture_columns import Sheet
 from gradmedic.probe.reading.forward_values import Activity
-from gradmedic.probe.reading.node_hooks import Look, Pass
+from gradmedic.probe.reading.node_hooks import NodeHooks, ObservedPass
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.step_window import Draft
 from gradmedic.probe.torch_internals import current_node, lacking
@@ -50,7 +50,7 @@ class Reader:
         failed: Failures,
         first_pass: FirstPass | None = None,
     ) -> None:
-        self.looking: Look | None = None
+        self.looking: ObservedPass | None = None
         self.listening = Listening(failed)
         self.forensics = Forensics(recorder)
         self.sites = Sites(names, recorder.site)
@@ -68,7 +68,7 @@ class Reader:
         self.plain: set[int] = set()
         """Streams whose passes may go unwatched: nothing recomputes in them, and no hazard has to be looked at."""
 
-    def arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> Look | None:
+    def arm(self, tensors: Any, inputs: Any, stream: int, loss: float | None, frame: FrameType) -> ObservedPass | None:
         """Put the hooks on the graph of a pass that is about to run."""
         self.drop()
         began = perf_counter()
@@ -85,9 +85,9 @@ class Reader:
         sites = self.sites.lay_out(layout, stream, *self.listening.owners())
         self._foresee(layout, sites, stream)
         told = self.forensics.forward(layout, sites, stream, self._vitals.step, loss)
-        passed = Pass(layout, sites, self._activity, self._failed)
+        passed = NodeHooks(layout, sites, self._activity, self._failed)
         passed.arm()
-        self.looking = look = Look(stream, loss, passed, leaves, scale, inputs, told)
+        self.looking = look = ObservedPass(stream, loss, passed, leaves, scale, inputs, told)
         recomputes = _recomputes(layout)
         self.plain.discard(stream)
         if not recomputes and not self.forensics.watches(stream):
@@ -118,7 +118,7 @@ class Reader:
             let_through(error)
             self._failed("forecast", error)
 
-    def nest(self, tensors: Any) -> Pass | None:
+    def nest(self, tensors: Any) -> NodeHooks | None:
         """Put the hooks on a pass that runs inside of the one that is read: a checkpoint's recomputation."""
         look = self.looking
         roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
@@ -127,7 +127,7 @@ class Reader:
             return None
         layout = Layout(graph, within=True)
         sites = self.sites.lay_out(layout, look.stream, *self.listening.owners(), within=_running(look))
-        inner = Pass(layout, sites, self._activity, self._failed)
+        inner = NodeHooks(layout, sites, self._activity, self._failed)
         inner.arm()
         look.inner.append(inner)
         return inner
@@ -138,7 +138,7 @@ class Reader:
         for passed in (look.passed, *look.inner) if look is not None else ():
             passed.disarm()
 
-    def finish(self, look: Look, grads: Any) -> Draft:
+    def finish(self, look: ObservedPass, grads: Any) -> Draft:
         """Take the hooks away and make a draft of what they have read."""
         began = perf_counter()
         self.looking = None
@@ -179,7 +179,7 @@ def _recomputes(layout: Layout) -> bool:
     return any(vertex.operation.op == CHECKPOINT for vertex in layout.vertices)
 
 
-def _running(look: Look) -> Site | None:
+def _running(look: ObservedPass) -> Site | None:
     """The operation whose backward runs now, and of which the inner pass is a part."""
     node = current_node()
     vertices = look.passed.layout.vertices

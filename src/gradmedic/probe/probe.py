@@ -20,7 +20,7 @@ from gradmedic.probe.hooks.backward_shortcut import asker
 from gradmedic.probe.hooks.torch_hooks import Seat, Watcher
 from gradmedic.probe.participants import People
 from gradmedic.probe.pass_reader import Reader
-from gradmedic.probe.reading.node_hooks import Look, Pass
+from gradmedic.probe.reading.node_hooks import NodeHooks, ObservedPass
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.step_window import Windows
 from gradmedic.probe.updates import ManualUpdates
@@ -111,7 +111,7 @@ class Probe:
         self._listening.end()
         self._reader.drop()
 
-    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | Pass | None:
+    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> ObservedPass | NodeHooks | None:
         """Take the loss; arm the hooks where this pass is read whole."""
         self._depth += 1
         self.lines.pause()
@@ -120,11 +120,11 @@ class Probe:
         return self._begin(tensors, inputs, frame) if self._depth == 1 else self._nest(tensors)
 
     @fenced("checkpoint")
-    def _nest(self, tensors: Any) -> Pass | None:
+    def _nest(self, tensors: Any) -> NodeHooks | None:
         return self._reader.nest(tensors) if self._reader.looking is not None else None
 
     @fenced("backward")
-    def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Look | None:
+    def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> ObservedPass | None:
         self._hand_in()
         stream = self._people.stream(frame := asker(frame))
         self._schedule.meet(stream)
@@ -159,18 +159,18 @@ class Probe:
         self._depth = 0
         self._reader.drop()
 
-    def end(self, look: Look | Pass | None, grads: Any = None) -> None:
+    def end(self, look: ObservedPass | NodeHooks | None, grads: Any = None) -> None:
         """Collect what the hooks have read."""
         self._depth = max(0, self._depth - 1)
         self.lines.resume()
-        if isinstance(look, Pass):
+        if isinstance(look, NodeHooks):
             look.disarm()
         elif self._depth == 0:
             self._end(look, grads)
             self._tell()
 
     @fenced("backward")
-    def _end(self, look: Look | None, grads: Any) -> None:
+    def _end(self, look: ObservedPass | None, grads: Any) -> None:
         if self._started is not None:
             self._reader.timed(self._started[0], perf_counter() - self._started[1])
         self._people.after_backward()

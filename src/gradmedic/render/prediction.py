@@ -13,7 +13,7 @@ from rich.text import Text
 from gradmedic.base.locale import say, translator
 from gradmedic.base.text_layout import cropped, padded, wrapped
 from gradmedic.base.visible_text import visible
-from gradmedic.prediction.prediction import Operation, Prediction, Range, Weight
+from gradmedic.prediction.prediction import PredictedOperation, Prediction, Range, Weight
 from gradmedic.recording.ledger import Ledger
 from gradmedic.render.glyphs import Glyphs, emit, glyphs_for
 from gradmedic.render.layer_ranges import folded
@@ -150,38 +150,38 @@ class Screen:
             yield from self._prose(f"- {say(note, self._lang)}", "dim")
 
 
-def _names(layers: Sequence[Operation]) -> list[str]:
+def _names(layers: Sequence[PredictedOperation]) -> list[str]:
     return [name for name, _, _ in folded([(layer.site.name, 1.0) for layer in layers], ROWS)]
 
 
-def _sizes(layers: Sequence[Operation | None], what: str) -> list[str]:
+def _sizes(layers: Sequence[PredictedOperation | None], what: str) -> list[str]:
     """The middle of a size for each row, the geometric mean where layers are taken together."""
     return [_short(size) for _, size, _ in folded([("", _middle(layer, what)) for layer in layers], ROWS)]
 
 
-def _middle(layer: Operation | None, what: str) -> float:
+def _middle(layer: PredictedOperation | None, what: str) -> float:
     found = getattr(layer, what) if layer is not None else None
     return found.middle if isinstance(found, Range) else nan if found is None else float(found)
 
 
-def _is_off(layer: Operation) -> bool:
+def _is_off(layer: PredictedOperation) -> bool:
     return None not in (layer.grad, layer.measured_grad) and layer.measured_grad not in layer.grad  # type: ignore[operator]
 
 
-def _marked(layers: Sequence[Operation]) -> list[str]:
+def _marked(layers: Sequence[PredictedOperation]) -> list[str]:
     """The measured gradients, with an asterisk where one of a row is not where it should be."""
     off = folded([("", float(_is_off(layer))) for layer in layers], ROWS, geometric=False)
     sizes = _sizes(layers, "measured_grad")
     return [f"{size}{'*' if share else ' '}" for size, (_, share, _) in zip(sizes, off, strict=True)]
 
 
-def _ranges(layers: Sequence[Operation]) -> list[str]:
+def _ranges(layers: Sequence[PredictedOperation]) -> list[str]:
     low = folded([("", layer.grad.low if layer.grad else 0.0) for layer in layers], ROWS)
     high = folded([("", layer.grad.high if layer.grad else 0.0) for layer in layers], ROWS)
     return [f"{_short(a)} to {_short(b)}" for (_, a, _), (_, b, _) in zip(low, high, strict=True)]
 
 
-def _as(others: Sequence[Operation], layers: Sequence[Operation]) -> list[Operation | None]:
+def _as(others: Sequence[PredictedOperation], layers: Sequence[PredictedOperation]) -> list[PredictedOperation | None]:
     """The operations of another prediction, for each layer the one of the same site."""
     known = {operation.site.id: operation for operation in others}
     return [known.get(layer.site.id) for layer in layers]
@@ -225,7 +225,7 @@ def document(prediction: Prediction, lang: str = "en") -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: PredictedOperation) -> dict[str, Any]:
     site = operation.site
     return {
         "name": site.name,

@@ -22,7 +22,7 @@ MOST = 10
 """Arms that are shown; the others are counted."""
 
 
-class Progress(Protocol):
+class TreatmentProgress(Protocol):
     """What is told of a search that goes on."""
 
     budget: Budget
@@ -75,7 +75,7 @@ def _pieces(treatment: Treatment, lang: str, console: Console, file: str | None)
         yield Text(f"  gradmedic run --with {file} {script}", style="cyan")
 
 
-def told(search: "Progress", lang: str) -> str:
+def told(search: "TreatmentProgress", lang: str) -> str:
     """How far a search is, and what is best so far, in one line."""
     budget, best = search.budget, search.known.best
     parts = ["gradmedic treat", say(Message("{n} runs", {"n": budget.used}), lang)]

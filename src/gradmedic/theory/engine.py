@@ -16,7 +16,7 @@ from gradmedic.theory.plan.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.plan.recognize_norms import contrasts_seen, masks_seen, maxima_seen, norms_seen, recognized
 from gradmedic.theory.plan.residual_streams import streams_seen
 from gradmedic.theory.plan.zero_branches import silences_seen
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule_of
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, rule_of
 from gradmedic.theory.propagation.input_signal import entering
 from gradmedic.theory.propagation.parameters import among_parameters
 from gradmedic.theory.signals.elementwise_pair import of_sum
@@ -58,7 +58,7 @@ class Flow:
 
     plan: Plan
     values: list[tuple[Value, ...]] = field(default_factory=list)
-    passages: list[Passage] = field(default_factory=list)
+    passages: list[Propagation] = field(default_factory=list)
     arrivals: dict[Edge, Gradient] = field(default_factory=dict)
     sent: dict[tuple[int, int], Gradient] = field(default_factory=dict)
     """By step and operand, what a step sends back."""
@@ -97,24 +97,24 @@ def _rewritten(plan: Plan) -> Flow:
     return flow
 
 
-def _named(passage: Passage, i: int) -> tuple[Value, ...]:
+def _named(passage: Propagation, i: int) -> tuple[Value, ...]:
     """The outputs, with new units called after the step that has drawn them."""
     return tuple(_of_step(value, passage, i) for value in passage.outputs)
 
 
-def _of_step(value: Value, passage: Passage, i: int) -> Value:
+def _of_step(value: Value, passage: Propagation, i: int) -> Value:
     if not isinstance(value, Signal) or (passage.mixes is None and value.origin >= 0):
         return value
     origin = (value.origin, value.taps) if value.origin >= 0 else (i, 0.0)
     return replace(value, layer=i if passage.mixes is not None else value.layer, origin=origin[0], taps=origin[1])
 
 
-def _passage(flow: Flow, i: int, step: Step) -> Passage:
+def _passage(flow: Flow, i: int, step: Step) -> Propagation:
     if step.op == PARAMETER:
         assert step.law is not None, step.name
-        return Passage((Weight(step.law, step.shape),), lambda grads: ())
+        return Propagation((Weight(step.law, step.shape),), lambda grads: ())
     if not all(map(prod, step.shapes)):  # nothing goes through what is empty
-        return Passage(tuple(None for _ in step.shapes), lambda grads: [None] * len(step.inputs))
+        return Propagation(tuple(None for _ in step.shapes), lambda grads: [None] * len(step.inputs))
     try:
         return checked(step, _ruled(flow, i, step))
     except NoRuleError as reason:
@@ -124,9 +124,9 @@ def _passage(flow: Flow, i: int, step: Step) -> Passage:
         return _unruled(flow, i, _failed(flow, step, error))
 
 
-def _ruled(flow: Flow, i: int, step: Step) -> Passage:
+def _ruled(flow: Flow, i: int, step: Step) -> Propagation:
     if step.op == DATA:
-        return Passage((entering(flow.plan, i),), lambda grads: ())
+        return Propagation((entering(flow.plan, i),), lambda grads: ())
     rule, inputs = rule_of(step.op), _inputs(flow, step)
     if not any(isinstance(value, Signal) for value in inputs):
         passage = among_parameters(step, inputs)
@@ -148,7 +148,7 @@ def _inputs(flow: Flow, step: Step) -> list[Value]:
     return [None if edge is None else flow.values[edge[0]][edge[1]] for edge in step.inputs]
 
 
-def _unruled(flow: Flow, i: int, reason: str) -> Passage:
+def _unruled(flow: Flow, i: int, reason: str) -> Propagation:
     """Note that a step has no rule, and why; its sizes are handed on, or were measured."""
     step = flow.plan.steps[i]
     measured = "; measured instead" if step.gauge is not None and any(step.gauge.gains) else ""

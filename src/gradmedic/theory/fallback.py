@@ -6,19 +6,19 @@ from dataclasses import replace
 import torch
 
 from gradmedic.theory.plan.plan import Gauge, Step
-from gradmedic.theory.propagation import Grad, Passage, Value
+from gradmedic.theory.propagation import Grad, Propagation, Value
 from gradmedic.theory.propagation.input_signal import drawn, guessed
 from gradmedic.theory.signals.signal import Signal, own
 
 BLANK = Gauge((), ())
 
 
-def handed_on(step: Step, inputs: Sequence[Value]) -> Passage:
+def handed_on(step: Step, inputs: Sequence[Value]) -> Propagation:
     """The size of the first operand that is a signal, times the gain that was measured; gradients alike."""
     at = next((i for i, v in enumerate(inputs) if isinstance(v, Signal) and v.shape == step.shape), None)
     at = next((i for i, v in enumerate(inputs) if isinstance(v, Signal)), None) if at is None else at
     if at is None:
-        return Passage(tuple(None for _ in step.shapes), lambda grads: [None] * len(inputs))
+        return Propagation(tuple(None for _ in step.shapes), lambda grads: [None] * len(inputs))
     x, gauge = inputs[at], step.gauge or BLANK
     assert isinstance(x, Signal)
     gain = gauge.gain(at)
@@ -36,7 +36,7 @@ def handed_on(step: Step, inputs: Sequence[Value]) -> Passage:
         others = (_sent(v, total, gauge, i) if i != at else sent for i, v in enumerate(inputs))
         return list(others)
 
-    return Passage((first, *rest), back)
+    return Propagation((first, *rest), back)
 
 
 def _sent(value: Value, total: float, gauge: Gauge, slot: int) -> Grad:

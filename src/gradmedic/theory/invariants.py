@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import isfinite, prod
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight
 from gradmedic.theory.signals.signal import Signal
 
 
@@ -13,7 +13,7 @@ class InvariantError(Exception):
     """A rule has made what cannot be right."""
 
 
-def checked(step: Step, passage: Passage) -> Passage:
+def checked(step: Step, passage: Propagation) -> Propagation:
     """A passage whose outputs have the shapes of the step's; raises `InvariantError` for another."""
     missing = len(step.shapes) - len(passage.outputs)
     if missing < min(0, len(step.shapes) - 1):

@@ -12,17 +12,17 @@ from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.training_state import is_contest
 from gradmedic.recording.reader import load
 from gradmedic.recording.records import Recording
-from gradmedic.trials.isolation import Isolation, Place
+from gradmedic.trials.isolation import Isolation, Workspace
 from gradmedic.trials.printed_numbers import printed_numbers
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.supervisor import METRIC
 from gradmedic.trials.trial import Ended, Outcome, Script, Series, Trial
 
 
-def place_of(script: Script, folder: Path) -> Place:
+def place_of(script: Script, folder: Path) -> Workspace:
     """Where a script is run; `folder` gets everything that comes of it, and one beside it what it writes itself."""
     output, layers = str(folder), f"{folder}-written"
-    return Place(script.target, os.path.abspath(script.folder), output, layers, script.as_module)
+    return Workspace(script.target, os.path.abspath(script.folder), output, layers, script.as_module)
 
 
 def job(script: Script, trial: Trial, folder: Path, isolation: Isolation, metric: str | None = None) -> dict[str, Any]:

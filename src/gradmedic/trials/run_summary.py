@@ -14,7 +14,7 @@ MOST = 4
 
 
 @dataclass(frozen=True)
-class Look:
+class PassSummary:
     """One backward pass. `depth` holds the rms of the gradient that arrives at each layer, input first.
 
     `ledger` is who gained or lost how many decades on the longest way, from the loss down, neighbors
@@ -37,7 +37,7 @@ class Checkup:
     `activations` counts the hidden activations that were at work, by operation.
     """
 
-    looks: tuple[Look, ...] = ()
+    looks: tuple[PassSummary, ...] = ()
     pace: float | None = None
     activations: Mapping[str, int] = field(default_factory=dict)
 
@@ -57,7 +57,8 @@ class Checkup:
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """The checkup, from the plain values that `row` gave."""
         looks = tuple(
-            Look(**{**look, "depth": _pairs(look["depth"]), "ledger": _pairs(look["ledger"])}) for look in row["looks"]
+            PassSummary(**{**look, "depth": _pairs(look["depth"]), "ledger": _pairs(look["ledger"])})
+            for look in row["looks"]
         )
         return cls(looks, row["pace"], row["activations"])
 
@@ -72,9 +73,9 @@ def _spread(captures: Sequence[Capture]) -> list[Capture]:
     return [captures[i] for i in sorted(chosen)]
 
 
-def _look(recording: Recording, capture: Capture) -> Look:
+def _look(recording: Recording, capture: Capture) -> PassSummary:
     ledger = max(capture.ledgers, key=lambda one: len(one.entries), default=None)
-    return Look(
+    return PassSummary(
         capture.step,
         tuple(recording.arriving(capture)),
         tuple((name, decades) for name, decades, _ in ledger.folded()) if ledger else (),

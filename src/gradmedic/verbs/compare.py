@@ -66,11 +66,11 @@ def compare(
     """
     wanted = _checked(activations, init, seeds, rates)
     with Copies(model, data, loss_fn, optimizer) as place:
-        return _held(place, *wanted, Plan(seeds, minutes, steps, rates, lang=lang), told)
+        return _held(place, *wanted, ComparisonPlan(seeds, minutes, steps, rates, lang=lang), told)
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """How much is to be run, and how it is judged."""
 
     seeds: int
@@ -119,7 +119,7 @@ def compare_script(
     work = Script(os.fspath(script), tuple(args), as_module, os.getcwd(), in_place)
     store = None if output is None else Path(output).with_suffix(".trials.jsonl").absolute()
     lang = (settings or Settings()).lang
-    plan = Plan(seeds, minutes, steps, rates, None if metric is None else metric_goal, store, lang)
+    plan = ComparisonPlan(seeds, minutes, steps, rates, None if metric is None else metric_goal, store, lang)
     with runner_named(runner)(work, jobs, metric) as place:
         return _held(place, *wanted, plan, told)
 
@@ -140,7 +140,7 @@ def _held(
     place: Runner,
     names: Sequence[str] | None,
     starts: Sequence[str],
-    plan: Plan,
+    plan: ComparisonPlan,
     told: Callable[[Contest], None],
 ) -> Comparison:
     """See what can be swapped; then run everything."""

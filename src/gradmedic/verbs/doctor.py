@@ -13,7 +13,7 @@ from gradmedic.base.machine import Machine
 from gradmedic.base.messages import Message
 from gradmedic.base.settings import Settings
 from gradmedic.base.surroundings import folder
-from gradmedic.trials.isolation import Isolation, Place, found
+from gradmedic.trials.isolation import Isolation, Workspace, found
 
 PACKAGES = ("gradmedic", "torch", "numpy", "rich", "jinja2", "click")
 TRAINERS = ("lightning", "transformers", "accelerate", "keras", "fastai", "peft", "trl", "stable-baselines3")
@@ -68,5 +68,5 @@ def _isolation() -> Isolation:
     with tempfile.TemporaryDirectory(prefix="gradmedic-") as scratch:
         output = Path(scratch, "output")
         output.mkdir()
-        place = Place("", here, str(output), str(Path(scratch, "layers")), as_module=True)
+        place = Workspace("", here, str(output), str(Path(scratch, "layers")), as_module=True)
         return found(place, list(Isolation), tried)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradmedic.diagnosis.training_state import Outcome, guessing, outcome
+from gradmedic.diagnosis.training_state import TrainingState, guessing, outcome
 from gradmedic.recording.records import Recording
 
 Watch = Callable[..., Recording]
@@ -115,7 +115,7 @@ def test_a_loss_that_is_divided_by_the_steps_of_an_accumulation_is_no_better_tha
                 optimizer.step()
                 optimizer.zero_grad()
 
-    assert outcome(watch(loop), 0) is Outcome.FAILED
+    assert outcome(watch(loop), 0) is TrainingState.FAILED
 
 
 def _by_hand(out: Tensor, y: Tensor) -> Tensor:
@@ -164,9 +164,9 @@ def run(watch: Watch, rate: float, loss: Callable[[Tensor, Tensor], Tensor] = F.
 
 
 def test_a_regression_that_only_finds_the_mean_has_failed(watch: Watch) -> None:
-    assert outcome(run(watch, rate=0.0), 0) is Outcome.FAILED
+    assert outcome(run(watch, rate=0.0), 0) is TrainingState.FAILED
     learned = run(watch, rate=0.3)
-    assert outcome(learned, 0) is not Outcome.FAILED
+    assert outcome(learned, 0) is not TrainingState.FAILED
     assert sqrt(guessing(learned, 0) or 0) == pytest.approx(2.0, abs=0.3)
 
 
@@ -193,4 +193,4 @@ def test_who_learns_the_little_that_there_is_to_learn_has_not_failed(watch: Watc
     recording = watch(loop)
     losses = [loss for _, loss in recording.losses(0)]
     assert losses[-1] > 0.9 * losses[0]
-    assert outcome(recording, 0) is not Outcome.FAILED
+    assert outcome(recording, 0) is not TrainingState.FAILED

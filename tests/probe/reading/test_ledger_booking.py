@@ -18,7 +18,7 @@ from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.reading.capture_columns import Sheet
 from gradmedic.probe.reading.forward_values import Activity
 from gradmedic.probe.reading.ledger_booking import book
-from gradmedic.probe.reading.node_hooks import Pass
+from gradmedic.probe.reading.node_hooks import NodeHooks
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Recording
@@ -64,7 +64,7 @@ def grow(blocks: list[str], x: Tensor, weights: list[Tensor]) -> Tensor:
 def books(loss: Tensor) -> list[tuple[Ledger | None, Tensor]]:
     """The ledger of every leaf, with the leaf."""
     layout = Layout(walk([loss.grad_fn]))
-    passed = Pass(layout, [None] * len(layout.vertices), Activity(), Failures(Recorder({}), Clock()))
+    passed = NodeHooks(layout, [None] * len(layout.vertices), Activity(), Failures(Recorder({}), Clock()))
     passed.arm()
     loss.backward()  # type: ignore[no-untyped-call]
     passed.disarm()

@@ -17,7 +17,7 @@ from gradmedic.base.locale import LANGUAGES
 from gradmedic.base.messages import Message
 from gradmedic.base.text_layout import cropped, fitting, padded, wrapped
 from gradmedic.diagnosis.finding import Cure
-from gradmedic.diagnosis.loss_progress import Progress
+from gradmedic.diagnosis.loss_progress import LossProgress
 from gradmedic.diagnosis.report import Report
 from gradmedic.diagnosis.rules import Rule, all_rules
 from gradmedic.recording.records import Event, Recording, Stream, Vital
@@ -250,7 +250,7 @@ def test_names_what_is_no_operation_in_the_language() -> None:
 
 def test_tells_losses_of_one_name_apart_by_their_lines() -> None:
     streams = {0: Stream(0, "loss", "gan.py", 40), 1: Stream(1, "loss", "gan.py", 47)}
-    states = {at: Progress("learning", 2.0, 1.0) for at in streams}
+    states = {at: LossProgress("learning", 2.0, 1.0) for at in streams}
     report = Report(replace(healthy().recording, streams=streams), (), states)
     assert "loss:40 2 → 1 · loss:47 2 → 1" in screen(report, "en")
 

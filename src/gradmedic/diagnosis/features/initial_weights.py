@@ -6,7 +6,7 @@ from statistics import median
 
 from gradmedic.diagnosis.features.depth_profile import foreseen, longest
 from gradmedic.diagnosis.features.layers import Layer
-from gradmedic.diagnosis.training_state import Outcome, guessing, outcome
+from gradmedic.diagnosis.training_state import TrainingState, guessing, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Parameter, Site
 
@@ -91,5 +91,5 @@ def stays_zero(recording: Recording, held: Parameter) -> bool:
     weights = [row for _, row in recording.parameter_series(held.id, "weight_rms")]
     grads = [row for _, row in recording.parameter_series(held.id, "grad_rms")]
     # One look may come too early: behind a head that starts at zero nothing moves at the first step.
-    enough = len(grads) >= 3 or any(outcome(recording, stream) is Outcome.FAILED for stream in recording.streams)
+    enough = len(grads) >= 3 or any(outcome(recording, stream) is TrainingState.FAILED for stream in recording.streams)
     return bool(grads) and max(weights, default=1.0) == 0 and max(grads) == 0 and enough

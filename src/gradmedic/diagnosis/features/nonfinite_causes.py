@@ -13,7 +13,7 @@ LARGEST = {"float16": 65504.0, "bfloat16": 3.39e38, "float32": 3.40e38, "float64
 
 
 @dataclass(frozen=True)
-class Origin:
+class NonFiniteCause:
     """What was made (a noun phrase), why that happens, and the cures."""
 
     made: Message
@@ -43,7 +43,7 @@ class _Facts:
         return f"{LARGEST.get(self.dtype, LARGEST['float32']):.5g}"
 
 
-def origin(recording: Recording, event: Event) -> Origin:
+def origin(recording: Recording, event: Event) -> NonFiniteCause:
     """The origin of the first non-finite value, from the operation and its operand's range."""
     facts = _facts(recording, event)
     if facts.phase in _BY_PHASE:
@@ -76,8 +76,8 @@ def _number(value: float, *, sign: int = 1) -> str:
     return f"{value:.3g}" if not isnan(value) else ("a negative number" if sign < 0 else "a large number")
 
 
-def _input(facts: _Facts) -> Origin:
-    return Origin(
+def _input(facts: _Facts) -> NonFiniteCause:
+    return NonFiniteCause(
         Message("inf or NaN in the input batch"),
         Message(
             "The data held it before the network touched it: a missing value, or a column divided by a spread of 0."
@@ -89,25 +89,27 @@ def _input(facts: _Facts) -> Origin:
     )
 
 
-def _parameter(facts: _Facts) -> Origin:
+def _parameter(facts: _Facts) -> NonFiniteCause:
     text = "The gradient was finite; the step that the optimizer made of it was not."
     slower = Cure(Message("Lower the learning rate, and limit the gradient before the step"), _CLIP)
     if facts.dtype == "float16":
         text = "Adam's eps of 1e-8 is 0 in float16, so a gradient of 0 is divided by 0."
         safe = Cure(Message("Keep the weights in float32 and let autocast choose the rest"), _AUTOCAST)
-        return Origin(Message("the step that wrote {parameter}", _owner(facts)), Message(text), (safe, slower))
-    return Origin(Message("the step that wrote {parameter}", _owner(facts)), Message(text), (slower,))
+        return NonFiniteCause(Message("the step that wrote {parameter}", _owner(facts)), Message(text), (safe, slower))
+    return NonFiniteCause(Message("the step that wrote {parameter}", _owner(facts)), Message(text), (slower,))
 
 
 def _owner(facts: _Facts) -> dict[str, object]:
     return {"parameter": facts.parameter or "a parameter"}
 
 
-def _log(facts: _Facts) -> Origin:
+def _log(facts: _Facts) -> NonFiniteCause:
     if facts.low < 0:
         positive = Cure(Message("Make the quantity positive by construction"), "rate = F.softplus(output) + 1e-6")
         made = Message("the {op} of {value}", {"op": facts.op, "value": _number(facts.low)})
-        return Origin(made, Message("A logarithm is NaN below 0, and nothing keeps its operand above."), (positive,))
+        return NonFiniteCause(
+            made, Message("A logarithm is NaN below 0, and nothing keeps its operand above."), (positive,)
+        )
     made = Message("the {op} of 0", {"op": facts.op})
     if facts.backward:
         made = Message("the slope of {op} at 0", {"op": facts.op})
@@ -115,39 +117,41 @@ def _log(facts: _Facts) -> Origin:
         text = (
             "The softmax underflowed: a probability of a wrong class rounds to 0 once logits differ by 104 in float32."
         )
-        return Origin(made, Message(text), (Cure(_STABLE, "log_p = torch.log_softmax(logits, dim=1)"),))
+        return NonFiniteCause(made, Message(text), (Cure(_STABLE, "log_p = torch.log_softmax(logits, dim=1)"),))
     if facts.feeders & {"sigmoid"}:
         text = "The sigmoid underflowed to 0, or rounded to 1 and 1 - p to 0: at logits beyond 17 in float32."
         code = "loss = F.binary_cross_entropy_with_logits(logits, target)"
-        return Origin(made, Message(text), (Cure(_STABLE, code),))
+        return NonFiniteCause(made, Message(text), (Cure(_STABLE, code),))
     away = Cure(Message("Keep the operand away from 0"), f"torch.{facts.op}(x.clamp(min=1e-6))")
-    return Origin(made, Message("A logarithm is -inf at 0, and its slope 1/x overflows before that."), (away,))
+    return NonFiniteCause(made, Message("A logarithm is -inf at 0, and its slope 1/x overflows before that."), (away,))
 
 
-def _root(facts: _Facts) -> Origin:
+def _root(facts: _Facts) -> NonFiniteCause:
     half = LARGEST.get(facts.dtype, LARGEST["float32"]) ** 0.5
     if facts.op != "sqrt" and (facts.low < -half or facts.high > half):
         return _too_large(facts)
     if (facts.low < 0 or facts.reason == "outside-domain") and not facts.backward:
         made = Message("the {op} of {value}", {"op": facts.op, "value": _number(facts.low, sign=-1)})
         text = "Roots and fractional powers of negative numbers are NaN; rounding alone can put a difference below 0."
-        return Origin(
+        return NonFiniteCause(
             made, Message(text), (Cure(Message("Keep the operand above 0"), "torch.sqrt(x.clamp(min=1e-12))"),)
         )
     if not facts.backward:
         return _too_large(facts)
     text = "The value is fine, but the slope is infinite at 0, and 0 times inf in the chain rule is NaN."
     inside = Cure(Message("Add a small number inside of the root, not behind it"), "torch.sqrt(x + 1e-12)")
-    return Origin(Message("the slope of {op} at 0", {"op": facts.op}), Message(text), (inside,))
+    return NonFiniteCause(Message("the slope of {op} at 0", {"op": facts.op}), Message(text), (inside,))
 
 
-def _division(facts: _Facts) -> Origin:
+def _division(facts: _Facts) -> NonFiniteCause:
     text = "Nothing keeps the divisor away from 0."
     code = "x / y.clamp(min=1e-6)  # a y that may be negative: y + 1e-6 * torch.sign(y)"
-    return Origin(Message("a division by 0"), Message(text), (Cure(Message("Keep the divisor away from 0"), code),))
+    return NonFiniteCause(
+        Message("a division by 0"), Message(text), (Cure(Message("Keep the divisor away from 0"), code),)
+    )
 
 
-def _exp(facts: _Facts) -> Origin:
+def _exp(facts: _Facts) -> NonFiniteCause:
     made = Message("{op} of {value}", {"op": facts.op, "value": _number(facts.high)})
     text = "exp leaves float32 at 88.7 and float16 at 11.1."
     cures = (
@@ -157,57 +161,57 @@ def _exp(facts: _Facts) -> Origin:
         ),
         Cure(Message("Bound a logarithm that the network predicts"), "std = torch.exp(log_std.clamp(-10, 10))"),
     )
-    return Origin(made, Message(text), cures)
+    return NonFiniteCause(made, Message(text), cures)
 
 
-def _arc(facts: _Facts) -> Origin:
+def _arc(facts: _Facts) -> NonFiniteCause:
     made = Message("{op} of a number outside of -1 to 1, or its slope at the ends", {"op": facts.op})
     text = "Rounding puts cosines a little beyond 1, and the slope at 1 is infinite."
-    return Origin(
+    return NonFiniteCause(
         made, Message(text), (Cure(Message("Stay inside"), f"torch.{facts.op}(x.clamp(-1 + 1e-6, 1 - 1e-6))"),)
     )
 
 
-def _softmax(facts: _Facts) -> Origin:
+def _softmax(facts: _Facts) -> NonFiniteCause:
     if facts.dtype in ("float16", "bfloat16") and isfinite(facts.high):
         return _too_large(facts)
     made = Message("{op} over a row without a finite entry", {"op": facts.op})
     text = "Where every position is masked with -inf the softmax divides 0 by 0."
     code = "mask[..., 0] |= ~mask.any(-1)  # let at least one position through"
-    return Origin(made, Message(text), (Cure(Message("Never mask a whole row"), code),))
+    return NonFiniteCause(made, Message(text), (Cure(Message("Never mask a whole row"), code),))
 
 
-def _of_nothing(facts: _Facts) -> Origin:
+def _of_nothing(facts: _Facts) -> NonFiniteCause:
     made = Message("{op} over nothing", {"op": facts.op})
     text = "An average over no element is 0/0: an empty selection, a batch of ignored targets, a spread of one sample."
-    return Origin(
+    return NonFiniteCause(
         made, Message(text), (Cure(Message("Leave such a batch out"), "if mask.any():\n    loss.backward()"),)
     )
 
 
-def _too_large(facts: _Facts) -> Origin:
+def _too_large(facts: _Facts) -> NonFiniteCause:
     values = {"largest": facts.largest, "dtype": facts.dtype}
     if facts.dtype == "float16":
         text = "Errors above 256 have squares that float16 cannot hold, and sums overflow sooner."
         cure = Cure(
             Message("Compute the loss and other sums in float32"), "loss = loss_fn(output.float(), target.float())"
         )
-        return Origin(
+        return NonFiniteCause(
             Message("a value beyond {largest}, which {dtype} cannot hold", values), Message(text), (cure, *_WIDER)
         )
     made = Message("a value beyond {largest}, which {dtype} cannot hold", values)
     text = "The operands were finite but as large as {value}."
     largest = max((abs(end) for end in (facts.low, facts.high) if isfinite(end)), default=nan)
     smaller = Cure(Message("Bring inputs and targets to mean 0 and spread 1"), "x = (x - x.mean(0)) / x.std(0)")
-    return Origin(made, Message(text, {"value": _number(largest)}), (smaller,))
+    return NonFiniteCause(made, Message(text, {"value": _number(largest)}), (smaller,))
 
 
 _CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
 _AUTOCAST = "with torch.autocast(x.device.type, dtype=torch.bfloat16):\n    loss = loss_fn(model(x), y)"
 _WIDER = (Cure(Message("Use bfloat16, which has the range of float32"), _AUTOCAST),)
 _STABLE = Message("Take the logarithm and the probability in one stable operation")
-_BY_PHASE: dict[str, Callable[[_Facts], Origin]] = {"input": _input, "parameter": _parameter}
-_BY_OP: dict[str, Callable[[_Facts], Origin]] = {
+_BY_PHASE: dict[str, Callable[[_Facts], NonFiniteCause]] = {"input": _input, "parameter": _parameter}
+_BY_OP: dict[str, Callable[[_Facts], NonFiniteCause]] = {
     **dict.fromkeys(("log", "log2", "log10", "log1p"), _log),
     **dict.fromkeys(("sqrt", "rsqrt", "pow", "norm", "cdist"), _root),
     **dict.fromkeys(("div", "reciprocal"), _division),

@@ -7,7 +7,7 @@ from gradmedic.recording.records import Recording
 
 
 @dataclass(frozen=True)
-class Schedule:
+class RateSchedule:
     """The rates that were read of one stream, by step; `asked` is the rate that the optimizer was made with."""
 
     rates: tuple[tuple[int, float], ...]
@@ -41,7 +41,7 @@ class Schedule:
         return self.rates[first - 1][0] + 1 if first and not self.moved else 0
 
 
-def schedule(recording: Recording, stream: int) -> Schedule:
+def schedule(recording: Recording, stream: int) -> RateSchedule:
     """The schedule of a stream."""
     vitals = [vital for vital in recording.vitals if vital.stream == stream]
     rates = tuple((v.step, v.lr) for v in vitals if v.lr is not None)
@@ -49,4 +49,4 @@ def schedule(recording: Recording, stream: int) -> Schedule:
     still = {step for step, rate in rates if rate == 0}
     rows = [row for c in recording.captures_of(stream) if c.step in still for row in c.parameters.values()]
     moved = any(row.get("update_rms", 0.0) > 0 for row in rows)
-    return Schedule(rates, vitals[-1].step + 1 if vitals else 0, min(asked, default=None), moved)
+    return RateSchedule(rates, vitals[-1].step + 1 if vitals else 0, min(asked, default=None), moved)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Site
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
@@ -100,8 +100,8 @@ class BatchNormEval(Rule):
 
     def _finding(self, recording: Recording, layer: Site, since: int) -> Finding:
         outcomes = {outcome(recording, stream) for stream in recording.streams}
-        severity = Severity.WARNING if Outcome.FAILED not in outcomes else self.severity
-        if Outcome.LEARNING in outcomes:
+        severity = Severity.WARNING if TrainingState.FAILED not in outcomes else self.severity
+        if TrainingState.LEARNING in outcomes:
             severity = Severity.NOTE
         values = {"layer": layer.name, "step": since}
         return Finding(

@@ -8,7 +8,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Place
 from gradmedic.recording.sketch import sketch
@@ -117,8 +117,8 @@ class Clipping(Rule):
         self, recording: Recording, message: Message, why: str, evidence: dict[str, float | str], cure: Cure
     ) -> Finding:
         outcomes = {outcome(recording, stream) for stream in recording.streams}
-        severity = self.severity if Outcome.FAILED in outcomes else Severity.WARNING
-        if Outcome.LEARNING in outcomes or Outcome.SETTLED in outcomes:
+        severity = self.severity if TrainingState.FAILED in outcomes else Severity.WARNING
+        if TrainingState.LEARNING in outcomes or TrainingState.SETTLED in outcomes:
             severity = Severity.NOTE
         places = (Place("clip_grad_norm_", "optimizer"),)
         return Finding(

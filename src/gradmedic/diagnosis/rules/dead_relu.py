@@ -9,7 +9,7 @@ from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.layers import layers, paces
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, before_the_end, outcome
+from gradmedic.diagnosis.training_state import TrainingState, before_the_end, outcome
 from gradmedic.recording.records import MEASURED, Capture, Recording
 from gradmedic.recording.site import Kind, Place, Site
 from gradmedic.recording.sketch import parameter, site, sketch
@@ -147,7 +147,7 @@ class DeadRelu(Rule):
         for stream in recording.streams:
             result = outcome(recording, stream)
             # A run that ended in NaN may have been learning until then.
-            stuck = result is Outcome.FAILED and isfinite(recording.losses(stream)[-1][1])
+            stuck = result is TrainingState.FAILED and isfinite(recording.losses(stream)[-1][1])
             limit = self.share if stuck else self.whole
             sites = recording.in_order(stream)
             deaths = [death for site in sites if (death := self._death(recording, site, limit))]
@@ -157,11 +157,11 @@ class DeadRelu(Rule):
             if dead:
                 yield self._finding(recording, dead, self._severity(recording, dead[0], result))
 
-    def _severity(self, recording: Recording, worst: Death, result: Outcome) -> Severity:
+    def _severity(self, recording: Recording, worst: Death, result: TrainingState) -> Severity:
         """A dead layer without a way around it is no note even where what comes after it learns."""
-        if result is Outcome.UNCLEAR:
+        if result is TrainingState.UNCLEAR:
             return Severity.NOTE if worst.share < 1 else self.severity
-        if result is not Outcome.LEARNING:
+        if result is not TrainingState.LEARNING:
             return self.severity
         captures = [c for c in recording.captures_of(worst.site.stream) if c.step >= worst.since.step]
         return Severity.WARNING if worst.share == 1 and _nothing_passes(recording, captures) else Severity.NOTE

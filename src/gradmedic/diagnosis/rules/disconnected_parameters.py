@@ -8,7 +8,7 @@ from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.connectivity import Group, Wiring, entries, modules, wiring
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Parameter, Place
 from gradmedic.recording.sketch import DrawnParameter, parameter, site, sketch
@@ -241,7 +241,7 @@ def _is_output(recording: Recording, held: Parameter) -> bool:
 
 def _fails(recording: Recording) -> bool:
     outcomes = {outcome(recording, stream) for stream in recording.streams}
-    return Outcome.FAILED in outcomes and Outcome.LEARNING not in outcomes
+    return TrainingState.FAILED in outcomes and TrainingState.LEARNING not in outcomes
 
 
 CONSEQUENCES = ("vanishing-gradient", "vanishing-through-time", "learning-rate-too-low", "poor-initialization")

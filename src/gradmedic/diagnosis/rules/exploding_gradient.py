@@ -13,7 +13,7 @@ from gradmedic.diagnosis.features.layers import layers, sound, typical_paces
 from gradmedic.diagnosis.features.time_profile import waves
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, climb_by_step, late_climb, outcome
+from gradmedic.diagnosis.training_state import TrainingState, climb_by_step, late_climb, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Place
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
@@ -144,9 +144,9 @@ class ExplodingGradient(Rule):
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:
             result = outcome(recording, stream)
-            if result is Outcome.LEARNING:
+            if result is TrainingState.LEARNING:
                 continue
-            failed = result is Outcome.FAILED
+            failed = result is TrainingState.FAILED
             ways = (self._over_time, self._over_depth, self._forward) if failed else ()
             for way in (*ways, self._at_once, self._over_steps):
                 found = way(recording, stream)
@@ -198,7 +198,7 @@ class ExplodingGradient(Rule):
         """Gradients that were too large beside the weights when training began, and a step that took them."""
         capture = next(iter(recording.captures_of(stream)), None)
         found = layers(recording, capture) if capture else []
-        limit = self.overshoot * (1 if outcome(recording, stream) is Outcome.FAILED else 100)
+        limit = self.overshoot * (1 if outcome(recording, stream) is TrainingState.FAILED else 100)
         thrown = [layer for layer in found if (layer.pace or 0) >= limit and layer.pull >= self.pull]
         if capture is None or not thrown or len(thrown) * 3 < len(found):
             return None

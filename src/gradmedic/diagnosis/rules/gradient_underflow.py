@@ -9,7 +9,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Place, Site
 from gradmedic.recording.sketch import DrawnSite, parameter, site, sketch
@@ -199,7 +199,7 @@ class GradientUnderflow(Rule):
         )
 
     def _severity(self, recording: Recording, stream: int) -> Severity:
-        return self.severity if outcome(recording, stream) is Outcome.FAILED else Severity.WARNING
+        return self.severity if outcome(recording, stream) is TrainingState.FAILED else Severity.WARNING
 
 
 def _unexplained(recording: Recording, capture: Capture, one: Site) -> float | None:

@@ -12,7 +12,7 @@ from gradmedic.diagnosis.features.layers import layers, typical_paces
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.loss_progress import progress
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording, Vital
 from gradmedic.recording.site import Place
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
@@ -118,7 +118,7 @@ class LearningRateTooHigh(Rule):
     def _diverged(self, recording: Recording, stream: int) -> bool:
         """True where the run failed, unless it was one operation that ended it out of the blue."""
         bad = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
-        failed = outcome(recording, stream) is Outcome.FAILED
+        failed = outcome(recording, stream) is TrainingState.FAILED
         return failed and (not bad or grew_before(recording, bad[0]).exploded)
 
     def _lies_still(self, recording: Recording, stream: int) -> bool:

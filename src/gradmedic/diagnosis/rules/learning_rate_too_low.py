@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.layers import layers, paces
-from gradmedic.diagnosis.features.schedule_shape import Schedule, schedule
+from gradmedic.diagnosis.features.schedule_shape import RateSchedule, schedule
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.loss_progress import FEWEST, progress
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Optimizer, Recording
 from gradmedic.recording.site import Place
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
@@ -132,13 +132,13 @@ class LearningRateTooLow(Rule):
                 yield rising
             elif self._frozen(recording, stream, result):
                 yield self._by_schedule(recording, stream)
-            elif result is Outcome.FAILED and self._has_gradient(recording, stream):
+            elif result is TrainingState.FAILED and self._has_gradient(recording, stream):
                 told = [found.values() for c in recording.captures_of(stream) if (found := paces(recording, c))]
                 tops = [max(found) for found in told]
                 if tops and 0 < median(tops) < self.pace and max(tops) < 10 * self.pace:
                     yield self._by_size(recording, stream, median(tops), median(median(found) for found in told))
 
-    def _frozen(self, recording: Recording, stream: int, result: Outcome) -> bool:
+    def _frozen(self, recording: Recording, stream: int, result: TrainingState) -> bool:
         """True where a schedule took the rate away for most of the run, before anything was learned.
 
         Schedules that end near zero do so late, when there is little left to learn.
@@ -147,11 +147,11 @@ class LearningRateTooLow(Rule):
         top = max(rates, default=0.0)
         after = rates[rates.index(top) :] if rates else []
         gone = sum(rate < self.faded * top for rate in after) / len(rates) if rates else 0.0
-        if result is Outcome.SETTLED:
+        if result is TrainingState.SETTLED:
             return gone >= 0.8 and progress(recording.losses(stream)).fell < 0.5
-        return result is Outcome.FAILED and gone >= 0.5
+        return result is TrainingState.FAILED and gone >= 0.5
 
-    def _unfinished(self, recording: Recording, stream: int, result: Outcome) -> Finding | None:
+    def _unfinished(self, recording: Recording, stream: int, result: TrainingState) -> Finding | None:
         """A warm-up that has not arrived when the run ends, or a rate that never was anything but 0."""
         shape = schedule(recording, stream)
         if shape.idle and not shape.top:
@@ -163,7 +163,7 @@ class LearningRateTooLow(Rule):
         why = Message("In {steps} steps it only rose; it was 0 in at least the first {idle} of them.", values)
         if not shape.idle:
             why = Message("In {steps} steps it only rose.", values)
-        severe = self.severity if result is Outcome.FAILED else Severity.WARNING
+        severe = self.severity if result is TrainingState.FAILED else Severity.WARNING
         told = self._finding(
             Message("The warm-up does not end within the run: {top} of {asked} is the highest learning rate", values),
             why,
@@ -172,9 +172,9 @@ class LearningRateTooLow(Rule):
             Cure(Message("Step the scheduler after each batch if its warm-up is counted in batches"), EACH),
         )
         wasted = shape.idle > 1 and shape.idle >= self.idle * shape.steps  # the first step of any warm-up may be at 0
-        return replace(told, severity=severe if wasted or result is Outcome.FAILED else Severity.NOTE)
+        return replace(told, severity=severe if wasted or result is TrainingState.FAILED else Severity.NOTE)
 
-    def _never(self, shape: Schedule) -> Finding:
+    def _never(self, shape: RateSchedule) -> Finding:
         values = {"steps": shape.steps}
         return self._finding(
             Message("The learning rate was 0 in all {steps} steps", values),

@@ -7,7 +7,7 @@ from typing import ClassVar
 from gradmedic.diagnosis.features.loss_mismatch import Misfit, misfit
 from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
 from gradmedic.recording.sketch import site, sketch
 
@@ -113,7 +113,7 @@ class LossMismatch(Rule):
                 yield self._finding(recording, stream, found[0])
 
     def _finding(self, recording: Recording, stream: int, fault: Misfit) -> Finding:
-        fails = outcome(recording, stream) is not Outcome.LEARNING
+        fails = outcome(recording, stream) is not TrainingState.LEARNING
         return Finding(
             self.name,
             self.severity if fails else Severity.WARNING,

@@ -9,7 +9,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Place
 from gradmedic.recording.sketch import sketch
@@ -160,7 +160,7 @@ class LossSpike(Rule):
 
     def _severity(self, recording: Recording, stream: int, spikes: Sequence[Spike]) -> Severity:
         harmful = len(spikes) >= self.often or not spikes[-1].recovered
-        failed = outcome(recording, stream) is Outcome.FAILED
+        failed = outcome(recording, stream) is TrainingState.FAILED
         return self.severity if harmful and failed else Severity.NOTE
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.divergence import RunGrowth, grew_before
-from gradmedic.diagnosis.features.nonfinite_causes import Origin, origin
+from gradmedic.diagnosis.features.nonfinite_causes import NonFiniteCause, origin
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.recording.records import Event, Recording
@@ -136,7 +136,7 @@ def _skipped(recording: Recording, event: Event) -> bool:
     return any(v.skipped for v in at) and all(isfinite(v.loss or 0.0) for v in at)
 
 
-def _headline(event: Event, cause: Origin, place: Place) -> Message:
+def _headline(event: Event, cause: NonFiniteCause, place: Place) -> Message:
     line = f"{PurePath(place.file).name}:{place.line}" if place.file else ""
     values = {"step": event.step, "made": cause.made, "name": place.name, "at": line}
     if not line:

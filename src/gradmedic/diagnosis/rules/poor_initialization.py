@@ -12,7 +12,7 @@ from gradmedic.diagnosis.features.initial_weights import as_good_as_critical, de
 from gradmedic.diagnosis.features.layers import Layer, layers
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Parameter, Place
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
@@ -145,9 +145,9 @@ class PoorInitialization(Rule):
                 continue
             found = [layer for layer in layers(recording, capture) if layer.gain > 0]
             large = heavy(found, recording, self.large)
-            if result is Outcome.FAILED and self._too_small(found):
+            if result is TrainingState.FAILED and self._too_small(found):
                 yield self._small(found, capture)
-            elif (result is not Outcome.LEARNING or idle(recording, large)) and self._too_large(
+            elif (result is not TrainingState.LEARNING or idle(recording, large)) and self._too_large(
                 recording, capture, large, len(found)
             ):
                 yield self._large(recording, large, capture, result)
@@ -217,7 +217,7 @@ class PoorInitialization(Rule):
             since=capture.step,
         )
 
-    def _large(self, recording: Recording, found: list[Layer], capture: Capture, result: Outcome) -> Finding:
+    def _large(self, recording: Recording, found: list[Layer], capture: Capture, result: TrainingState) -> Finding:
         growth = forward_growth(recording, capture)
         values = {"site": found[0].site.name, "gain": f"{median(x.gain for x in found):.2g}", "count": len(found)}
         told = self._finding(
@@ -231,7 +231,7 @@ class PoorInitialization(Rule):
             Cure(Message("Initialize the weights for their fan-in"), HE),
             since=capture.step,
         )
-        return told if result is Outcome.FAILED else told.at_most(Severity.WARNING)
+        return told if result is TrainingState.FAILED else told.at_most(Severity.WARNING)
 
     def _far_off(self, capture: Capture, last: Layer, times: float, share: float) -> Finding:
         values = {"times": f"{times:.2g}", "share": f"{share:.0%}", "site": last.site.name}

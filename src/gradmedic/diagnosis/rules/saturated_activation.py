@@ -9,7 +9,7 @@ from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.layers import Layer, layers
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, before_the_end, outcome
+from gradmedic.diagnosis.training_state import TrainingState, before_the_end, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Site
 from gradmedic.recording.sketch import parameter, site, sketch
@@ -114,12 +114,12 @@ class SaturatedActivation(Rule):
             result = outcome(recording, stream)
             if early:
                 yield self._from_start(recording, early, series[early[0].id][0], result)
-            elif stuck and result is Outcome.FAILED:
+            elif stuck and result is TrainingState.FAILED:
                 yield self._later(recording, stuck)
 
-    def _from_start(self, recording: Recording, early: list[Site], share: float, result: Outcome) -> Finding:
+    def _from_start(self, recording: Recording, early: list[Site], share: float, result: TrainingState) -> Finding:
         first = early[0]
-        severity = Severity.NOTE if result is Outcome.LEARNING and share < self.whole else self.severity
+        severity = Severity.NOTE if result is TrainingState.LEARNING and share < self.whole else self.severity
         capture = recording.captures_of(first.stream)[0]
         why, cures, evidence = self._cause(recording, first, capture)
         text = "{share} of {site} is saturated from the start: hardly any gradient passes"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Place
 from gradmedic.recording.sketch import sketch
@@ -100,7 +100,7 @@ class StaleGradients(Rule):
     def _severity(self, recording: Recording, share: float) -> Severity:
         if share <= self.some:
             return Severity.NOTE
-        learns = any(outcome(recording, stream) is Outcome.LEARNING for stream in recording.streams)
+        learns = any(outcome(recording, stream) is TrainingState.LEARNING for stream in recording.streams)
         return self.severity if share >= self.most and not learns else Severity.WARNING
 
 

@@ -12,7 +12,7 @@ from gradmedic.diagnosis.features.layers import layers, sound
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.loss_progress import FEWEST, progress
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, climb_by_step, is_contest, outcome, stalled
+from gradmedic.diagnosis.training_state import TrainingState, climb_by_step, is_contest, outcome, stalled
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
@@ -126,16 +126,16 @@ class VanishingGradient(Rule):
         result = outcome(recording, stream)
         if lost < self.suspect:
             return None
-        if result is Outcome.FAILED:
+        if result is TrainingState.FAILED:
             strong = lost >= self.decades
             return self.severity if strong else Severity.WARNING if self._stand_still(recording, stream) else None
         if lost < self.decades:
             return None
         if len(recording.losses(stream)) < FEWEST:
             return Severity.WARNING  # nothing can be learned yet that would speak against it
-        if result is Outcome.SETTLED and self._stand_still(recording, stream):
+        if result is TrainingState.SETTLED and self._stand_still(recording, stream):
             return Severity.WARNING
-        return Severity.WARNING if result is Outcome.LEARNING and stalled(recording, stream) else Severity.NOTE
+        return Severity.WARNING if result is TrainingState.LEARNING and stalled(recording, stream) else Severity.NOTE
 
     def _stand_still(self, recording: Recording, stream: int) -> bool:
         """True where one of the first layers moves far less than the last ones, which do move."""

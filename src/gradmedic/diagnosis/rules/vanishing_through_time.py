@@ -11,7 +11,7 @@ from gradmedic.diagnosis.features.layers import sound, typical_paces
 from gradmedic.diagnosis.features.time_profile import DEPTH, Wave, waves
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
 from gradmedic.recording.sketch import parameter, site, sketch
 
@@ -107,9 +107,9 @@ class VanishingThroughTime(Rule):
     def _severity(self, recording: Recording, stream: int) -> Severity | None:
         result = outcome(recording, stream)
         moving = median([pace for _, pace in typical_paces(recording, stream)] or [inf]) >= self.standstill
-        if result is Outcome.FAILED:
+        if result is TrainingState.FAILED:
             return self.severity if moving else None
-        return None if result is Outcome.LEARNING else Severity.NOTE
+        return None if result is TrainingState.LEARNING else Severity.NOTE
 
     def _finding(self, worst: Wave, falls: list[Wave], step: int, severity: Severity) -> Finding:
         keeps = 10**worst.per_step

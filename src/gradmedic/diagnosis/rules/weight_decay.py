@@ -8,7 +8,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Optimizer, Recording
 from gradmedic.recording.site import Parameter, Place
 from gradmedic.recording.sketch import parameter, sketch
@@ -79,7 +79,7 @@ class WeightDecayTooHigh(Rule):
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         outcomes = {outcome(recording, stream) for stream in recording.streams}
-        if Outcome.FAILED not in outcomes or Outcome.LEARNING in outcomes:
+        if TrainingState.FAILED not in outcomes or TrainingState.LEARNING in outcomes:
             return
         matrices = [p for p in recording.parameters.values() if len(p.shape) > 1 and p.optimizer is not None]
         sizes = {p.id: [size for _, size in recording.parameter_series(p.id, "weight_rms")] for p in matrices}

@@ -7,7 +7,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import Outcome, outcome
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Parameter, Site
 from gradmedic.recording.sketch import parameter, site, sketch
@@ -118,7 +118,7 @@ class ZeroGradient(Rule):
         return end.op == "clamp" or end.op in STEPS
 
     def _finding(self, recording: Recording, end: Site, lost: list[Parameter]) -> Finding:
-        learns = any(outcome(recording, stream) is not Outcome.FAILED for stream in recording.streams)
+        learns = any(outcome(recording, stream) is not TrainingState.FAILED for stream in recording.streams)
         values = {
             "end": end.name,
             "op": end.op,

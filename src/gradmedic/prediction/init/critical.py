@@ -10,7 +10,7 @@ from torch import nn
 from gradmedic.base.messages import Message
 from gradmedic.prediction.init.draws import Draw
 from gradmedic.prediction.init.initialized import Initialized
-from gradmedic.prediction.init.recurrent import Part, opened, part_of, told
+from gradmedic.prediction.init.recurrent import RecurrentParameter, opened, part_of, told
 from gradmedic.prediction.init.trimming import trim, wished
 from gradmedic.prediction.init.weight_uses import Case
 from gradmedic.prediction.init.weights import Weight
@@ -118,7 +118,7 @@ class _Starts:
         else:
             yield weight.name, self._simple(part, weight.shape[1])
 
-    def _simple(self, part: Part, fan_in: int) -> Start:
+    def _simple(self, part: RecurrentParameter, fan_in: int) -> Start:
         """A recurrence that is one sum within one function."""
         assert part.phi is not None
         aim = self.edge.aim(Use(fan_in, part.width, after=part.phi, state=part.state))

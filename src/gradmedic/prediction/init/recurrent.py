@@ -21,7 +21,7 @@ OPEN = 1.0
 
 
 @dataclass(frozen=True)
-class Part:
+class RecurrentParameter:
     """One tensor of a recurrent layer: `state` tells whether it mixes the state (else the inputs, or is a bias)."""
 
     gates: int
@@ -35,7 +35,7 @@ class Part:
     """The gate that is closed by as much, in an LSTM."""
 
 
-def part_of(owner: nn.Module, leaf: str) -> Part | None:
+def part_of(owner: nn.Module, leaf: str) -> RecurrentParameter | None:
     """What a tensor of a recurrent module is; None for other modules' tensors."""
     if not isinstance(owner, KINDS):
         return None
@@ -44,14 +44,16 @@ def part_of(owner: nn.Module, leaf: str) -> Part | None:
     phi = None if gates > 1 else activation("relu" if "relu" in _bends(owner) else "tanh")
     opens = gates > 1 and leaf.startswith("bias_ih")
     lets_in = 0 if opens and kind == "LSTM" else None
-    return Part(gates, owner.hidden_size, "_hh" in leaf, phi, KEEPS[kind] if opens else None, lets_in)
+    return RecurrentParameter(gates, owner.hidden_size, "_hh" in leaf, phi, KEEPS[kind] if opens else None, lets_in)
 
 
 def _bends(owner: nn.Module) -> str:
     return str(getattr(owner, "mode", "") or getattr(owner, "nonlinearity", "")).lower()
 
 
-def opened(part: Part, steps: int | None, shape: tuple[int, ...], generator: Generator, device: torch.device) -> Tensor:
+def opened(
+    part: RecurrentParameter, steps: int | None, shape: tuple[int, ...], generator: Generator, device: torch.device
+) -> Tensor:
     """Biases with the gate that keeps the state open for 1 to `steps` - 1 time steps (Tallec & Ollivier 2018)."""
     values = torch.zeros(shape, device=device)
     gates = values.view(part.gates, -1)
@@ -66,7 +68,7 @@ def opened(part: Part, steps: int | None, shape: tuple[int, ...], generator: Gen
     return values
 
 
-def told(part: Part, steps: int | None) -> Message:
+def told(part: RecurrentParameter, steps: int | None) -> Message:
     """Why a bias starts as it does."""
     if part.keeps is None:
         return Message("no bias")

@@ -140,12 +140,12 @@ def _weights_in(path: str, module: nn.Module) -> Iterator[Weight]:
             yield (
                 Normed(prefix + name, module, kept, dim)
                 if dim is not None
-                else Made(prefix + name, module, kept, type(listed[-1]).__name__.strip("_"))
+                else ComputedWeight(prefix + name, module, kept, type(listed[-1]).__name__.strip("_"))
             )
 
 
 @dataclass(frozen=True)
-class Made(Weight):
+class ComputedWeight(Weight):
     """A weight that some other function makes of its parameters: it can only be left alone."""
 
     name: str
@@ -182,7 +182,7 @@ def _check(weight: Weight) -> None:
             raise InitError(f"{name} is on the meta device and holds no numbers: model.to_empty(device=...) first")
         if hasattr(parameter, "placements") or is_flat(parameter):
             raise InitError(f"{name} is spread over machines (DTensor, FSDP): initialize before it is sharded")
-    if isinstance(weight, Made):
+    if isinstance(weight, ComputedWeight):
         weight.put(torch.empty(0))
     if any(type(hook).__name__ == "SpectralNorm" for hook in pre_hooks(weight.owner)):
         raise InitError(_NO_WAY.format(name=weight.name, how="SpectralNorm"))

@@ -73,7 +73,7 @@ class Owners:
 
 
 @dataclass
-class Modules:
+class ModuleIntervals:
     """Notes the interval of every module call that runs for the gradient."""
 
     failed: Failed

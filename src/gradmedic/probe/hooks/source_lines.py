@@ -25,7 +25,7 @@ PATIENCE = 20_000
 is the most that a script which builds graphs without end has to pay."""
 
 
-class Origin(list[str]):
+class CreationTraceback(list[str]):
     """What autograd would print of the place where a node was made, with the `line` that we read."""
 
     def __init__(self, line: Line, code: CodeType) -> None:
@@ -44,7 +44,7 @@ class Lines:
         self.spans: list[Span] = []
         """Nodes that a backward pass has made, for one of a higher order, by their numbers."""
         self._backwards: list[int] = []
-        self._known: dict[tuple[int, str], Origin] = {}
+        self._known: dict[tuple[int, str], CreationTraceback] = {}
         self._put_back: list[tuple[Any, str, Any, Any]] = []
         self._check_nan = True
         self._format: Callable[[], list[str]] = traceback.format_stack
@@ -118,7 +118,7 @@ class Lines:
         return self._origin() or []
 
     @fenced("lines")
-    def _origin(self) -> Origin | None:
+    def _origin(self) -> CreationTraceback | None:
         """The innermost frame that is neither torch's nor ours, and the outermost function of torch within."""
         frame, function = sys._getframe(2).f_back, ""
         while frame is not None and frame.f_code.co_filename.startswith(OURS):
@@ -134,11 +134,11 @@ class Lines:
         known = self._known.get(key)
         if known is None:
             line = Line(function, frame.f_code.co_filename, frame.f_lineno)
-            known = self._known[key] = Origin(line, frame.f_code)
+            known = self._known[key] = CreationTraceback(line, frame.f_code)
         return known
 
 
 def line_of(node: Any) -> Line | None:
     """The line that made a node, if it was noted."""
     origin = node.metadata.get(LINE_KEY) if LINES.there else None
-    return origin.line if isinstance(origin, Origin) else None
+    return origin.line if isinstance(origin, CreationTraceback) else None

@@ -41,7 +41,7 @@ MANY_USES = 64
 thousand steps would copy its weights' gradient a thousand times."""
 
 
-class Pass:
+class NodeHooks:
     """One backward pass under observation. Nothing here may raise into the user's backward."""
 
     def __init__(self, layout: Layout, sites: Sequence[Site | None], activity: Activity, failed: Failures) -> None:
@@ -171,18 +171,18 @@ class Pass:
 
 
 @dataclass
-class Look:
+class ObservedPass:
     """A pass under observation, with what is known of it from outside."""
 
     stream: int
     loss: float | None
-    passed: Pass
+    passed: NodeHooks
     leaves: list[Tensor]
     scale: float
     inputs: Any
     """What `autograd.grad` was asked for; None for a plain backward pass."""
     told: bool = False
     """True if the pass has told of a value that is not finite before it has run."""
-    inner: list[Pass] = field(default_factory=list)
+    inner: list[NodeHooks] = field(default_factory=list)
     """Passes that checkpointing runs inside of this one."""
     began: float = 0.0

@@ -11,7 +11,7 @@ from torch.utils.hooks import RemovableHandle
 
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.recurrent.batch_rows import Rows, rows_of
-from gradmedic.probe.recurrent.replay import Passage, Weights
+from gradmedic.probe.recurrent.replay import RecurrentPass, Weights
 from gradmedic.probe.torch_internals import sequence_of, version_of
 
 MOST_ROWS = 4096
@@ -81,7 +81,7 @@ def descends(node: Any, sequences: tuple[int, int], reach: int = 4) -> bool:
     return reach > 0 and any(descends(child, sequences, reach - 1) for child, _ in node.next_functions)
 
 
-def passage(chain: Sequence[RecurrentCall]) -> Passage:
+def passage(chain: Sequence[RecurrentCall]) -> RecurrentPass:
     """The calls of a chain side by side, of each as many rows as are affordable."""
     first, module = chain[0], chain[0].module
     rows = slice(0, max(1, MOST_ROWS // len(chain)))
@@ -93,7 +93,7 @@ def passage(chain: Sequence[RecurrentCall]) -> Passage:
     each = module.num_layers * (1 + module.bidirectional)
     state, cell = (each, module.proj_size or module.hidden_size), (each, module.hidden_size)
     out = (first.x.shape[0], (1 + module.bidirectional) * state[1])
-    return Passage(
+    return RecurrentPass(
         joined([call.x for call in chain], (first.x.shape[0], first.x.shape[2])),
         joined([call.states[0] if call.states else None for call in chain], state),
         joined([call.states[1] if call.states[1:] else None for call in chain], cell),

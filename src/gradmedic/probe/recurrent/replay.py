@@ -33,7 +33,7 @@ class Weights(NamedTuple):
     projection: Tensor | None = None
 
 
-class Passage(NamedTuple):
+class RecurrentPass(NamedTuple):
     """What went into a recurrent module and what gradient came back, steps first.
 
     The states are stacked over layers and directions. `alive` (T, B, 1) says which rows have not
@@ -214,7 +214,7 @@ class Lstm(Cell):
 CELLS: Mapping[str, type[Cell]] = {"RNN_TANH": Elman, "RNN_RELU": Elman, "GRU": Gru, "LSTM": Lstm}
 
 
-def replay(mode: str, layers: Sequence[Sequence[Weights]], passage: Passage) -> list[LayerReading]:
+def replay(mode: str, layers: Sequence[Sequence[Weights]], passage: RecurrentPass) -> list[LayerReading]:
     """Read every layer in every direction; `mode` is what nn.RNNBase calls its kind."""
     alive = passage.alive
     x, cells = passage.x, []
@@ -230,7 +230,7 @@ def replay(mode: str, layers: Sequence[Sequence[Weights]], passage: Passage) -> 
     return _back(cells, passage)
 
 
-def _back(cells: Sequence[Sequence[Cell]], passage: Passage) -> list[LayerReading]:
+def _back(cells: Sequence[Sequence[Cell]], passage: RecurrentPass) -> list[LayerReading]:
     readings = []
     grad_out = passage.grad_out
     for depth, stack in reversed(list(enumerate(cells))):

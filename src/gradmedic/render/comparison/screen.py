@@ -164,7 +164,7 @@ def counts(found: Comparison) -> dict[str, object]:
     return {"trials": found.trials, "seconds": f"{found.seconds:.0f}"}
 
 
-class Progress(Protocol):
+class ComparisonProgress(Protocol):
     """What is told of a comparison that goes on."""
 
     @property
@@ -184,7 +184,7 @@ class Progress(Protocol):
         """What is known so far."""
 
 
-def told(progress: Progress, lang: str) -> str:
+def told(progress: ComparisonProgress, lang: str) -> str:
     """How far a comparison is, and what is best so far, in one line."""
     budget, best = progress.budget, progress.found.best
     runs = say(Message("{n} of {wanted} runs", {"n": progress.done, "wanted": progress.wanted}), lang)

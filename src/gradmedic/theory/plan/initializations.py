@@ -17,7 +17,7 @@ _ARRANGES = ("t", "transpose", "permute", "view", "reshape", "unsafe_view", "uns
 
 
 @dataclass(frozen=True)
-class Place:
+class ParameterRole:
     """A parameter, and the step that applies it: `role` is "weight", "bias", or "other" (gains of norms, tables)."""
 
     name: str
@@ -29,15 +29,15 @@ class Place:
     fan_out: int = 0
 
 
-Recipe = Callable[[Place], ParameterLaw | float | None]
+Recipe = Callable[[ParameterRole], ParameterLaw | float | None]
 """From a place to a law, or to the standard deviation of a mean of zero; None leaves it as it is."""
 
 Init = str | Recipe | Mapping[str, "ParameterLaw | float | str"]
 
 
-def places(plan: Plan) -> dict[int, Place]:
+def places(plan: Plan) -> dict[int, ParameterRole]:
     """Where each parameter of a plan is applied, by its position."""
-    users, found = plan.consumers(), dict[int, Place]()
+    users, found = plan.consumers(), dict[int, ParameterRole]()
     for i, step in plan.parameters():
         at, slot = _application(plan, users, (i, 0))
         found[i] = _place(plan, step, at, slot)
@@ -53,17 +53,17 @@ def _application(plan: Plan, users: Mapping[Wire, Sequence[tuple[int, int]]], ed
     return -1, 0
 
 
-def _place(plan: Plan, step: Step, at: int, slot: int) -> Place:
+def _place(plan: Plan, step: Step, at: int, slot: int) -> ParameterRole:
     user = plan.steps[at] if at >= 0 else None
     module = str(step.attributes.get("module_type", ""))
     name = str(step.attributes.get("name", ""))
     if user is None or user.op not in APPLIES:
         role = "bias" if user is not None and user.op == "add" and len(step.shape) == 1 else "other"
-        return Place(name, step.shape, module, role, at)
+        return ParameterRole(name, step.shape, module, role, at)
     if len(step.shape) < 2:
-        return Place(name, step.shape, module, "bias", at, _fan_in(plan, user))
+        return ParameterRole(name, step.shape, module, "bias", at, _fan_in(plan, user))
     taps = math.prod(step.shape[2:])
-    return Place(name, step.shape, module, "weight", at, step.shape[1] * taps, step.shape[0] * taps)
+    return ParameterRole(name, step.shape, module, "weight", at, step.shape[1] * taps, step.shape[0] * taps)
 
 
 def _fan_in(plan: Plan, step: Step) -> int:
@@ -105,7 +105,7 @@ def _recipe(init: Init, plan: Plan) -> Recipe:
 def _by_pattern(init: Mapping[str, "ParameterLaw | float | str"], plan: Plan) -> Recipe:
     recipes = {pattern: _recipe(value, plan) if isinstance(value, str) else value for pattern, value in init.items()}
 
-    def recipe(place: Place) -> ParameterLaw | float | None:
+    def recipe(place: ParameterRole) -> ParameterLaw | float | None:
         for pattern, value in recipes.items():
             if glob(pattern).fullmatch(place.name):
                 return value(place) if callable(value) else value
@@ -114,7 +114,7 @@ def _by_pattern(init: Mapping[str, "ParameterLaw | float | str"], plan: Plan) ->
     return recipe
 
 
-def default(place: Place) -> ParameterLaw | None:
+def default(place: ParameterRole) -> ParameterLaw | None:
     """What torch's own modules draw (torch 2.13): mostly uniform with variance 1 / (3 fan_in), biases too."""
     module, leaf = place.module, place.name.rpartition(".")[2]
     if module == "Embedding":
@@ -136,10 +136,10 @@ def default(place: Place) -> ParameterLaw | None:
     return None
 
 
-def _scaled(variance: Callable[[Place], float], *, orthogonal: bool = False) -> Recipe:
+def _scaled(variance: Callable[[ParameterRole], float], *, orthogonal: bool = False) -> Recipe:
     """Weights of that variance, and biases of zero; all else as it is."""
 
-    def recipe(place: Place) -> ParameterLaw | None:
+    def recipe(place: ParameterRole) -> ParameterLaw | None:
         if place.role == "weight" and place.fan_in:
             return ParameterLaw(0.0, variance(place), orthogonal)
         return ParameterLaw(0.0, 0.0) if place.role == "bias" else None
@@ -147,7 +147,7 @@ def _scaled(variance: Callable[[Place], float], *, orthogonal: bool = False) -> 
     return recipe
 
 
-def _by_longer_side(place: Place) -> float:
+def _by_longer_side(place: ParameterRole) -> float:
     return 1 / max(place.shape[0], math.prod(place.shape[1:]))
 
 

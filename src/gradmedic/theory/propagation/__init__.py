@@ -1,7 +1,7 @@
 """Rules of propagation: what each operation does to signals on the way forward and back.
 
 A rule is a small function in the file of its family, registered under the names of its
-operations. It takes a step and the values of its inputs, and returns a `Passage`: the outputs,
+operations. It takes a step and the values of its inputs, and returns a `Propagation`: the outputs,
 and how gradients pass back. Its docstring says where it comes from.
 """
 
@@ -37,7 +37,7 @@ Back = Callable[[Sequence[Grad]], Sequence[Grad]]
 
 
 @dataclass(frozen=True)
-class Passage:
+class Propagation:
     """What a step makes of its inputs, and how gradients come back through it."""
 
     outputs: tuple[Value, ...]
@@ -63,7 +63,7 @@ class NoRuleError(Exception):
     """An operation, or a use of one, that the theory has no rule for; the message says what is special."""
 
 
-Rule = Callable[[Step, Sequence[Value]], Passage]
+Rule = Callable[[Step, Sequence[Value]], Propagation]
 R = TypeVar("R", bound=Rule)
 
 _RULES: dict[str, Rule] = {}
@@ -104,10 +104,10 @@ def came(grad: Grad) -> Signal:
     return grad
 
 
-def one(output: Value, back: Callable[[Signal], Sequence[Grad]], **more: Any) -> Passage:
+def one(output: Value, back: Callable[[Signal], Sequence[Grad]], **more: Any) -> Propagation:
     """The passage of a step with one output; `more` are fields of the passage."""
 
     def from_all(grads: Sequence[Grad]) -> Sequence[Grad]:
         return back(came(grads[0]))
 
-    return Passage((output,), from_all, **more)
+    return Propagation((output,), from_all, **more)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradmedic.theory.plan.plan import Constant, Step
 from gradmedic.theory.plan.residual_streams import persistence
-from gradmedic.theory.propagation import Back, Grad, NoRuleError, Passage, Value, Weight, came, one, rule, signal
+from gradmedic.theory.propagation import Back, Grad, NoRuleError, Propagation, Value, Weight, came, one, rule, signal
 from gradmedic.theory.signals.contraction import Labeled, framed, joined, together
 from gradmedic.theory.signals.elementwise_pair import ONE, Pair, paired, placed
 from gradmedic.theory.signals.parameter_law import ParameterLaw
@@ -15,7 +15,7 @@ from gradmedic.theory.signals.signal import Signal, own, swelling
 
 
 @rule("add", "sub", "rsub")
-def add(step: Step, inputs: Sequence[Value]) -> Passage:
+def add(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Variances and covariances add, for branches are independent (Yang & Schoenholz 2017); means have a cross term."""
     if "stream" in step.attributes:
         return _in_stream(step, inputs)
@@ -40,7 +40,7 @@ def add(step: Step, inputs: Sequence[Value]) -> Passage:
     return replace(passage, elastic=tuple(size / max(signal(passage.outputs[0]).square, 1e-300) for size in sizes))
 
 
-def _swelling(passage: Passage, inputs: Sequence[Value]) -> Back:
+def _swelling(passage: Propagation, inputs: Sequence[Value]) -> Back:
     """Of what small units send back more, a branch owes to its weights as far as these make the units small."""
     out = signal(passage.outputs[0])
 
@@ -62,7 +62,7 @@ def _turned(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**attributes, "constants": {1 - slot: constant for slot, constant in known.items()}}
 
 
-def _in_stream(step: Step, inputs: Sequence[Value]) -> Passage:
+def _in_stream(step: Step, inputs: Sequence[Value]) -> Propagation:
     """A sum that stands between two activations: its gradient comes where the first one is steep (`streams`)."""
     slot, before, after = (step.attributes[name] for name in ("stream", "before", "after"))
     plain = {name: value for name, value in step.attributes.items() if name != "stream"}
@@ -80,7 +80,7 @@ def _in_stream(step: Step, inputs: Sequence[Value]) -> Passage:
     return replace(passage, back=back)
 
 
-def _beside_nothing(step: Step, passage: Passage, inputs: Sequence[Value]) -> Passage:
+def _beside_nothing(step: Step, passage: Propagation, inputs: Sequence[Value]) -> Propagation:
     """What a silent branch is added to stays what it is, units and all (`silent`)."""
     loud, out = inputs[step.attributes.get("silent", 0)], signal(passage.outputs[0])
     if (
@@ -92,7 +92,7 @@ def _beside_nothing(step: Step, passage: Passage, inputs: Sequence[Value]) -> Pa
     return replace(passage, outputs=(loud,))
 
 
-def _tilting(passage: Passage, inputs: Sequence[Value]) -> Back:
+def _tilting(passage: Propagation, inputs: Sequence[Value]) -> Back:
     """A sum's gradient depends on each part of the sum as far as that makes up the sum."""
     out = signal(passage.outputs[0])
 
@@ -110,7 +110,7 @@ def _tilting(passage: Passage, inputs: Sequence[Value]) -> Back:
 
 
 @rule("mul")
-def mul(step: Step, inputs: Sequence[Value]) -> Passage:
+def mul(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Second moments of independent factors multiply; each factor's gradient is weighted by the other."""
     if isinstance(other := step.attributes.get("other"), int | float):
         return scaled(inputs[0], float(other), len(inputs))
@@ -122,7 +122,7 @@ def mul(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("div")
-def div(step: Step, inputs: Sequence[Value]) -> Passage:
+def div(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Division by a number or by a constant; the blueprint tells the constant's reciprocal."""
     if isinstance(other := step.attributes.get("other"), int | float):
         return scaled(inputs[0], 1.0 / float(other), len(inputs))
@@ -130,7 +130,7 @@ def div(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("masked_fill", "where")
-def masked(step: Step, inputs: Sequence[Value]) -> Passage:
+def masked(step: Step, inputs: Sequence[Value]) -> Propagation:
     """What a mask leaves; the softmax that follows knows how much that is, else it is taken as it is."""
     known = step.attributes.get("constants", {})
     slots = [i for i, value in enumerate(inputs) if isinstance(value, Signal)]
@@ -143,7 +143,7 @@ def masked(step: Step, inputs: Sequence[Value]) -> Passage:
     return _covered(signal(inputs[slots[0]]), gone, next(iter(known.values())).law, slots[0], len(inputs))
 
 
-def _covered(x: Signal, gone: float, law: ParameterLaw, slot: int, slots: int) -> Passage:
+def _covered(x: Signal, gone: float, law: ParameterLaw, slot: int, slots: int) -> Propagation:
     """A signal of which a constant covers a share, wherever: as if entries were covered independently of each other."""
     kept, same = 1.0 - gone, own(x)
     share = same * kept + (1 - same) * kept**2
@@ -160,7 +160,7 @@ def _covered(x: Signal, gone: float, law: ParameterLaw, slot: int, slots: int) -
 
 
 @rule("neg")
-def neg(step: Step, inputs: Sequence[Value]) -> Passage:
+def neg(step: Step, inputs: Sequence[Value]) -> Propagation:
     """A change of sign."""
     return scaled(inputs[0], -1.0, 1)
 
@@ -176,7 +176,7 @@ def weight_of(constant: Constant) -> Weight:
     return Weight(constant.law, constant.shape)
 
 
-def scaled(value: Value, factor: float, slots: int, at: int = 0) -> Passage:
+def scaled(value: Value, factor: float, slots: int, at: int = 0) -> Propagation:
     """A multiple of one input."""
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
@@ -187,12 +187,12 @@ def scaled(value: Value, factor: float, slots: int, at: int = 0) -> Passage:
     out = value.scaled(factor) if isinstance(value, Signal) else value
     if isinstance(value, Weight):
         out = Weight(value.law.scaled(factor), value.shape)
-    return Passage((out,), back)
+    return Propagation((out,), back)
 
 
 def combined(
     inputs: Sequence[Value], make: Callable[[Pair], Signal], lead: Callable[[Pair, Signal, Labeled], Signal]
-) -> Passage:
+) -> Propagation:
     """Two inputs element by element, at least one of them a signal."""
     like = next((value for value in inputs if isinstance(value, Signal)), None)
     if like is None:
@@ -213,7 +213,7 @@ def total(grad: Signal) -> float:
 
 
 @rule("sum", "mean")
-def reduce(step: Step, inputs: Sequence[Value]) -> Passage:
+def reduce(step: Step, inputs: Sequence[Value]) -> Propagation:
     """A sum over units or instances counts all pairs of them (`labels.joined`)."""
     if isinstance(inputs[0], Weight):
         raise NoRuleError("a sum of parameters")

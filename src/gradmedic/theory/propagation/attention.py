@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradmedic.theory.kernels.softmax_overlap import overlap
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, came, one, rule, signal
 from gradmedic.theory.propagation.contraction import contracted
 from gradmedic.theory.propagation.dropout import dropout
 from gradmedic.theory.signals.axes import over, pairs
@@ -20,13 +20,13 @@ from gradmedic.theory.signals.views import instances, merged
 
 
 @rule("softmax", "safe_softmax")
-def softmax(step: Step, inputs: Sequence[Value]) -> Passage:
+def softmax(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Weights that sum to one: E sum_j p_j p'_j tells all; dL = p (g - sum p g), with p near its mean in the sum."""
     x = signal(inputs[0])
     return softmaxed(x, step.attributes.get("dim", -1) % len(x.dims), hidden=float(step.attributes.get("hidden", 0.0)))
 
 
-def softmaxed(x: Signal, dim: int, *, hidden: float) -> Passage:
+def softmaxed(x: Signal, dim: int, *, hidden: float) -> Propagation:
     """The softmax along a dimension, of units or of instances."""
     if not x.dims[dim]:
         return one(_ones(x), lambda grad: [grad.scaled(0.0)])
@@ -41,7 +41,7 @@ def softmaxed(x: Signal, dim: int, *, hidden: float) -> Passage:
     parts = x.units
     passage = _over_instances(x, x.dims[dim][0].axis, hidden)
     unsettled = chained(backs, start)
-    return Passage(
+    return Propagation(
         passage.outputs, lambda grads: [unsettled(parted(came(g), parts)) for g in passage.back(grads)], elastic=(0.0,)
     )
 
@@ -51,7 +51,7 @@ def _ones(x: Signal) -> Signal:
     return replace(x, k=ones, m=ones, mean=ones)
 
 
-def _over_units(x: Signal) -> Passage:
+def _over_units(x: Signal) -> Propagation:
     parts, x = x.units, x.blended()
     n = x.count
     variance = float(x.squares[0] - x.diagonal(x.m)[0])
@@ -72,7 +72,7 @@ def _peaked(x: Signal, variance: float) -> Tensor:
     return torch.tensor([[math.exp(min(4 * variance, 50.0)), 1.0]], dtype=torch.float64)
 
 
-def _over_instances(x: Signal, position: int, hidden: float) -> Passage:
+def _over_instances(x: Signal, position: int, hidden: float) -> Propagation:
     x = x.blended()
     at, n = position + 1, x.axes[position].size
     apart = x.k.select(at, 0) - x.k.select(at, 1)
@@ -168,7 +168,7 @@ def _for_all_heads(x: Signal, q: Signal) -> Changed:
 
 
 @rule("sdpa")
-def sdpa(step: Step, inputs: Sequence[Value]) -> Passage:
+def sdpa(step: Step, inputs: Sequence[Value]) -> Propagation:
     """softmax(scale q k^T) v as its three operations (THEORY: scores, weights, means of values)."""
     q = signal(inputs[0])
     (k, one_k), (v, one_v) = (_for_all_heads(signal(value), q) for value in inputs[1:3])
@@ -189,4 +189,4 @@ def sdpa(step: Step, inputs: Sequence[Value]) -> Passage:
         return [came(to_q).scaled(scale), one_k(to_k), one_v(came(to_v)), *(None for _ in inputs[3:])]
 
     outputs = (mixed.outputs[0], *(None for _ in step.shapes[1:]))
-    return Passage(outputs, back, elastic=(0.0, 0.0, 1.0))
+    return Propagation(outputs, back, elastic=(0.0, 0.0, 1.0))

@@ -7,7 +7,7 @@ from math import prod
 import torch
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule, rule_of, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, rule, rule_of, signal
 from gradmedic.theory.propagation.arithmetic import add, mul, scaled
 from gradmedic.theory.propagation.contraction import bmm
 from gradmedic.theory.propagation.linear import mm
@@ -15,14 +15,14 @@ from gradmedic.theory.signals.signal import Signal, own
 
 
 @rule("addcmul")
-def addcmul(step: Step, inputs: Sequence[Value]) -> Passage:
+def addcmul(step: Step, inputs: Sequence[Value]) -> Propagation:
     """a + value b c: as a product, and a sum."""
     product = mul(Step("mul", step.inputs[1:3], step.shapes), inputs[1:3])
     return _plus(step, inputs[0], product, alpha=float(step.attributes.get("value", 1.0)))
 
 
 @rule("baddbmm")
-def baddbmm(step: Step, inputs: Sequence[Value]) -> Passage:
+def baddbmm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """beta a + alpha b c for each of a batch."""
     product = bmm(Step("bmm", step.inputs[1:3], step.shapes), inputs[1:3])
     beta, alpha = (float(step.attributes.get(name, 1.0)) for name in ("beta", "alpha"))
@@ -30,16 +30,16 @@ def baddbmm(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("lerp")
-def lerp(step: Step, inputs: Sequence[Value]) -> Passage:
+def lerp(step: Step, inputs: Sequence[Value]) -> Propagation:
     """a + w (b - a) for a number w."""
     weight = step.attributes.get("weight")
     if not isinstance(weight, int | float):
         raise NoRuleError("a blend by a tensor")
-    end = Passage((inputs[1],), lambda grads: grads)
+    end = Propagation((inputs[1],), lambda grads: grads)
     return _plus(step, inputs[0], end, beta=1.0 - float(weight), alpha=float(weight))
 
 
-def _plus(step: Step, first: Value, product: Passage, *, beta: float = 1.0, alpha: float = 1.0) -> Passage:
+def _plus(step: Step, first: Value, product: Propagation, *, beta: float = 1.0, alpha: float = 1.0) -> Propagation:
     """beta times the first operand, plus alpha times what is made of the others."""
     by, own_ = scaled(product.outputs[0], alpha, 1), scaled(first, beta, 1)
     if first is None and beta:
@@ -50,11 +50,11 @@ def _plus(step: Step, first: Value, product: Passage, *, beta: float = 1.0, alph
         to_first, to_product = (None, grads[0]) if not beta else joint.back(grads)
         return [*own_.back([to_first]), *product.back(by.back([to_product]))]
 
-    return Passage(joint.outputs, back, elastic=(0.0, 1.0, 1.0))
+    return Propagation(joint.outputs, back, elastic=(0.0, 1.0, 1.0))
 
 
 @rule("grouped_mm")
-def grouped_mm(step: Step, inputs: Sequence[Value]) -> Passage:
+def grouped_mm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Each token by the weights of its expert: two tokens have weights in common as often as one of E experts."""
     x, weight = inputs[0], inputs[1]
     if not isinstance(x, Signal) or not isinstance(weight, Weight) or len(weight.shape) != 3:
@@ -76,12 +76,12 @@ WRITES = {"add", "sub", "mul", "copy"}
 
 
 @rule("copy_slices")
-def copy_slices(step: Step, inputs: Sequence[Value]) -> Passage:
+def copy_slices(step: Step, inputs: Sequence[Value]) -> Propagation:
     """What is written into a part of a tensor; as the operation itself where the part is all of it."""
     name, entries = step.attributes.get("writes") or ("", 0)
     plain = rule_of(name)
     if entries != prod(step.shape) or plain is None or name not in WRITES:
         raise NoRuleError("a part of a tensor is written to")
     if name == "copy":
-        return Passage((inputs[1],), lambda grads: [None, *grads])
+        return Propagation((inputs[1],), lambda grads: [None, *grads])
     return plain(replace(step, op=name), inputs)

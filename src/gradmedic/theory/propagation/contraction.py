@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, Propagation, Value, one, rule, signal
 from gradmedic.theory.signals.contraction import framed, joined, together
 from gradmedic.theory.signals.signal import Signal
 from gradmedic.theory.signals.unit_instance import parted
 
 
 @rule("bmm")
-def bmm(step: Step, inputs: Sequence[Value]) -> Passage:
+def bmm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Independent factors: the moments multiply, and the sum counts pairs (`labels.joined`)."""
     return contracted(signal(inputs[0]), signal(inputs[1]))
 
 
-def contracted(left: Signal, right: Signal) -> Passage:
+def contracted(left: Signal, right: Signal) -> Propagation:
     """The matrix product of two signals, batched over their leading dimensions."""
     parts = left.units, right.units
     rank, inner = len(left.dims), max(len(right.dims) - 2, 0)

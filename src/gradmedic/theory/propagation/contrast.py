@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, came, rule, signal
 from gradmedic.theory.propagation.arithmetic import add
 from gradmedic.theory.propagation.convolution import lined, on_grid
 from gradmedic.theory.propagation.resampling import matrices
@@ -22,7 +22,7 @@ Maps = Sequence[tuple[int, Tensor]]
 
 
 @rule("contrast")
-def contrast(step: Step, inputs: Sequence[Value]) -> Passage:
+def contrast(step: Step, inputs: Sequence[Value]) -> Propagation:
     """(a M + b) K (a M + b)^T, where a sum of independent parts would leave out what M x and x have in common."""
     x, last = signal(inputs[-1]), len(inputs) - 1
     of_map, of_x, mapping = (step.attributes[name] for name in ("of_map", "of_x", "mapping"))
@@ -45,10 +45,10 @@ def contrast(step: Step, inputs: Sequence[Value]) -> Passage:
         sent = replace(sent, axes=x.axes, mean=torch.zeros_like(sent.k))
         return [*(None for _ in range(last)), chained([unsettled, unlined], start)(sent)]
 
-    return Passage((out,), back, told=last, elastic=(*[0.0] * last, 1.0))
+    return Propagation((out,), back, told=last, elastic=(*[0.0] * last, 1.0))
 
 
-def _as_sum(step: Step, inputs: Sequence[Value]) -> Passage:
+def _as_sum(step: Step, inputs: Sequence[Value]) -> Propagation:
     plain = replace(step, op=step.attributes["op"], inputs=step.inputs[:-1], attributes=step.attributes["plain"])
     passage = add(plain, inputs[:-1])
     return replace(passage, back=lambda grads: [*passage.back(grads), None])

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, one, rule, signal
 from gradmedic.theory.propagation.linear import NONE, bias_square, mixed, signal_share, weight_square
 from gradmedic.theory.signals.axes import diagonal, over
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal, dropped
@@ -19,7 +19,7 @@ from gradmedic.theory.signals.views import instances, merged
 
 
 @rule("conv")
-def conv(step: Step, inputs: Sequence[Value]) -> Passage:
+def conv(step: Step, inputs: Sequence[Value]) -> Propagation:
     """K'(lag) = v n k A(stride lag) + b^2 (Xiao+ 2018); taps that fall on padding are counted place by place."""
     weight, bias = inputs[1], inputs[2] if len(inputs) > 2 else None
     if not isinstance(weight, Weight):

@@ -6,12 +6,12 @@ from dataclasses import replace
 import torch
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, Propagation, Value, one, rule, signal
 from gradmedic.theory.signals.signal import Signal, own
 
 
 @rule("dropout")
-def dropout(step: Step, inputs: Sequence[Value]) -> Passage:
+def dropout(step: Step, inputs: Sequence[Value]) -> Propagation:
     """q / (1 - p) for an instance with itself, unchanged for two (Schoenholz+ 2017, section 5); gradients likewise."""
     x = signal(inputs[0])
     keep = 1.0 - float(step.attributes.get("p", 0.0))

@@ -10,13 +10,13 @@ from gradmedic.theory.kernels.moments import moments
 from gradmedic.theory.plan.expression_activation import Line, Written
 from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.plan.zero_branches import Steepness, chained
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, came, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, came, one, rule, signal
 from gradmedic.theory.signals.activation_response import bent, near, spread, tilt, typical, varies
 from gradmedic.theory.signals.signal import Signal
 
 
 @rule("activation")
-def activation(step: Step, inputs: Sequence[Value]) -> Passage:
+def activation(step: Step, inputs: Sequence[Value]) -> Propagation:
     """A = T_phi(K) and G = G' o T_phi'(K) (Poole+ 2016, Schoenholz+ 2017, Daniely+ 2016): the dual kernels of phi."""
     x, phi = signal(inputs[0]), step.attributes["phi"]
     out, slope = _behind(step, inputs) or bent(x, phi)
@@ -54,7 +54,7 @@ def _times_picked(slope: Signal) -> Tensor:
 
 
 @rule("fused")
-def fused(step: Step, inputs: Sequence[Value]) -> Passage:
+def fused(step: Step, inputs: Sequence[Value]) -> Propagation:
     """A function that is written out: as `activation`; what lies within gets its share of the slope."""
     inside, phi = step.attributes["inside"], step.attributes["phi"]
     at = len(inputs) - 1 - inside
@@ -69,7 +69,7 @@ def fused(step: Step, inputs: Sequence[Value]) -> Passage:
 
     elastic, bends = _elastic(x, phi)
     elastics = (*(0.0 for _ in range(at)), elastic)
-    return Passage((out,), lambda grads: back(came(grads[0])), told=at, elastic=elastics, bends=((at, at, bends),))
+    return Propagation((out,), lambda grads: back(came(grads[0])), told=at, elastic=elastics, bends=((at, at, bends),))
 
 
 def _elastic(x: Signal, phi: Written) -> tuple[float, float]:
@@ -81,7 +81,7 @@ def _elastic(x: Signal, phi: Written) -> tuple[float, float]:
 
 
 @rule("inside")
-def within(step: Step, inputs: Sequence[Value]) -> Passage:
+def within(step: Step, inputs: Sequence[Value]) -> Propagation:
     """One operation within a function that is written out; its gradient is counted where that ends."""
     phi, line = step.attributes["phi"], step.attributes["line"]
     x = signal(inputs[-1])
@@ -95,7 +95,7 @@ def within(step: Step, inputs: Sequence[Value]) -> Passage:
         return [times(grad, passed.get((line, slot), 0.0) / whole) for slot in range(len(inputs) - 1)]
 
     out = replace(x, k=k, m=m, mean=middle, skew=None)
-    return Passage((out,), lambda grads: back(came(grads[0])), told=len(inputs))
+    return Propagation((out,), lambda grads: back(came(grads[0])), told=len(inputs))
 
 
 def times(grad: Signal, factor: float) -> Signal:
@@ -104,7 +104,7 @@ def times(grad: Signal, factor: float) -> Signal:
 
 
 @rule("pow", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "abs", "sin", "cos", "erf", "atan")
-def function(step: Step, inputs: Sequence[Value]) -> Passage:
+def function(step: Step, inputs: Sequence[Value]) -> Propagation:
     """One such function alone."""
     phi = written(step)
     x = signal(inputs[0])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import NoRuleError, Passage, Value, Weight, one, rule
+from gradmedic.theory.propagation import NoRuleError, Propagation, Value, Weight, one, rule
 from gradmedic.theory.propagation.input_signal import moments_between
 from gradmedic.theory.signals.axes import Axis, same_entries
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
@@ -20,7 +20,7 @@ MOST = 4_000_000
 
 
 @rule("embedding")
-def embedding(step: Step, inputs: Sequence[Value]) -> Passage:
+def embedding(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Two instances have in common what equal tokens give; the gradients of a token's rows add.
 
     A bag is the sum or the mean of its tokens: it has in common with another what each pair of tokens has.

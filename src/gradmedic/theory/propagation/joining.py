@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, came, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, came, rule, signal
 from gradmedic.theory.propagation.arithmetic import total, weight_of
 from gradmedic.theory.signals.axes import Axis, coarsened
 from gradmedic.theory.signals.contraction import Labeled, framed, joined, together
@@ -24,7 +24,7 @@ MOST_GROUPS = 3
 
 
 @rule("cat", "stack")
-def cat(step: Step, inputs: Sequence[Value]) -> Passage:
+def cat(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Side by side: units of several kinds are parts of one signal, instances of several kinds one axis on average."""
     dim = step.attributes.get("dim", 0) % len(step.shape)
     known = step.attributes.get("constants", {})
@@ -41,7 +41,7 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
     for x in xs:  # the layout that all of them can take
         like = together(like, x, [(i, i) for i in range(len(x.dims)) if i != dim])[0].signal
     if len(xs) == 1:
-        return Passage((xs[0],), lambda grads: [replace(came(grads[0]), dims=signal(inputs[0]).dims)])
+        return Propagation((xs[0],), lambda grads: [replace(came(grads[0]), dims=signal(inputs[0]).dims)])
     frames = [_framed(x, like, dim) for x in xs]
     by_units = all(atom.is_units for x in xs for atom in x.dims[dim]) and (
         step.op == "cat" or dim == len(step.shape) - 1
@@ -60,10 +60,10 @@ def cat(step: Step, inputs: Sequence[Value]) -> Passage:
         ]
 
     sizes = [x.square * x.count * x.instances for x in xs]
-    return Passage(passage.outputs, back, elastic=tuple(size / max(sum(sizes), 1e-300) for size in sizes))
+    return Propagation(passage.outputs, back, elastic=tuple(size / max(sum(sizes), 1e-300) for size in sizes))
 
 
-def _of_weights(step: Step, inputs: Sequence[Value]) -> Passage:
+def _of_weights(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Parameters side by side are one of a mixed law; each gets its share of the gradient."""
     parts = [value for value in inputs if isinstance(value, Weight)]
     if len(parts) < len(inputs):
@@ -77,16 +77,16 @@ def _of_weights(step: Step, inputs: Sequence[Value]) -> Passage:
         (grad,) = grads
         return [grad * s if isinstance(grad, float) else None for s in share]
 
-    return Passage((Weight(ParameterLaw(mean, square), step.shape),), back)
+    return Propagation((Weight(ParameterLaw(mean, square), step.shape),), back)
 
 
-def _filled(step: Step, inputs: Sequence[Value], dim: int) -> Passage | None:
+def _filled(step: Step, inputs: Sequence[Value], dim: int) -> Propagation | None:
     """If one operand is all of the result, the others are empty, as a cache is at first."""
     whole = [isinstance(v, Signal) and v.shape == step.shape for v in inputs]
     if step.op != "cat" or True not in whole:
         return None
     at = whole.index(True)
-    return Passage((inputs[at],), lambda grads: [grads[0] if i == at else None for i in range(len(inputs))])
+    return Propagation((inputs[at],), lambda grads: [grads[0] if i == at else None for i in range(len(inputs))])
 
 
 def _own(value: Value, like: Signal, dim: int) -> Signal:
@@ -120,7 +120,7 @@ def _framed(x: Signal, like: Signal, dim: int) -> tuple[Labeled, Labeled]:
     return a, framed(a, b, dims)
 
 
-def _units(frames: Sequence[tuple[Labeled, Labeled]], dim: int) -> Passage:
+def _units(frames: Sequence[tuple[Labeled, Labeled]], dim: int) -> Propagation:
     laid = [joined(a, ONE, frame) for a, frame in frames]
     if len({x.axes for x in laid}) > 1:
         raise NoRuleError("tensors of different layout side by side")
@@ -141,10 +141,10 @@ def _units(frames: Sequence[tuple[Labeled, Labeled]], dim: int) -> Passage:
             at += len(x.units)
         return found
 
-    return Passage((out,), back)
+    return Propagation((out,), back)
 
 
-def _instances(frames: Sequence[tuple[Labeled, Labeled]], dim: int, size: int) -> Passage:
+def _instances(frames: Sequence[tuple[Labeled, Labeled]], dim: int, size: int) -> Propagation:
     """Groups of entries side by side along one axis; entries of different groups have their means in common."""
     laid, finer = zip(*(_with_axis(joined(a, ONE, frame).blended(), dim) for a, frame in frames), strict=True)
     position = laid[0].dims[dim][0].axis
@@ -179,7 +179,7 @@ def _instances(frames: Sequence[tuple[Labeled, Labeled]], dim: int, size: int) -
             found.append(a.restore(joined(replace(frame, signal=own), ONE, a)))
         return found
 
-    return Passage((out,), back)
+    return Propagation((out,), back)
 
 
 def _with_axis(x: Signal, dim: int) -> Changed:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, one, rule, signal
 from gradmedic.theory.propagation.contraction import contracted
 from gradmedic.theory.signals.parameter_law import ParameterLaw
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
@@ -19,7 +19,7 @@ NOTHING = 1e-9
 
 
 @rule("linear", "addmm")
-def addmm(step: Step, inputs: Sequence[Value]) -> Passage:
+def addmm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """bias + x W: see `mm`. A bias adds the same to all instances of a unit."""
     bias, left, right = inputs
     if bias is not None and not isinstance(bias, Weight):
@@ -28,7 +28,7 @@ def addmm(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("mm", "matmul", "mv")
-def mm(step: Step, inputs: Sequence[Value]) -> Passage:
+def mm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """K' = n v A + b^2 (Lee+ 2018, Daniely+ 2016), G = n' v G' (Schoenholz+ 2017).
 
     E|dW|^2 = n n' sum G o A over all pairs of instances (Jacot+ 2018). A mean of the weights' own
@@ -37,10 +37,10 @@ def mm(step: Step, inputs: Sequence[Value]) -> Passage:
     return _product(step, inputs[0], inputs[1], None)
 
 
-def _product(step: Step, left: Value, right: Value, bias: Weight | None, lead: int = 0) -> Passage:
+def _product(step: Step, left: Value, right: Value, bias: Weight | None, lead: int = 0) -> Propagation:
     if isinstance(left, Signal) and isinstance(right, Signal):
         passage = contracted(left, right)
-        return passage if not lead else Passage(passage.outputs, lambda grads: (None, *passage.back(grads)))
+        return passage if not lead else Propagation(passage.outputs, lambda grads: (None, *passage.back(grads)))
     weight, x, turned = (left, right, True) if isinstance(left, Weight) else (right, left, False)
     if not isinstance(weight, Weight):
         raise NoRuleError("weights are unknown")

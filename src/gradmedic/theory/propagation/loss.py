@@ -10,14 +10,14 @@ from torch import Tensor
 
 from gradmedic.theory.kernels.softmax_overlap import miss, overlap
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, one, rule, signal
 from gradmedic.theory.propagation.targets import between, by_chance, picked
 from gradmedic.theory.signals.signal import Signal
 from gradmedic.theory.signals.unit_instance import Pullback, parted, settled
 
 
 @rule("log_softmax")
-def log_softmax(step: Step, inputs: Sequence[Value]) -> Passage:
+def log_softmax(step: Step, inputs: Sequence[Value]) -> Propagation:
     """d = g - p sum(g), with p the softmax of Gaussian logits that are independent of what stands behind.
 
     E[g_u s] = E[s s'] / C for the C classes, of which the target is any with equal probability.
@@ -45,7 +45,7 @@ def log_softmax(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("nll_loss", "cross_entropy")
-def nll_loss(step: Step, inputs: Sequence[Value]) -> Passage:
+def nll_loss(step: Step, inputs: Sequence[Value]) -> Propagation:
     """-c_i / sum c at the target of each instance i, c the weight of its class or zero where it is masked."""
     x = signal(inputs[0])
     unit_dim = 1 if len(x.dims) > 1 else 0
@@ -64,7 +64,7 @@ def nll_loss(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("gather")
-def gather(step: Step, inputs: Sequence[Value]) -> Passage:
+def gather(step: Step, inputs: Sequence[Value]) -> Propagation:
     """One unit of each instance, as the logarithm of a target's probability is picked."""
     x, dim = signal(inputs[0]), int(step.attributes.get("dim", 0)) % len(step.shape)
     if step.shape[dim] != 1 or not all(atom.is_units for atom in x.dims[dim]) or not x.dims[dim]:
@@ -98,7 +98,7 @@ class _Taken:
         found = replace(x, k=k, m=m, mean=torch.zeros_like(x.mean))
         return self.back(parted(found, self.x.units))
 
-    def each(self, dim: int, *, kept: bool) -> Passage:
+    def each(self, dim: int, *, kept: bool) -> Propagation:
         """The result for each instance, without the dimension of the units or with one entry there."""
         x = self.x.blended()
         dims = (*x.dims[:dim], *([()] if kept else []), *x.dims[dim + 1 :])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, Passage, Value, Weight, came, one, rule, signal
+from gradmedic.theory.propagation import Grad, Propagation, Value, Weight, came, one, rule, signal
 from gradmedic.theory.propagation.arithmetic import total
 from gradmedic.theory.signals.axes import Axis, over, pairs
 from gradmedic.theory.signals.elementwise_pair import paired, placed
@@ -27,25 +27,25 @@ layer, in plain networks of 20 layers, ResNets and a DenseNet, with finite batch
 
 
 @rule("layer_norm")
-def layer_norm(step: Step, inputs: Sequence[Value]) -> Passage:
+def layer_norm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Over all units of an instance: d = d' / q (Xiong+ 2020), with corrections of order 1/width (`Group`)."""
     return _over_units(step, inputs, center=True)
 
 
 @rule("rms_norm")
-def rms_norm(step: Step, inputs: Sequence[Value]) -> Passage:
+def rms_norm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """As `layer_norm`, without centering (Zhang & Sennrich 2019)."""
     return _over_units(step, inputs, center=False)
 
 
-def _over_units(step: Step, inputs: Sequence[Value], *, center: bool) -> Passage:
+def _over_units(step: Step, inputs: Sequence[Value], *, center: bool) -> Propagation:
     last = len(step.attributes.get("normalized_shape", (0,)))
     x, back = settled(signal(inputs[0]), range(-last, 0))
     return _with_affine(step, x, Group(x.count, (), center, _eps(step)), back, inputs)
 
 
 @rule("group_norm")
-def group_norm(step: Step, inputs: Sequence[Value]) -> Passage:
+def group_norm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Over the units of a group at all positions of a sample (Wu & He 2018)."""
     x, back = settled(signal(inputs[0]), [1])
     positions = tuple(atom.axis for dim in x.dims[2:] for atom in dim)
@@ -55,7 +55,7 @@ def group_norm(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("batch_norm")
-def batch_norm(step: Step, inputs: Sequence[Value]) -> Passage:
+def batch_norm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Over all instances of a unit (Yang+ 2019); with a batch of B it loses B - 1 of its B dimensions."""
     x, back = settled(signal(inputs[0]), [1])
     backs = [back]
@@ -68,7 +68,7 @@ def batch_norm(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("own_norm")
-def own_norm(step: Step, inputs: Sequence[Value]) -> Passage:
+def own_norm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Normalization that is written out: as the layer of the same dimensions, with the size that its factors tell."""
     x, weight = signal(inputs[-1]), [signal(value) for value in inputs[:2]]
     reduced = [atom for dim in step.attributes["dims"] for atom in x.dims[dim]]
@@ -85,7 +85,7 @@ def own_norm(step: Step, inputs: Sequence[Value]) -> Passage:
 
     last = len(inputs) - 1
     bends = ((last, last, -1.0), (over, last, -1.0))
-    return Passage((held.scaled(size),), through, told=last, elastic=(0.0,) * len(inputs), bends=bends, sized=True)
+    return Propagation((held.scaled(size),), through, told=last, elastic=(0.0,) * len(inputs), bends=bends, sized=True)
 
 
 def _eps(step: Step) -> float:
@@ -148,7 +148,7 @@ class Group:
 
 def _with_affine(
     step: Step, x: Signal, group: Group, back: Pullback, inputs: Sequence[Value], doubt: float = 0.0
-) -> Passage:
+) -> Propagation:
     """Normalization, then the layer's own weight and bias."""
     held, normal_back = group.normalized(x)
     weight, bias = (_affine(value, x, step) for value in [*inputs[1:3], None, None][:2])

@@ -15,7 +15,7 @@ from gradmedic.theory.activations.panels import value_and_slope
 from gradmedic.theory.kernels.normal_nodes import hermite
 from gradmedic.theory.kernels.softmax_overlap import overlap
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight
 from gradmedic.theory.propagation.arithmetic import operands
 from gradmedic.theory.propagation.elementwise import written
 from gradmedic.theory.signals.parameter_law import ParameterLaw
@@ -29,7 +29,7 @@ NODES = 64
 _MADE: dict[str, Made] = {}
 
 
-def among_parameters(step: Step, inputs: Sequence[Value]) -> Passage | None:
+def among_parameters(step: Step, inputs: Sequence[Value]) -> Propagation | None:
     """The passage of a step that has parameters for operands, and no signal; none where its own rule knows it."""
     made = _MADE.get(step.op)
     known = operands(step, inputs)
@@ -49,7 +49,7 @@ def among_parameters(step: Step, inputs: Sequence[Value]) -> Passage | None:
                 found[slot] = came * share
         return found
 
-    return Passage((Weight(law, step.shape), *(None for _ in step.shapes[1:])), back)
+    return Propagation((Weight(law, step.shape), *(None for _ in step.shapes[1:])), back)
 
 
 def _made(*ops: str) -> Callable[[Made], Made]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from gradmedic.base.own_gradients import unheard
 from gradmedic.theory.activations import Activation
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, Propagation, Value, one, rule, signal
 from gradmedic.theory.propagation.convolution import lined, on_grid
 from gradmedic.theory.propagation.resampling import at
 from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
@@ -23,7 +23,7 @@ DRAWS = 8192
 
 
 @rule("max_pool", "adaptive_max_pool")
-def max_pool(step: Step, inputs: Sequence[Value]) -> Passage:
+def max_pool(step: Step, inputs: Sequence[Value]) -> Propagation:
     """The moments of the largest of a window's Gaussian values, by draws that respect how neighbors go together.
 
     A monotone function commutes with the maximum: behind one, what is Gaussian is its operand, and

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, rule
 from gradmedic.theory.recurrent.gradient_growth import Both, growth_of, returned
 from gradmedic.theory.recurrent.population import Drive, Population, Weights, start, stepped
 from gradmedic.theory.recurrent.population import pair as pair_of
@@ -17,7 +17,7 @@ from gradmedic.theory.signals.signal import UNITS, Atom, Signal, own
 
 
 @rule("recurrent_cell")
-def recurrent_cell(step: Step, inputs: Sequence[Value]) -> Passage:
+def recurrent_cell(step: Step, inputs: Sequence[Value]) -> Propagation:
     """One step of nn.RNNCell, LSTMCell or GRUCell, as `recurrence` has it.
 
     The operands are x, h, c and the parameters; what is remembered of earlier steps comes with h.
@@ -41,7 +41,7 @@ def recurrent_cell(step: Step, inputs: Sequence[Value]) -> Passage:
         alike = (0.0, old.alike, 1.0, 1.0)
         return [to_x, *states, *(g * growth.together(old.steps, a) for g, a in zip(once, alike, strict=True))]
 
-    return Passage((h, c)[: len(step.shapes)], back, elastic=(0.5,), weight=4, growth=partial(growth_of, new))
+    return Propagation((h, c)[: len(step.shapes)], back, elastic=(0.5,), weight=4, growth=partial(growth_of, new))
 
 
 def _weights(step: Step, parameters: Sequence[Value]) -> Weights:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, rule, signal
 from gradmedic.theory.recurrent.gradient_growth import Both, growth_of
 from gradmedic.theory.recurrent.population import Drive, Weights
 from gradmedic.theory.recurrent.unrolled import Sent, Unrolled, back_through, over_time, parameter_squares, run
@@ -19,7 +19,7 @@ from gradmedic.theory.signals.unit_instance import parted
 
 
 @rule("recurrent_layer")
-def recurrent_layer(step: Step, inputs: Sequence[Value]) -> Passage:
+def recurrent_layer(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Layer by layer and direction by direction a population through time (`recurrence`, `through_time`).
 
     The operands are x and the parameters, four for each layer and direction.
@@ -46,7 +46,7 @@ def recurrent_layer(step: Step, inputs: Sequence[Value]) -> Passage:
         more = frame.length / n if frame.spreads(grads) else 1.0
         return [frame.input_grad(arriving[0]), *(square * more for square in squares)][: len(inputs)]
 
-    return Passage(outputs, back, elastic=(0.5,), growth=partial(growth_of, runs[-1][0].states[-1]))
+    return Propagation(outputs, back, elastic=(0.5,), growth=partial(growth_of, runs[-1][0].states[-1]))
 
 
 def _given(step: Step, inputs: Sequence[Value], place: int, known: Weights) -> Weights:

@@ -13,7 +13,7 @@ from torch import Tensor
 from gradmedic.base.own_gradients import unheard
 from gradmedic.theory.kernels.normal_nodes import hermite
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, one, rule, signal
 from gradmedic.theory.propagation.loss import scalar
 from gradmedic.theory.propagation.targets import MOST, between, laid_out
 from gradmedic.theory.signals.signal import Signal, own
@@ -27,13 +27,13 @@ NODES = 24
 
 
 @rule("mse_loss")
-def mse_loss(step: Step, inputs: Sequence[Value]) -> Passage:
+def mse_loss(step: Step, inputs: Sequence[Value]) -> Propagation:
     """2 (f - y) for each entry."""
     return _pointwise(step, inputs, lambda f, y: (f - y) ** 2)
 
 
 @rule("smooth_l1_loss", "huber_loss")
-def smooth_l1_loss(step: Step, inputs: Sequence[Value]) -> Passage:
+def smooth_l1_loss(step: Step, inputs: Sequence[Value]) -> Propagation:
     """f - y, cut off beyond a threshold."""
     if step.op == "huber_loss":
         delta = float(step.attributes.get("delta", 1.0))
@@ -43,13 +43,13 @@ def smooth_l1_loss(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("soft_margin_loss")
-def soft_margin_loss(step: Step, inputs: Sequence[Value]) -> Passage:
+def soft_margin_loss(step: Step, inputs: Sequence[Value]) -> Propagation:
     """-y sigmoid(-y f)."""
     return _pointwise(step, inputs, lambda f, y: F.softplus(-y * f))
 
 
 @rule("binary_cross_entropy_with_logits")
-def bce_with_logits(step: Step, inputs: Sequence[Value]) -> Passage:
+def bce_with_logits(step: Step, inputs: Sequence[Value]) -> Propagation:
     """w (sigmoid(f) - y), and p times as much where y is one."""
     positive = step.attributes.get("kept", {}).get("pos_weight")
     more = 1.0 if positive is None else positive.detach().double().cpu()
@@ -61,7 +61,7 @@ def bce_with_logits(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("binary_cross_entropy")
-def bce(step: Step, inputs: Sequence[Value]) -> Passage:
+def bce(step: Step, inputs: Sequence[Value]) -> Propagation:
     """(p - y) / (p (1 - p)), for probabilities that keep near their mean, as they do before training."""
 
     def each(p: Tensor, y: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def bce(step: Step, inputs: Sequence[Value]) -> Passage:
     return _pointwise(step, inputs, each)
 
 
-def _pointwise(step: Step, inputs: Sequence[Value], loss: Loss) -> Passage:
+def _pointwise(step: Step, inputs: Sequence[Value], loss: Loss) -> Propagation:
     """E l'(f, y) l'(f', y') over outputs that are Gaussian, with the targets as they are.
 
     Of an entry with itself that is E l'^2, by quadrature; of two entries to first order in the outputs' covariance

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, Propagation, Value, one, rule, signal
 from gradmedic.theory.propagation.convolution import lined, on_grid
 from gradmedic.theory.signals.signal import Signal, dropped
 from gradmedic.theory.signals.spatial_axis import resampled, restored
@@ -16,7 +16,7 @@ from gradmedic.theory.signals.unit_instance import same
 
 
 @rule("avg_pool", "adaptive_avg_pool", "upsample_nearest", "upsample_linear", "pad")
-def resample(step: Step, inputs: Sequence[Value]) -> Passage:
+def resample(step: Step, inputs: Sequence[Value]) -> Propagation:
     """M A M^T along each axis, for the matrix M that the operation is; neighbors go together as they do."""
     start = signal(inputs[0])
     rank = len(step.attributes["pad"]) // 2 if step.op == "pad" else len(step.shape) - 2

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradmedic.theory.kernels.softmax_overlap import overlap
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, one, rule, signal
 from gradmedic.theory.propagation.shape import of_weight
 from gradmedic.theory.signals.axes import Axis
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
@@ -26,7 +26,7 @@ HARD = 400.0
 
 
 @rule("index", "index_select", "repeat_interleave", "unfold", "take_along_dim", "sort", "nonzero_static")
-def index(step: Step, inputs: Sequence[Value]) -> Passage:
+def index(step: Step, inputs: Sequence[Value]) -> Propagation:
     """As many entries as asked for, any of those along one dimension: each is picked as often as any other."""
     if (passage := of_weight(step, inputs)) is not None:
         return passage
@@ -162,7 +162,7 @@ def _one_instance(x: Signal, dim: int, position: int) -> Changed:
 
 
 @rule("amax", "amin", "max", "min", "topk", "logsumexp")
-def largest(step: Step, inputs: Sequence[Value]) -> Passage:
+def largest(step: Step, inputs: Sequence[Value]) -> Propagation:
     """The largest of independent normal entries: its mean and spread by draws; the gradient goes to it alone.
 
     Two instances have the same largest entry as often as two softmaxes of steep logits agree, which is also what

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, one, rule, signal
 from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.signals.signal import UNITS, Atom, Dims, Signal
 from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, parted
@@ -17,7 +17,7 @@ from gradmedic.theory.signals.views import merged, viewed
 
 
 @rule("view", "unsafe_view", "reshape", "reshape_alias", "flatten", "as_strided")
-def view(step: Step, inputs: Sequence[Value]) -> Passage:
+def view(step: Step, inputs: Sequence[Value]) -> Propagation:
     """The same entries, grouped anew."""
     if (passage := of_weight(step, inputs)) is not None:
         return passage
@@ -26,13 +26,13 @@ def view(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("clone", "to_copy", "detach", "alias", "contiguous", "lift", "identity", "copy")
-def same(step: Step, inputs: Sequence[Value]) -> Passage:
+def same(step: Step, inputs: Sequence[Value]) -> Propagation:
     """The same entries in the same places."""
-    return Passage((inputs[0],), lambda grads: grads)
+    return Propagation((inputs[0],), lambda grads: grads)
 
 
 @rule("roll", "flip")
-def turned(step: Step, inputs: Sequence[Value]) -> Passage:
+def turned(step: Step, inputs: Sequence[Value]) -> Propagation:
     """The same entries in other places: neighbors stay neighbors, and of groups no more is known than the mean."""
     if (passage := of_weight(step, inputs)) is not None:
         return passage
@@ -47,7 +47,7 @@ def turned(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("permute", "transpose", "t", "movedim")
-def permute(step: Step, inputs: Sequence[Value]) -> Passage:
+def permute(step: Step, inputs: Sequence[Value]) -> Propagation:
     """The same entries, dimensions in another order."""
     if (passage := of_weight(step, inputs)) is not None:
         return passage
@@ -66,7 +66,7 @@ def order(step: Step, rank: int) -> list[int]:
 
 
 @rule("unsqueeze", "squeeze")
-def squeeze(step: Step, inputs: Sequence[Value]) -> Passage:
+def squeeze(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Dimensions of size one come and go: factors stay where they are."""
     if (passage := of_weight(step, inputs)) is not None:
         return passage
@@ -76,7 +76,7 @@ def squeeze(step: Step, inputs: Sequence[Value]) -> Passage:
     return one(replace(x, dims=dims), lambda grad: [replace(grad, dims=x.dims)])
 
 
-def of_weight(step: Step, inputs: Sequence[Value]) -> Passage | None:
+def of_weight(step: Step, inputs: Sequence[Value]) -> Propagation | None:
     """A parameter that is only arranged keeps its law, and its gradient its norm."""
     if not isinstance(inputs[0], Weight):
         return None
@@ -85,11 +85,11 @@ def of_weight(step: Step, inputs: Sequence[Value]) -> Passage | None:
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         return [sum(grad for grad in grads if isinstance(grad, float))]
 
-    return Passage(outputs, back)
+    return Propagation(outputs, back)
 
 
 @rule("select", "slice", "narrow", "split", "split_with_sizes", "unsafe_split", "chunk", "unbind")
-def part(step: Step, inputs: Sequence[Value]) -> Passage:
+def part(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Some of the entries along a dimension; what is left out has no gradient from here."""
     if (passage := of_weight(step, inputs)) is not None:
         return passage
@@ -103,7 +103,7 @@ def part(step: Step, inputs: Sequence[Value]) -> Passage:
         came = [pull(grad) for (_, pull), grad in zip(cut, grads, strict=True) if isinstance(grad, Signal)]
         return [unmerged(_sum(came))]
 
-    return Passage(tuple(out for out, _ in cut), back)
+    return Propagation(tuple(out for out, _ in cut), back)
 
 
 def _sum(grads: Sequence[Signal]) -> Signal:
@@ -233,7 +233,7 @@ def _with(dims: Dims, dim: int, atoms: tuple[Atom, ...]) -> Dims:
 
 
 @rule("expand", "repeat")
-def expand(step: Step, inputs: Sequence[Value]) -> Passage:
+def expand(step: Step, inputs: Sequence[Value]) -> Propagation:
     """The same entries again and again: instances that are all alike."""
     if (passage := of_weight(step, inputs)) is not None:
         return passage

@@ -7,7 +7,7 @@ from math import prod
 import torch
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Passage, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, one, rule, signal
 from gradmedic.theory.signals.axes import Axis, diagonal, over
 from gradmedic.theory.signals.signal import Atom, Signal
 from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely
@@ -17,7 +17,7 @@ BY_COUNT, BY_ROOT = 2, 1
 
 
 @rule("fft_c2_c")
-def fft(step: Step, inputs: Sequence[Value]) -> Passage:
+def fft(step: Step, inputs: Sequence[Value]) -> Propagation:
     """sum |X|^2 = n sum |x|^2, for inner products of two samples too; frequencies have nothing in common.
 
     Of the gradient half is dropped, as what goes in is real.
@@ -58,7 +58,7 @@ def _own(t: torch.Tensor, at: int, axis: Axis) -> torch.Tensor:
 
 
 @rule("view_as_real")
-def view_as_real(step: Step, inputs: Sequence[Value]) -> Passage:
+def view_as_real(step: Step, inputs: Sequence[Value]) -> Propagation:
     """A complex number as two, each with half of its square."""
     x = signal(inputs[0])
     at = len(x.axes)
@@ -76,7 +76,7 @@ def view_as_real(step: Step, inputs: Sequence[Value]) -> Passage:
 
 
 @rule("real", "view_as_complex")
-def real(step: Step, inputs: Sequence[Value]) -> Passage:
+def real(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Half of a complex number's square; and two numbers as one."""
     x = signal(inputs[0])
     if step.op == "real":

@@ -21,7 +21,7 @@ STRAIGHT = 0.02
 
 
 @dataclass(frozen=True)
-class Part:
+class SignalPart:
     """One part of a signal in the eyes of a function: the sizes of each pair without their means, and correlations."""
 
     kernels: Table | Lopsided
@@ -73,7 +73,7 @@ class Part:
         return values / max(at.m2, 1e-150) ** 2, slopes / max(at.d2, 1e-150) ** 2
 
 
-def part(x: Signal, p: int, phi: Activation) -> Part:
+def part(x: Signal, p: int, phi: Activation) -> SignalPart:
     """A part of a signal in the eyes of a function."""
     first, second = x.mean[p], x.second(x.mean)[p]
     left, right = ((t[p] - mean**2).clamp(min=0) for t, mean in zip(x.ends(x.k), (first, second), strict=True))
@@ -83,8 +83,8 @@ def part(x: Signal, p: int, phi: Activation) -> Part:
     q = max(float(x.squares[p]) - mean**2, 0.0)
     skew = float(x.lopsidedness[p])
     if mean or abs(skew) > STRAIGHT:  # all instances are taken to be of one size
-        return Part(lopsided(phi, mean, math.sqrt(q), skew if abs(skew) > STRAIGHT else 0.0), q, left, right, c)
-    return Part(table(phi), q, left, right, c)
+        return SignalPart(lopsided(phi, mean, math.sqrt(q), skew if abs(skew) > STRAIGHT else 0.0), q, left, right, c)
+    return SignalPart(table(phi), q, left, right, c)
 
 
 def typical(x: Signal, phi: Activation) -> Moments:

@@ -2,8 +2,8 @@
 
 from gradmedic.treatment.operation_names import Spot
 from gradmedic.treatment.patient.first_use import Weight
-from gradmedic.treatment.patient.hooks.backward import Pass
+from gradmedic.treatment.patient.hooks.backward import PendingBackward
 from gradmedic.treatment.patient.hooks.function_calls import FunctionCall
 from gradmedic.treatment.patient.patient import Patient
 
-__all__ = ["FunctionCall", "Pass", "Patient", "Spot", "Weight"]
+__all__ = ["FunctionCall", "Patient", "PendingBackward", "Spot", "Weight"]

@@ -15,14 +15,14 @@ TROUBLE = (GradmedicError, RuntimeError, TypeError, ValueError, LookupError, Att
 """What goes wrong in an act. Other exceptions are the script's, or torch's way to end a checkpoint's second pass."""
 
 
-class Made(Protocol):
+class PendingCall(Protocol):
     """A call or a backward pass that has not been made yet."""
 
     def proceed(self) -> Any:
         """Make it."""
 
 
-M = TypeVar("M", bound=Made)
+M = TypeVar("M", bound=PendingCall)
 
 Tell = Callable[[str, str], None]
 """Who is told of a remedy that could not be given, or not any longer: its name, and why."""

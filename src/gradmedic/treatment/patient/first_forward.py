@@ -14,9 +14,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 from gradmedic.base.errors import RemedyError
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.torch_internals import in_transform, version_of
-from gradmedic.treatment.patient.hooks.backward import Backward, Pass
+from gradmedic.treatment.patient.hooks.backward import Backward, PendingBackward
 from gradmedic.treatment.patient.hooks.loaded_weights import Loads, is_pretrained
-from gradmedic.treatment.patient.hooks.modules import Modules
+from gradmedic.treatment.patient.hooks.modules import ModuleHooks
 
 Act = Callable[[nn.Module, tuple[Any, ...]], object]
 Guard = Callable[[Callable[..., object]], Callable[..., Any]]
@@ -45,7 +45,7 @@ class Written:
 class Firsts:
     """Calls those who wait for the first training pass of outermost modules."""
 
-    def __init__(self, modules: Modules, backward: Backward, loads: Loads) -> None:
+    def __init__(self, modules: ModuleHooks, backward: Backward, loads: Loads) -> None:
         self._modules, self._backward, self._loads = modules, backward, loads
 
     @contextmanager
@@ -73,7 +73,7 @@ class _Watch:
         self._began = False
         self.written: list[Written] = []
 
-    def passing(self, one: Pass) -> Any:
+    def passing(self, one: PendingBackward) -> Any:
         """Training has begun: what is written into a weight from now on is what was learned."""
         self._began = True
         return one.proceed()

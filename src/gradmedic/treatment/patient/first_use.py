@@ -23,7 +23,7 @@ from gradmedic.base.storage import is_readable
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.torch_internals import in_transform, version_of
 from gradmedic.treatment.patient.first_forward import Written
-from gradmedic.treatment.patient.hooks.backward import Backward, Pass
+from gradmedic.treatment.patient.hooks.backward import Backward, PendingBackward
 from gradmedic.treatment.patient.hooks.function_calls import ANY, FunctionCall, Lens
 from gradmedic.treatment.patient.hooks.loaded_weights import Loads, is_pretrained
 from gradmedic.treatment.patient.hooks.steps import Steps
@@ -112,7 +112,7 @@ class Watch:
             self._is_awake = True
             self._awake.enter_context(self._lens.around(None, ANY, self._look))
 
-    def passed(self, one: Pass) -> Any:
+    def passed(self, one: PendingBackward) -> Any:
         """Training has begun: what is written into a weight from now on is what was learned."""
         self._began = True
         return one.proceed()

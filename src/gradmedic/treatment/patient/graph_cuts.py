@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gradmedic.base.errors import RemedyError
 from gradmedic.probe.graph.graph import leaves_of
 from gradmedic.probe.hooks.sequence_intervals import user_frame
-from gradmedic.treatment.patient.hooks.backward import Pass
+from gradmedic.treatment.patient.hooks.backward import PendingBackward
 from gradmedic.treatment.patient.hooks.function_calls import FunctionCall
 from gradmedic.treatment.patient.hooks.op_names import is_in_place
 
@@ -78,7 +78,7 @@ class Cuts:
             self._loose[id(output)] = (ref(output), line)
         return False
 
-    def passing(self, one: Pass) -> Any:
+    def passing(self, one: PendingBackward) -> Any:
         """See whether the gradient arrives by now."""
         if not self._reached:
             self._reached = any(self._is_wanted(leaf) for leaf in one.leaves())

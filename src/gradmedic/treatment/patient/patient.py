@@ -21,10 +21,10 @@ from gradmedic.treatment.operation_names import Spot
 from gradmedic.treatment.patient.course import Course, Tell
 from gradmedic.treatment.patient.first_forward import Firsts
 from gradmedic.treatment.patient.first_use import Births, Weight
-from gradmedic.treatment.patient.hooks.backward import Backward, Pass
+from gradmedic.treatment.patient.hooks.backward import Backward, PendingBackward
 from gradmedic.treatment.patient.hooks.function_calls import ANY, FunctionCall, Lens
 from gradmedic.treatment.patient.hooks.loaded_weights import Loads
-from gradmedic.treatment.patient.hooks.modules import Modules
+from gradmedic.treatment.patient.hooks.modules import ModuleHooks
 from gradmedic.treatment.patient.hooks.optimizers import OptimizerHook
 from gradmedic.treatment.patient.hooks.steps import Steps
 from gradmedic.treatment.patient.hooks.tensor_names import fits, labels_of
@@ -41,7 +41,7 @@ class Patient:
         self, model: nn.Module | None = None, optimizer: Optimizer | None = None, tell: Tell | None = None
     ) -> None:
         self.names = Names()
-        self.modules = Modules(self.names)
+        self.modules = ModuleHooks(self.names)
         self.lens = Lens(self.modules)
         self.steps = Steps()
         self.backward = Backward()
@@ -156,7 +156,7 @@ class Patient:
                 met.add(optimizer)
                 guarded(optimizer)
 
-        def passing(one: Pass) -> Any:
+        def passing(one: PendingBackward) -> Any:
             for optimizer in self.hands.optimizers():
                 meet(optimizer)
             return one.proceed()
@@ -234,7 +234,7 @@ class Patient:
     def scaled_by_hand(self, factor: float) -> Iterator[None]:
         """Multiply the gradients of a script that has no optimizer, as long as it has none."""
 
-        def make(one: Pass) -> Any:
+        def make(one: PendingBackward) -> Any:
             if self.hands.optimizers() or one.higher:
                 return one.proceed()
             return one.scaled(factor)
@@ -243,7 +243,7 @@ class Patient:
             yield
 
     @contextmanager
-    def around_backward(self, make: Callable[[Pass], Any]) -> Iterator[None]:
+    def around_backward(self, make: Callable[[PendingBackward], Any]) -> Iterator[None]:
         """Have `make` make every backward pass that is not inside of another one."""
         with self.backward.around(self._course.guarded_maker(make)):
             yield

@@ -19,7 +19,7 @@ MOST = 256
 
 
 @dataclass(frozen=True)
-class Origin:
+class TensorOrigin:
     """What a tensor was made of: operation, operand, dimension, and how the result was reshaped afterwards."""
 
     op: str
@@ -57,9 +57,9 @@ class Origins:
     """Remembers the origins of the last tensors that were made."""
 
     def __init__(self) -> None:
-        self._held: dict[int, tuple[Any, Origin]] = {}
+        self._held: dict[int, tuple[Any, TensorOrigin]] = {}
 
-    def note(self, result: Any, origin: Origin) -> None:
+    def note(self, result: Any, origin: TensorOrigin) -> None:
         """Remember what a tensor was made of."""
         if isinstance(result, Tensor):
             if len(self._held) >= MOST:
@@ -68,7 +68,7 @@ class Origins:
                     del self._held[key]
             self._held[id(result)] = (ref(result), origin)
 
-    def of(self, tensor: Any) -> Origin | None:
+    def of(self, tensor: Any) -> TensorOrigin | None:
         """The origin of a tensor, if it is known."""
         found = self._held.get(id(tensor))
         return found[1] if found is not None and found[0]() is tensor else None

@@ -44,7 +44,7 @@ class Isolation(StrEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """Where a trial is run: what is started, in which folder, and the folders for what it writes.
 
     `output` is what is read of the trial when it has ended, `layers` is thrown away.
@@ -56,7 +56,7 @@ class Place:
     layers: str
     as_module: bool = False
 
-    def moved(self, copy: str) -> "Place":
+    def moved(self, copy: str) -> "Workspace":
         """The same in a copy of the folder; a script from elsewhere stays where it is."""
         if self.as_module:
             return replace(self, folder=copy)
@@ -66,7 +66,7 @@ class Place:
         return replace(self, folder=copy, target=within(self.target, self.folder, copy))
 
 
-def enter(isolation: Isolation, place: Place) -> Place:
+def enter(isolation: Isolation, place: Workspace) -> Workspace:
     """Keep this process and its children from the user's files from now on; where it is to work.
 
     Raises `OSError` where that is not possible after all.
@@ -88,7 +88,7 @@ def enter(isolation: Isolation, place: Place) -> Place:
     return moved
 
 
-def found(place: Place, allowed: Iterable[str], tried: Callable[[Callable[[], object]], bool]) -> Isolation:
+def found(place: Workspace, allowed: Iterable[str], tried: Callable[[Callable[[], object]], bool]) -> Isolation:
     """The first way among those allowed that works here; `tried` calls a function in a process of its own."""
     locks, small = landlock.version() > 0, folder_copy.is_small(place.folder)
     works: dict[Isolation, Callable[[], bool]] = {
@@ -100,7 +100,7 @@ def found(place: Place, allowed: Iterable[str], tried: Callable[[Callable[[], ob
     return next((way for way, does in works.items() if way in allowed and does()), Isolation.NONE)
 
 
-def _covers(place: Place) -> None:
+def _covers(place: Workspace) -> None:
     """Raise `OSError` unless the user's folder can be covered by an overlay."""
     before = os.stat(place.folder).st_dev
     enter(Isolation.OVERLAY, place)

@@ -9,7 +9,7 @@ from gradmedic.treatment.patching.edits.learning_rate import absolute
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument, without
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
-from gradmedic.treatment.patching.script.training_loop import Made, Training, argument
+from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, Training, argument
 
 
 class ChangeClass(Edit):
@@ -26,7 +26,7 @@ class ChangeClass(Edit):
         return [change for made in training.the_made() for change in _changed(training, made, kind, rate)]
 
 
-def _changed(training: Training, made: Made, kind: str, rate: float) -> list[TextEdit]:
+def _changed(training: Training, made: OptimizerCreation, kind: str, rate: float) -> list[TextEdit]:
     refuse_unpacked(made.call)
     if made.kind in (kind, "LBFGS") or len(made.call.args) > 2:
         raise UnsureError(Message("line {line} makes {kind}", {"line": made.call.lineno, "kind": made.kind}))
@@ -42,5 +42,5 @@ def _changed(training: Training, made: Made, kind: str, rate: float) -> list[Tex
     ]
 
 
-def _with_rate(source: Source, made: Made, rate: float) -> TextEdit:
+def _with_rate(source: Source, made: OptimizerCreation, rate: float) -> TextEdit:
     return with_argument(source, made.call, f"lr={shown(rate)}")

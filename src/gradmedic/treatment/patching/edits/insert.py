@@ -10,7 +10,7 @@ from gradmedic.treatment.patching import ANY, Edit, Order
 from gradmedic.treatment.patching.script.adapt import Adapter
 from gradmedic.treatment.patching.script.layer_starts import by_layer
 from gradmedic.treatment.patching.script.source import Function, Source, TextEdit, UnsureError
-from gradmedic.treatment.patching.script.training_loop import Made, Step, Training
+from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, Step, Training
 
 
 class Insert(Edit):
@@ -121,7 +121,7 @@ def _is_unscaled(training: Training, step: Step) -> bool:
     return any(training.source.read(call) == f"{step.scaler}.unscale_({step.optimizer})" for call in calls)
 
 
-def _refuse_used(training: Training, model: str, made: Made) -> None:
+def _refuse_used(training: Training, model: str, made: OptimizerCreation) -> None:
     """Refuse where the model has a past: it has run, was copied or loaded before the optimizer is made."""
     source, start = training.source, training.source.span(made.statement)[0]
     scope = source.scope(made.statement)

@@ -9,7 +9,7 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument
 from gradmedic.treatment.patching.script.literals import literal, shown, times, value
 from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
-from gradmedic.treatment.patching.script.training_loop import Made, Training, argument
+from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, Training, argument
 
 USUAL: Mapping[str, float] = {
     **dict.fromkeys(("SGD", "Adam", "AdamW", "RAdam", "SparseAdam", "Muon"), 1e-3),
@@ -56,7 +56,7 @@ def _rates(training: Training) -> Iterator[ast.expr]:
     yield from absolute(training)
 
 
-def rates_of_groups(source: Source, made: Made) -> Iterator[ast.expr]:
+def rates_of_groups(source: Source, made: OptimizerCreation) -> Iterator[ast.expr]:
     """The rates that are written for groups of parameters: `[{"params": ..., "lr": 0.1}]`."""
     groups = [node for node in source.nodes() if isinstance(node, ast.Dict)]
     for group in groups:
@@ -90,7 +90,7 @@ def refuse_set(source: Source) -> None:
                 raise UnsureError(Message("line {line} sets the learning rate", {"line": node.lineno}))
 
 
-def _with_rate(training: Training, made: Made, factor: float) -> TextEdit:
+def _with_rate(training: Training, made: OptimizerCreation, factor: float) -> TextEdit:
     if made.kind not in USUAL:
         raise UnsureError(Message("the usual learning rate of {kind} is not known", {"kind": made.kind}))
     return with_argument(training.source, made.call, f"lr={shown(USUAL[made.kind] * factor)}")

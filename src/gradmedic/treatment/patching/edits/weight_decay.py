@@ -8,7 +8,7 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
-from gradmedic.treatment.patching.script.training_loop import Made, Training
+from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, Training
 
 
 class Decay(Edit):
@@ -22,7 +22,7 @@ class Decay(Edit):
         return [change for made in training.the_made() for change in _decaying(training, made, shown(rate))]
 
 
-def _decaying(training: Training, made: Made, rate: str) -> list[TextEdit]:
+def _decaying(training: Training, made: OptimizerCreation, rate: str) -> list[TextEdit]:
     source, call = training.source, made.call
     refuse_unpacked(call)
     if made.kind not in ("SGD", "AdamW", "Adam"):

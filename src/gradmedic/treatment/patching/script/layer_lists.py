@@ -11,34 +11,34 @@ LOOPS = (ast.For, ast.While)
 
 
 @dataclass(frozen=True)
-class Part:
+class AppendedEntries:
     """Entries that are added at one place; `repeated` ones as often as a loop runs."""
 
     entries: tuple[ast.expr, ...]
     loop: ast.AST | None = None
 
 
-def parts_of(source: Source, name: str, at: ast.AST) -> list[Part] | None:
+def parts_of(source: Source, name: str, at: ast.AST) -> list[AppendedEntries] | None:
     """What a list such as `layers` or `self.blocks` consists of, by the statements around `at`; None if not plain."""
-    parts: list[Part] = []
+    parts: list[AppendedEntries] = []
     for node in _uses(source, name, at):
         part = _added(source, node, name, at)
         if part is None:
             return None
         if parts and part.loop is not None and parts[-1].loop is part.loop:
-            part = Part((*parts.pop().entries, *part.entries), part.loop)
+            part = AppendedEntries((*parts.pop().entries, *part.entries), part.loop)
         parts.append(part)
     return [part for part in parts if part.entries] if parts else None
 
 
-def written_parts(source: Source, args: Sequence[ast.expr]) -> list[Part] | None:
+def written_parts(source: Source, args: Sequence[ast.expr]) -> list[AppendedEntries] | None:
     """What a Sequential or a ModuleList consists of, by its arguments; None where that is not plain."""
-    parts: list[Part] = []
+    parts: list[AppendedEntries] = []
     for arg in args:
         inner = arg.value if isinstance(arg, ast.Starred) else arg
         is_whole = isinstance(arg, ast.Starred) or len(args) == 1
         if is_whole and isinstance(inner, ast.ListComp | ast.GeneratorExp):
-            found: list[Part] | None = _turns(inner)
+            found: list[AppendedEntries] | None = _turns(inner)
         elif is_whole and isinstance(inner, ast.List | ast.Tuple):
             found = _fixed(inner.elts)
         elif is_whole and isinstance(inner, ast.Name | ast.Attribute):
@@ -51,19 +51,19 @@ def written_parts(source: Source, args: Sequence[ast.expr]) -> list[Part] | None
     return parts
 
 
-def _fixed(entries: Sequence[ast.expr]) -> list[Part]:
-    return [Part(tuple(entries))]
+def _fixed(entries: Sequence[ast.expr]) -> list[AppendedEntries]:
+    return [AppendedEntries(tuple(entries))]
 
 
-def _turns(made: ast.ListComp | ast.GeneratorExp) -> list[Part] | None:
+def _turns(made: ast.ListComp | ast.GeneratorExp) -> list[AppendedEntries] | None:
     """The entries of a comprehension: all are made alike, or take turns."""
     last = made.generators[-1]
     if not isinstance(made.elt, ast.Name) or not isinstance(last.target, ast.Name) or made.elt.id != last.target.id:
-        return None if isinstance(made.elt, ast.Name) else [Part((made.elt,), made)]
+        return None if isinstance(made.elt, ast.Name) else [AppendedEntries((made.elt,), made)]
     turns = _written(last.iter)
     if turns is None or last.ifs or any(isinstance(one, ast.Starred) for one in turns):
         return None
-    return [Part(tuple(turns), made)]
+    return [AppendedEntries(tuple(turns), made)]
 
 
 def is_extended(source: Source, name: str, at: ast.AST) -> bool:
@@ -74,7 +74,7 @@ def is_extended(source: Source, name: str, at: ast.AST) -> bool:
     return bool(adds) or any(isinstance(one, ast.AugAssign) for one in statements)
 
 
-def entry(parts: Sequence[Part], index: int, total: int | None) -> ast.expr | None:
+def entry(parts: Sequence[AppendedEntries], index: int, total: int | None) -> ast.expr | None:
     """The expression that makes one entry of a list of `total` entries; None where it cannot be told."""
     start = 0
     for at, part in enumerate(parts):
@@ -102,7 +102,7 @@ def _uses(source: Source, name: str, at: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
-def _added(source: Source, node: ast.AST, name: str, at: ast.AST) -> Part | None:
+def _added(source: Source, node: ast.AST, name: str, at: ast.AST) -> AppendedEntries | None:
     """What a statement adds to the list; None where it does something else with it."""
     statement = source.statement(node)
     values = _values(source, node, statement)
@@ -113,7 +113,7 @@ def _added(source: Source, node: ast.AST, name: str, at: ast.AST) -> Part | None
     loops = [one for one in inner if isinstance(one, LOOPS)]
     if len(loops) > 1 or len(inner) > len(loops) or (loops and isinstance(statement, ast.Assign)):
         return None
-    return Part(tuple(values), loops[0] if loops else None)
+    return AppendedEntries(tuple(values), loops[0] if loops else None)
 
 
 def _values(source: Source, node: ast.AST, statement: ast.stmt) -> list[ast.expr] | None:

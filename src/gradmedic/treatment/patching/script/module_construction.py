@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradmedic.treatment.patching.script.imports import Words
-from gradmedic.treatment.patching.script.layer_lists import Part, entry, is_extended, parts_of, written_parts
+from gradmedic.treatment.patching.script.layer_lists import AppendedEntries, entry, is_extended, parts_of, written_parts
 from gradmedic.treatment.patching.script.training_loop import method
 
 LISTS = ("torch.nn.Sequential", "torch.nn.ModuleList")
@@ -76,7 +76,7 @@ class Builds:
             return parts[0].entries[0]  # all of them are made alike, whatever their number
         return entry(parts, int(part), self._count(gone)) if parts is not None and part.isdigit() else None
 
-    def _parts(self, made: ast.Call) -> list[Part] | None:
+    def _parts(self, made: ast.Call) -> list[AppendedEntries] | None:
         """What a Sequential or a ModuleList consists of."""
         source, parent = self.words.source, self.words.source.parents[made]
         name = source.read(parent.targets[0]) if isinstance(parent, ast.Assign) else ""

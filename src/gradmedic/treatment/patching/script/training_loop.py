@@ -11,7 +11,7 @@ from gradmedic.treatment.patching.script.source import Function, Source, UnsureE
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class OptimizerCreation:
     """An optimizer where it is made: `optimizer = torch.optim.SGD(model.parameters(), lr=0.1)`."""
 
     name: str
@@ -50,11 +50,11 @@ class Training:
         return Words(self.source)
 
     @cached_property
-    def made(self) -> list[Made]:
+    def made(self) -> list[OptimizerCreation]:
         """The optimizers that are made."""
         return list(self._made())
 
-    def _made(self) -> Iterator[Made]:
+    def _made(self) -> Iterator[OptimizerCreation]:
         for call in self.source.calls():
             stem, _, kind = self.words.torch(call.func).rpartition(".")
             if stem not in ("torch.optim", f"torch.optim.{kind.lower()}") or not kind[:1].isupper():
@@ -64,9 +64,9 @@ class Training:
                 name = self.source.read(parent.target)
             elif isinstance(parent, ast.Assign) and len(parent.targets) == 1:
                 name = self.source.read(parent.targets[0])
-            yield Made(name, kind, call, self.source.statement(call))
+            yield OptimizerCreation(name, kind, call, self.source.statement(call))
 
-    def the_made(self) -> list[Made]:
+    def the_made(self) -> list[OptimizerCreation]:
         """The optimizers; raises `UnsureError` where none is found, or one was seen that is made elsewhere."""
         if not self.made:
             raise UnsureError(Message("no optimizer of torch.optim is made in this script"))
@@ -133,14 +133,14 @@ class Training:
 
     # ── the model ───────────────────────────────────────────────────────────────────────────
 
-    def model_of(self, made: Made) -> str:
+    def model_of(self, made: OptimizerCreation) -> str:
         """The model all of whose `parameters()` an optimizer is given, or the empty string."""
         given = _all_that_learn(made.parameters)
         if isinstance(given, ast.Call) and method(given) == "parameters" and not _given(given):
             return self._plain(self.receiver(given))
         return ""
 
-    def whole_of(self, made: Made) -> str:
+    def whole_of(self, made: OptimizerCreation) -> str:
         """The model that an optimizer is given some parameters of, be it in groups, or the empty string."""
         calls = self.source.calls(made.parameters) if made.parameters is not None else ()
         found = {self.receiver(call) for call in calls if method(call) in ("parameters", "named_parameters")}
@@ -151,7 +151,7 @@ class Training:
     def _plain(self, name: str) -> str:
         return name if all(part.isidentifier() for part in name.split(".")) else ""
 
-    def the_model(self) -> tuple[str, Made]:
+    def the_model(self) -> tuple[str, OptimizerCreation]:
         """The one model that is trained, with its optimizer; raises `UnsureError` where there is not one."""
         found = {self.whole_of(made): made for made in self.the_made()}
         if len(found) != 1 or "" in found:

@@ -15,7 +15,7 @@ from gradmedic.treatment.patient.hooks.wrap import wrapped
 
 
 @dataclass(frozen=True)
-class Pass:
+class PendingBackward:
     """A backward pass that has not been made yet.
 
     `returns` says that its gradients are returned (`autograd.grad`) instead of added to `.grad`,
@@ -56,7 +56,7 @@ class Pass:
         return list(leaves_of(self.roots))
 
 
-Look = Callable[[Pass], Any]
+Look = Callable[[PendingBackward], Any]
 
 
 class Backward:
@@ -106,7 +106,7 @@ class Backward:
             return run(roots)
         self._depth += 1
         try:
-            return Pass(given, returns, higher, _once(run), tuple(self._looks)).proceed()
+            return PendingBackward(given, returns, higher, _once(run), tuple(self._looks)).proceed()
         finally:
             self._depth -= 1
 

@@ -24,7 +24,7 @@ from gradmedic.treatment.operation_names import Spot
 from gradmedic.treatment.patient.hooks.compile_off import eagerly
 from gradmedic.treatment.patient.hooks.custom_functions import custom_calls, definition
 from gradmedic.treatment.patient.hooks.entered_function import entered
-from gradmedic.treatment.patient.hooks.modules import Modules
+from gradmedic.treatment.patient.hooks.modules import ModuleHooks
 from gradmedic.treatment.patient.hooks.op_names import is_in_place, op_of
 from gradmedic.treatment.patient.hooks.wrap import wrapped
 
@@ -93,7 +93,7 @@ class Lens(TorchFunctionMode):
     stays_below = True
     """Told to the probe, whose own mode may be entered above this one."""
 
-    def __init__(self, modules: Modules) -> None:
+    def __init__(self, modules: ModuleHooks) -> None:
         super().__init__()
         self._modules = modules
         self._looks: dict[str, list[tuple[Spot | None, Look]]] = {}

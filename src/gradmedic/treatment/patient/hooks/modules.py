@@ -22,7 +22,7 @@ Leave = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 out instead."""
 
 
-class Modules:
+class ModuleHooks:
     """Follows the calls of modules; torch holds hooks of ours only while somebody asks."""
 
     def __init__(self, names: Names) -> None:

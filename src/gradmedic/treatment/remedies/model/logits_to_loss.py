@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import FunctionCall, Pass, Patient
-from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origin, Origins
+from gradmedic.treatment.patient import FunctionCall, Patient, PendingBackward
+from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origins, TensorOrigin
 from gradmedic.treatment.remedies import Alters, Remedy
 
 SQUASHING = ("softmax", "sigmoid", "hardsigmoid", "tanh", "relu", "relu6")
@@ -62,7 +62,7 @@ class LogitsToLoss(Remedy):
         def squashed(call: FunctionCall) -> Any:
             operand, result = call.operand, call.proceed()
             if isinstance(operand, Tensor) and not call.in_place:
-                origins.note(result, Origin(call.op, operand, _dim(call)))
+                origins.note(result, TensorOrigin(call.op, operand, _dim(call)))
             return result
 
         def reshaped(call: FunctionCall) -> Any:
@@ -76,7 +76,7 @@ class LogitsToLoss(Remedy):
                 return call.on(origin.before()) if origin is not None and origin.op in SQUASHING else call.proceed()
             return _likelihood(call, origin) if call.op in WANT_LOGARITHMS else _binary(call, origin)
 
-        def forgetting(one: Pass) -> Any:
+        def forgetting(one: PendingBackward) -> Any:
             origins.clear()
             return one.proceed()
 
@@ -96,7 +96,7 @@ class LogitsToLoss(Remedy):
         )
 
 
-def _likelihood(call: FunctionCall, origin: Origin | None) -> Any:
+def _likelihood(call: FunctionCall, origin: TensorOrigin | None) -> Any:
     """A negative log-likelihood, of logarithms whatever it is given."""
     operand: Tensor = call.operand
     if origin is not None and origin.op in LOGARITHMS:
@@ -108,7 +108,7 @@ def _likelihood(call: FunctionCall, origin: Origin | None) -> Any:
     return call.on(torch.log_softmax(operand, 1 if operand.dim() > 1 else 0))
 
 
-def _binary(call: FunctionCall, origin: Origin | None) -> Any:
+def _binary(call: FunctionCall, origin: TensorOrigin | None) -> Any:
     """Binary cross-entropy, of logits where it is given what is no probability."""
     if origin is None or origin.op in ("sigmoid", "hardsigmoid", "softmax"):
         return call.proceed()

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import FunctionCall, Pass, Patient
-from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origin, Origins
+from gradmedic.treatment.patient import FunctionCall, Patient, PendingBackward
+from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origins, TensorOrigin
 from gradmedic.treatment.remedies import Alters, Remedy
 
 
@@ -49,7 +49,7 @@ class StableLogarithms(Remedy):
     def given_to(self, patient: Patient) -> Iterator[None]:
         book = _Book(Origins())
 
-        def forgetting(one: Pass) -> Any:
+        def forgetting(one: PendingBackward) -> Any:
             book.origins.clear()
             return one.proceed()
 
@@ -83,7 +83,7 @@ class _Book:
         operand, result = call.operand, call.proceed()
         if isinstance(operand, Tensor) and not call.in_place:
             dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
-            self.origins.note(result, Origin(call.op, operand, dim if isinstance(dim, int) else None))
+            self.origins.note(result, TensorOrigin(call.op, operand, dim if isinstance(dim, int) else None))
         return result
 
     def reshaped(self, call: FunctionCall) -> Any:
@@ -108,7 +108,7 @@ class _Book:
         dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
         if origin is not None and origin.op == "exp" and isinstance(dim, int):
             keep = bool(call.kwargs.get("keepdim", call.args[2] if len(call.args) > 2 else False))
-            self.origins.note(result, Origin("sum-of-exp", origin.before(), dim, (_Kept(dim, keep),)))
+            self.origins.note(result, TensorOrigin("sum-of-exp", origin.before(), dim, (_Kept(dim, keep),)))
         return result
 
     def logarithm(self, call: FunctionCall) -> Any:
@@ -127,7 +127,7 @@ class _Book:
         if not whole or above is None or below is None or above.source is not below.source or above.reshapes:
             return call.proceed()
         result = torch.softmax(above.source, below.dim or 0)
-        self.origins.note(result, Origin("softmax", above.source, below.dim))
+        self.origins.note(result, TensorOrigin("softmax", above.source, below.dim))
         return result
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import FunctionCall, Pass, Patient
-from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origin, Origins
+from gradmedic.treatment.patient import FunctionCall, Patient, PendingBackward
+from gradmedic.treatment.patient.tensor_origins import RESHAPES, Origins, TensorOrigin
 from gradmedic.treatment.remedies import Alters, Remedy
 
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
@@ -58,7 +58,7 @@ class StandardizeTargets(Remedy):
             book.origins.carry(call, result)
             return result
 
-        def forgetting(one: Pass) -> Any:
+        def forgetting(one: PendingBackward) -> Any:
             book.origins.clear()
             return one.proceed()
 
@@ -115,7 +115,7 @@ class _Book:
         raw = value.view_as(value)  # told apart from the network's own tensor, which may be an output itself
         mean, spread = self.units.get(at, (0.0, 1.0))
         result = raw * spread + mean if at in self.units else raw
-        self.origins.note(result, Origin("output", raw, at))
+        self.origins.note(result, TensorOrigin("output", raw, at))
         return result
 
     def compared(self, call: FunctionCall) -> Any:

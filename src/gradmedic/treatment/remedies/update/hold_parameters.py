@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from gradmedic.base.name_patterns import folded
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Pass, Patient
+from gradmedic.treatment.patient import Patient, PendingBackward
 from gradmedic.treatment.remedies import Alters, Remedy
 
 
@@ -78,7 +78,7 @@ class _Book:
     added: list[tuple[Optimizer, Tensor]] = field(default_factory=list)
     known: set[int] = field(default_factory=set)
 
-    def passing(self, one: Pass) -> Any:
+    def passing(self, one: PendingBackward) -> Any:
         for leaf in one.leaves():
             if id(leaf) not in self.known:
                 self.known.add(id(leaf))

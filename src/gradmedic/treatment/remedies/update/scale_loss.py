@@ -10,7 +10,7 @@ import torch
 from gradmedic.base.errors import RemedyError
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Pass, Patient
+from gradmedic.treatment.patient import Patient, PendingBackward
 from gradmedic.treatment.remedies import Alters, Positive, Remedy
 
 
@@ -47,7 +47,7 @@ class ScaleLoss(Remedy):
     def given_to(self, patient: Patient) -> Iterator[None]:
         now = [self.scale]
 
-        def larger(one: Pass) -> Any:
+        def larger(one: PendingBackward) -> Any:
             if one.higher or one.returns:
                 return one.proceed()
             leaves = one.leaves()

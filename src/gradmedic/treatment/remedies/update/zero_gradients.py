@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.probe.torch_internals import version_of
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Pass, Patient
+from gradmedic.treatment.patient import Patient, PendingBackward
 from gradmedic.treatment.patient.hooks.wrap import wrapped
 from gradmedic.treatment.remedies import Alters, Remedy
 
@@ -77,7 +77,7 @@ class _Book:
         self._used += [p for group in optimizer.param_groups for p in group["params"]]
         self._by_hand = self._waiting = False
 
-    def passing(self, one: Pass) -> Any:
+    def passing(self, one: PendingBackward) -> Any:
         if one.returns:
             return one.proceed()
         if self._by_hand:
