@@ -183,11 +183,11 @@ def test_a_wrapper_around_a_function_of_torch_runs_as_often_as_under_python(word
     assert under_python[0] == 0
 
 
-@pytest.mark.parametrize("kind", ["plain", "lstm", "scaler"])
-def test_tensors_that_a_script_deletes_are_freed_as_under_python(kind: str) -> None:
-    under_python = outcome(PYTHON, "lifetimes.py", kind)
-    assert outcome([*MODULE, "--every", "1"], "lifetimes.py", kind) == under_python
-    assert "0 after the loss is deleted\n" in under_python[1]
+def test_what_a_script_deletes_is_freed_as_under_python() -> None:
+    under_python = outcome(PYTHON, "lifetimes.py")
+    assert under_python[1].count("freed: loss") > 40
+    assert outcome(MODULE, "lifetimes.py") == under_python
+    assert outcome([*MODULE, "--every", "1"], "lifetimes.py") == under_python
 
 
 def test_modes_and_profilers_of_the_script_hear_of_its_own_operations_alone() -> None:

@@ -32,9 +32,9 @@ def launched(processes: int, *words: str | Path) -> list[str]:
 @pytest.mark.parametrize(
     ("layout", "processes"), [("fsdp2", 1), ("fsdp2", 2), ("fsdp1", 2), ("ddp", 2), ("tp", 2)], ids=str
 )
-def test_losses_are_those_of_the_bare_run(layout: str, processes: int, health: str, tmp_path: Path) -> None:
+def test_losses_and_weights_are_those_of_the_bare_run(layout: str, processes: int, health: str, tmp_path: Path) -> None:
     bare = launched(processes, SCRIPT, layout, health)
-    assert len(bare) == 40
+    assert len(bare) == 41
     report = tmp_path / "report.json"
     how: list[str | Path] = ["run", "--quiet", "--every", "1", "-o", report]
     assert launched(processes, "-m", "gradmedic", *how, SCRIPT, layout, health) == bare

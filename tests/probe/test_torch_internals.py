@@ -42,6 +42,7 @@ def test_weights_are_the_same_without_any_name(runs: Runs, path: str, kind: str)
 def test_the_runs_are_judged_as_what_they_are(runs: Runs, kind: str) -> None:
     whole = runs[NOTHING][kind]
     assert whole["verdict"] == kind
+    assert whole["rules"][:1] == (["non-finite"] if kind == "sick" else [])
     assert whole["notes"] == whole["failures"] == []
 
 

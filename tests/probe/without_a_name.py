@@ -74,6 +74,7 @@ def watched(sick: bool) -> dict[str, Any]:
     return {
         "weights": weights,
         "verdict": report.verdict,
+        "rules": [finding.rule for finding in report.findings],
         "notes": [event.data["text"] for event in report.recording.events_of("note")],
         "failures": [event.data for event in report.recording.events_of("failure")],
         "text": str(report),

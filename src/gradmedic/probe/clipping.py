@@ -16,7 +16,8 @@ from gradmedic.probe.torch_internals import norms
 class _Clip:
     """One call of clip_grad_norm_, or several of the same gradients."""
 
-    parameters: Sequence[Tensor]
+    parameters: tuple[int, ...]
+    """By their `id()`: a parameter that the script drops does not live on."""
     total: Tensor
     limit: float
 
@@ -57,13 +58,14 @@ class Clips:
             return
         self._bites = self._bites + (total > limit)
         self.scaled += scale > 1
-        before = next((clip for clip in self._since if _same(clip.parameters, parameters)), None)
         if not euclidean:
             return
+        these = tuple(map(id, parameters))
+        before = next((clip for clip in self._since if these and clip.parameters == these), None)
         if before is not None:  # its size was already that of clipped gradients
             before.limit = min(before.limit, limit / scale)
         else:
-            self._since.append(_Clip(parameters, total / scale, limit / scale))
+            self._since.append(_Clip(these, total / scale, limit / scale))
 
     def by_value(self, parameters: Iterable[Tensor], limit: float) -> None:
         """See whether a limit on single entries bites."""
@@ -85,10 +87,6 @@ class Clips:
         """Whether every gradient that is held was clipped; looked at once per pair of lengths."""
         key = (id(held[0]) if held else 0, len(held), *(len(clip.parameters) for clip in self._since))
         if key not in self._whole and len(self._whole) < 64:
-            clipped = {id(p) for clip in self._since for p in clip.parameters}
+            clipped = {one for clip in self._since for one in clip.parameters}
             self._whole[key] = all(p.grad is None or id(p) in clipped for p in held)
         return self._whole.get(key, False)
-
-
-def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
-    return len(one) == len(other) and bool(one) and one[0] is other[0]

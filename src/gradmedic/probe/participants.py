@@ -108,6 +108,7 @@ class People:
             count = sum(1 for _ in held.parameters())
             name = type(optimizer).__name__
             self._recorder.optimizer(OptimizerFacts(held.id, name, _options(optimizer), count))
+            self._tell((p for p in held.parameters() if self._has_id(p) and self.id_of(p) in self._known), set(), set())
         return held
 
     def before_backward(self) -> None:
@@ -202,10 +203,11 @@ class People:
     def announce(self, leaves: Iterable[Tensor], called: Iterable[nn.Module]) -> None:
         """Tell the recorder of every parameter that is new, or of which something has changed."""
         leaves = list(leaves)
-        took_part = {id(leaf) for leaf in leaves}
-        owners = {id(module) for module in called}
+        self._tell(self._everybody(leaves), set(map(id, leaves)), {id(module) for module in called})
+
+    def _tell(self, tensors: Iterable[Tensor], took_part: set[int], owners: set[int]) -> None:
         held = {id(p): h.id for h in self.optimizers.values() for p in h.parameters()}
-        for tensor in self._everybody(leaves):
+        for tensor in tensors:
             facts = self._facts(tensor, took_part, owners, held.get(id(tensor)))
             if self._known.get(facts.id) != facts:
                 self._known[facts.id] = facts

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.base.interruption import let_through
+from gradmedic.probe.draft import Draft, Sheets
 from gradmedic.probe.failures import Failures
 from gradmedic.probe.first_pass import FirstPass
 from gradmedic.probe.forward_listeners import Listening
@@ -22,7 +23,6 @@ from gradmedic.probe.reading.capture_columns import Sheet
 from gradmedic.probe.reading.forward_values import Activity
 from gradmedic.probe.reading.node_hooks import NodeHooks, ObservedPass
 from gradmedic.probe.schedule import Schedule
-from gradmedic.probe.step_window import Draft
 from gradmedic.probe.torch_internals import current_node, lacking
 from gradmedic.probe.vitals import Vitals
 from gradmedic.recording.recorder import Recorder
@@ -151,9 +151,12 @@ class Reader:
         # What is put into a checkpoint is a leaf of the inner graph as well, but nobody's parameter.
         inside = [vertex.leaf for p in look.inner for _, vertex in p.layout.graph.leaves()]
         numbered = self._people.number([*look.leaves, *(leaf for leaf in inside if self._names.of(leaf) is not None)])
-        draft = Draft(self._vitals.step, look.stream, self._schedule.elapsed, look.loss, sheet, numbered, inner)
-        draft.read_leaves(self._people.id_of)
-        draft.read_recurrent(self.listening.recurrent.readings(), self._names.modules, look.scale)
+        # Some of them may be gone when the step is over, together with the modules.
+        self._people.announce(numbered.values(), self.listening.modules.called.values())
+        sheets = Sheets(sheet, inner)
+        elapsed = self._schedule.elapsed
+        draft = sheets.draft(self._vitals.step, look.stream, elapsed, look.loss, numbered, self._people.name_of)
+        sheets.add_recurrent(draft, self.listening.recurrent.readings(), self._names.modules, look.scale)
         self._remark()
         took = began - look.began
         extra = took - self._usual.get(look.stream, took)

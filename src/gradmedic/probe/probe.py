@@ -188,7 +188,7 @@ class Probe:
         """As long as no optimizer has been seen, the script may move the weights itself."""
         self._hands.after_backward()
         if (window := self._windows.open) is not None and window.drafts:
-            window.before_step(self._hands, window.drafts[-1].leaves.items(), None)
+            window.before_step(self._hands, window.drafts[-1].alive().items(), None)
 
     @fenced("step")
     def before_step(self, optimizer: Optimizer) -> None:
@@ -264,11 +264,11 @@ class Probe:
         self._close_window()
         if self._schedule.wants(self._vitals.step):
             self._open(keep)
-        elif not self._people.optimizers:
-            self._listening.forget()
         else:
-            self._listening.end()
-            self._quieten()
+            self._listening.forget()
+            if self._people.optimizers:
+                self._listening.end()
+                self._quieten()
 
     def _quieten(self) -> None:
         """Take the fast lane until something happens, where all that is known has become ordinary."""

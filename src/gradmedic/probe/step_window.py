@@ -1,101 +1,17 @@
 """A step that is read whole: its backward passes and its updates, until weights have moved."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import Any
+from weakref import ref
 
 from torch import Tensor, nn
 
+from gradmedic.probe.draft import Draft
 from gradmedic.probe.participants import People
-from gradmedic.probe.reading.capture_columns import Sheet
 from gradmedic.probe.reading.statistics import norm
-from gradmedic.probe.recurrent.tap import RecurrentReading
 from gradmedic.probe.updates import Update
 from gradmedic.recording.recorder import Recorder
-from gradmedic.recording.records import Capture
-from gradmedic.recording.site import Kind, Site
-
-
-@dataclass
-class Draft:
-    """A capture whose parameters have not moved yet."""
-
-    step: int
-    stream: int
-    time: float
-    loss: float | None
-    sheet: Sheet
-    leaves: dict[int, Tensor]
-    """The parameters that took part, by their id in the recording."""
-    inner: Sequence[Sheet] = ()
-    """What was read of passes inside of this one."""
-    parameters: dict[int, dict[str, float]] = field(default_factory=dict)
-    extra_sites: dict[int, dict[str, float]] = field(default_factory=dict)
-    extra_profiles: dict[int, list[float]] = field(default_factory=dict)
-    extra_times: dict[int, list[int]] = field(default_factory=dict)
-
-    def read_leaves(self, id_of: Callable[[Tensor], int]) -> None:
-        """Take the gradient of every leaf from what has arrived there."""
-        for sheet in (*self.inner, self.sheet):
-            self._read_leaves(sheet, id_of)
-
-    def _read_leaves(self, sheet: Sheet, id_of: Callable[[Tensor], int]) -> None:
-        known = {id(leaf) for leaf in self.leaves.values()}
-        for i, vertex in sheet.layout.graph.leaves():
-            size = sheet.arrivals.get(i)
-            if size is None or id(vertex.leaf) not in known:
-                continue
-            column: dict[str, float] = {"grad": 1.0}
-            if size - size != 0:
-                column["grad_bad"] = 1.0
-            else:
-                column |= {"grad_norm": size, "grad_rms": size / sqrt(max(1, vertex.leaf.numel()))}
-            self.parameters[id_of(vertex.leaf)] = column
-
-    def read_recurrent(self, readings: Iterable[RecurrentReading], paths: Mapping[int, str], scale: float) -> None:
-        """Add what the replay of fused recurrent layers has found to the site that stands for each."""
-        for reading in readings:
-            site = self._representative(paths.get(id(reading.module), ""))
-            if site is None:
-                continue
-            self.extra_profiles[site.id] = [size / scale for size in reading.profile]
-            self.extra_times[site.id] = list(reading.times)
-            columns = {f"gate_{gate}": share for gate, share in reading.gates.items()}
-            if reading.forget_mean is not None:
-                columns["forget_mean"] = reading.forget_mean
-            if reading.saturated is not None and site.kind is Kind.RECURRENT:
-                columns["saturated"] = reading.saturated
-            self.extra_sites[site.id] = columns
-
-    def _representative(self, path: str) -> Site | None:
-        """The fused operation of a module, or the one that applies its recurrent weights."""
-        inside = [site for site in self.sheet.sites if site is not None and site.module == path]
-        recurrent = {users[0] for users in self.sheet.layout.recurrences.values()}
-        chosen = [s for s in inside if s.kind is Kind.RECURRENT]
-        chosen += [s for i in sorted(recurrent) if (s := self.sheet.sites[i]) is not None and s.module == path]
-        return next(iter(chosen + inside), None)
-
-    def capture(self, name_of: Callable[[int], str]) -> Capture:
-        """The finished capture."""
-        sites = self.sheet.sites_columns()
-        for sheet in self.inner:
-            sites.update(sheet.sites_columns())
-        for site, columns in self.extra_sites.items():
-            sites[site] = {**sites.get(site, {}), **columns}
-        profiles, times = self.sheet.profiles()
-        names = {i: name_of(id(v.leaf)) for i, v in self.sheet.layout.graph.leaves()}
-        return Capture(
-            step=self.step,
-            stream=self.stream,
-            time=self.time,
-            loss=self.loss if self.loss is not None and self.loss - self.loss == 0 else None,
-            sites=sites,
-            parameters=self.parameters,
-            profiles={**profiles, **self.extra_profiles},
-            times={**times, **self.extra_times},
-            ledgers=self.sheet.ledgers(names),
-        )
 
 
 @dataclass
@@ -105,9 +21,10 @@ class Window:
     step: int
     drafts: list[Draft] = field(default_factory=list)
     streams: set[int] = field(default_factory=set)
-    called: list[nn.Module] = field(default_factory=list)
-    _updates: dict[int, tuple[Update, dict[int, Tensor]]] = field(default_factory=dict)
-    _early: list[tuple[Update, dict[int, Tensor]]] = field(default_factory=list)
+    called: list[Any] = field(default_factory=list)
+    """Weak references to the modules that took part."""
+    _updates: dict[int, tuple[Update, frozenset[int]]] = field(default_factory=dict)
+    _early: list[tuple[Update, frozenset[int]]] = field(default_factory=list)
     _unclipped: dict[int, Tensor] = field(default_factory=dict)
 
     def add(self, draft: Draft) -> None:
@@ -130,14 +47,14 @@ class Window:
         update = Update()
         parameters = dict(numbered)
         update.before(parameters.items(), scale)
-        self._updates[id(optimizer)] = (update, parameters)
+        self._updates[id(optimizer)] = (update, frozenset(parameters))
 
     def after_step(self, optimizer: object, running: bool = False) -> None:
         """Read what it has made of it; if no pass is `running`, its gradients came from one that is over."""
         if id(optimizer) not in self._updates:
             return
         update, parameters = self._updates.pop(id(optimizer))
-        for key in parameters.keys() & self._unclipped.keys():
+        for key in parameters & self._unclipped.keys():
             update.meter.put((key, "unclipped"), self._unclipped.pop(key))
         update.after(with_twins=self.step < 3)
         if running:
@@ -147,11 +64,12 @@ class Window:
 
     def hand_in(self, people: People, recorder: Recorder) -> None:
         """Record what was read."""
-        people.announce((leaf for draft in self.drafts for leaf in draft.leaves.values()), self.called)
+        called = (module for weak in self.called if (module := weak()) is not None)
+        people.announce((leaf for draft in self.drafts for leaf in draft.alive().values()), called)
         for draft in self.drafts:
-            recorder.capture(draft.capture(people.name_of))
+            recorder.capture(draft.capture())
 
-    def _source(self, parameters: dict[int, Tensor]) -> Draft:
+    def _source(self, parameters: frozenset[int]) -> Draft:
         """The last draft that one of the parameters took part in."""
         for draft in reversed(self.drafts):
             if not draft.leaves.keys().isdisjoint(parameters):
@@ -204,7 +122,7 @@ class Windows:
         """Let the open window go; `called` are the modules that took part in its step."""
         self.leaving, self.open = self.open, None
         if self.leaving is not None:
-            self.leaving.called = list(called)
+            self.leaving.called = [ref(module) for module in called]
 
     def hand_in(self) -> int:
         """Record the window that is leaving; the number of captures."""

@@ -147,7 +147,8 @@ class Update:
     """One optimizer step, measured: `before` it moves the weights, then `after`."""
 
     meter: Meter = field(default_factory=Meter)
-    _before: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
+    _before: list[tuple[int, Any, Tensor]] = field(default_factory=list)
+    """Of each parameter its id, a weak reference, and a copy."""
     _numel: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def before(self, parameters: Iterable[tuple[int, Tensor]], scale: Tensor | None = None) -> None:
@@ -163,12 +164,12 @@ class Update:
             sample = rows(tensor)
             self._numel[key] = (max(1, grad.numel() if grad is not None else 1), max(1, sample.numel()))
             self.meter.size((key, "weight"), sample)
-            self._before.append((key, tensor, sample.clone()))
+            self._before.append((key, ref(tensor), sample.clone()))
 
     def after(self, with_twins: bool) -> None:
         """Read how far the weights have moved, and whether their units are alike."""
-        for key, tensor, old in self._before:
-            if not is_readable(tensor):
+        for key, weak, old in self._before:
+            if (tensor := weak()) is None or not is_readable(tensor):
                 continue
             self.meter.size((key, "update"), rows(tensor) - old)
             if with_twins and (alike := twins(tensor)) is not None:

@@ -1,10 +1,11 @@
 """Disconnected parameters: by fault, on purpose, or nobody's business."""
 
+from math import inf
 from typing import Any
 
 from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.rules.disconnected_parameters import DisconnectedParameters
-from gradmedic.recording.records import Optimizer
+from gradmedic.recording.records import Event, Optimizer
 from gradmedic.recording.sketch import DrawnParameter, parameter, sketch
 
 FALLING = [2.3 * 0.95**step for step in range(60)]
@@ -115,3 +116,26 @@ def test_an_input_that_asks_for_its_gradient_is_no_forgotten_parameter() -> None
 
 def test_a_raw_tensor_beside_other_raw_tensors_is_forgotten() -> None:
     assert judged(drawn("w1", module_type=""), drawn("w2", optimizer=None, module_type=""))
+
+
+def emptied(**drawing: Any) -> list[Finding]:
+    """What is said of gradients that arrive, and are zero when the optimizer comes for them."""
+    numbers = {"grad_rms": [1e27] * 6, "clipped_rms": 0.0, "update_rms": 0.0}
+    recording = sketch([], [parameter("fc.weight", numbers, shape=(9, 9))], **drawing)
+    return list(DisconnectedParameters().check(recording))
+
+
+def test_a_gradient_that_is_gone_at_the_step_was_zeroed_before_it() -> None:
+    (finding,) = emptied(losses=STUCK)
+    assert "zeroed before the optimizer uses it" in str(finding.message)
+
+
+def test_what_clipping_by_an_infinite_norm_makes_zero_was_not_zeroed_by_the_script() -> None:
+    assert emptied(losses=STUCK, grad_norms=[inf] * 60) == []
+    assert len(emptied(losses=STUCK, grad_norms=[inf] + [1e28] * 59)) == 1
+
+
+def test_nothing_is_said_of_gradients_behind_the_first_value_that_is_not_finite() -> None:
+    assert emptied(losses=[inf] * 60) == []
+    assert emptied(losses=STUCK, events=[Event("non-finite", 0, {"phase": "backward"})]) == []
+    assert len(emptied(losses=STUCK, events=[Event("non-finite", 3, {"phase": "backward"})])) == 1

@@ -1,5 +1,6 @@
 """A small network, sharded as the first argument says; the second one says whether it can learn."""
 
+import hashlib
 import sys
 
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
+from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.nn.parallel import DistributedDataParallel
 
@@ -46,4 +48,10 @@ for step in range(40):
     optimizer.zero_grad()
     if dist.get_rank() == 0:
         print(step, float(loss.detach()).hex(), flush=True)
+digest = hashlib.sha256()
+for parameter in model.parameters():  # the part that this process holds
+    part = parameter.to_local() if isinstance(parameter, DTensor) else parameter
+    digest.update(part.detach().numpy().tobytes())
+if dist.get_rank() == 0:
+    print(digest.hexdigest(), flush=True)
 dist.destroy_process_group()

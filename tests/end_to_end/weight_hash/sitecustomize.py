@@ -11,7 +11,7 @@ def tensors(value: Any) -> list[Any]:
     import torch
 
     if isinstance(value, torch.Tensor):
-        return [value]
+        return [value.values() if value.is_nested else value]
     if isinstance(value, torch.nn.Module):
         return tensors(value.state_dict())
     if isinstance(value, torch.optim.Optimizer):

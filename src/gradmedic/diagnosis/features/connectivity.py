@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 
-from gradmedic.recording.records import Recording
+from gradmedic.diagnosis.training_state import before_the_end
+from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Parameter
 
 Group = tuple[Parameter, ...]
@@ -64,11 +65,12 @@ def wiring(recording: Recording) -> Wiring:
     ]
     reached = {p.id for p in trainable if _reached(recording, p)}
     held = [p for p in trainable if p.optimizer is not None]
+    sound = list(_sound(recording))
     return Wiring(
         tuple(p for p in held if p.id not in reached and p.called),
         tuple(p for p in held if p.id not in reached and not p.called),
         tuple(p for p in trainable if p.id in reached and p.optimizer is None),
-        tuple(p for p in held if p.id in reached and _cleared(recording, p)),
+        tuple(p for p in held if p.id in reached and _cleared(sound, p)),
         tuple(p for p in held if p.id in reached),
     )
 
@@ -115,8 +117,18 @@ def _moved_by_hand(recording: Recording, parameter: Parameter) -> bool:
     return len(sizes) > 1 and not _reached(recording, parameter)
 
 
-def _cleared(recording: Recording, parameter: Parameter) -> bool:
+def _sound(recording: Recording) -> Iterator[Capture]:
+    """The captures before the first value that is not finite, and whose gradients were not clipped by such a norm.
+
+    An infinite norm makes clipping multiply by zero.
+    """
+    lost = {(v.stream, v.step) for v in recording.vitals if v.grad_norm is not None and not isfinite(v.grad_norm)}
+    for stream in recording.streams:
+        yield from (c for c in before_the_end(recording, stream) if (stream, c.step) not in lost)
+
+
+def _cleared(captures: Iterable[Capture], parameter: Parameter) -> bool:
     """True where each gradient that was not zero is zero or gone at the step, and the step does nothing."""
-    rows = [capture.parameters.get(parameter.id, {}) for capture in recording.captures]
+    rows = [capture.parameters.get(parameter.id, {}) for capture in captures]
     stepped = [row for row in rows if row.get("grad_rms", 0.0) > 0 and "update_rms" in row]
     return bool(stepped) and all(row.get("clipped_rms", 0.0) == 0 == row["update_rms"] for row in stepped)

@@ -79,7 +79,6 @@ class ModuleIntervals:
     failed: Failed
     spans: list[Span] = field(default_factory=list)
     called: dict[int, nn.Module] = field(default_factory=dict)
-    outputs: dict[int, Any] = field(default_factory=dict)
     _stack: list[tuple[nn.Module, int]] = field(default_factory=list)
     _handles: list[RemovableHandle] = field(default_factory=list)
     _thread: int = 0

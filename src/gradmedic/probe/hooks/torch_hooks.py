@@ -73,7 +73,7 @@ class Seat:
         self._shortcut: Any = None
         self._lane: Lane | None = None
         self._gone = True
-        self._stepped: object = None
+        self._stepped: int | None = None
 
     def take(self, watcher: Watcher | None = None) -> None:
         """Wrap all that has to be wrapped, or nothing."""
@@ -234,7 +234,7 @@ class Seat:
         def step(scaler: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             self._stepped = None
             result = original(scaler, optimizer, *args, **kwargs)
-            if not self._away() and self._stepped is not optimizer:
+            if not self._away() and self._stepped != id(optimizer):
                 self._watcher.skipped(optimizer)
             self._stepped = None
             return result
@@ -284,7 +284,7 @@ class Seat:
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if is_compiling():  # the compiler is not to follow us: its step is met as one made by hand
             return
-        self._stepped = optimizer
+        self._stepped = id(optimizer)
         if not (self._gone or (self._lane is not None and self._lane.stepped(optimizer))):
             self._watcher.after_step(optimizer)
 
