@@ -120,7 +120,7 @@ def test_a_raw_tensor_beside_other_raw_tensors_is_forgotten() -> None:
 
 def emptied(**drawing: Any) -> list[Finding]:
     """What is said of gradients that arrive, and are zero when the optimizer comes for them."""
-    numbers = {"grad_rms": [1e27] * 6, "clipped_rms": 0.0, "update_rms": 0.0}
+    numbers: dict[str, float | list[float]] = {"grad_rms": [1e27] * 6, "clipped_rms": 0.0, "update_rms": 0.0}
     recording = sketch([], [parameter("fc.weight", numbers, shape=(9, 9))], **drawing)
     return list(DisconnectedParameters().check(recording))
 
