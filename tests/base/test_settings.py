@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from gradmedic.base.errors import SettingsError
-from gradmedic.base.settings import READ, Settings, assignments, handed_on, load, merged
+from gradmedic.base.settings import HINTS, Settings, assignments, handed_on, load, merged
+from gradmedic.base.value_types import fitted
 from gradmedic.diagnosis.finding import Severity
 
 
@@ -83,13 +84,13 @@ def test_the_environment_is_read(environ: dict[str, str], expected: Settings, tm
         ({"budgit": 0.1}, "x.toml: nobody knows the key 'budgit'; did you mean 'budget'?"),
         ({"fail-om": "note"}, "x.toml: nobody knows the key 'fail-om'; did you mean 'fail-on'?"),
         ({"zzz": 1}, "x.toml: nobody knows the key 'zzz'"),
-        ({"budget": "much"}, "x.toml: budget must be a number; it is 'much'"),
+        ({"budget": "much"}, "x.toml: budget must be a share between 0 and 1, such as 0.02; it is 'much'"),
         ({"budget": 2}, "x.toml: budget must be a share between 0 and 1, such as 0.02; it is 2"),
         ({"budget": float("nan")}, "x.toml: budget must be a share between 0 and 1, such as 0.02; it is nan"),
         ({"budget": True}, "x.toml: budget must be a share between 0 and 1, such as 0.02; it is True"),
         ({"every": 0}, "x.toml: every must be a whole number from 1 on; it is 0"),
         ({"every": 1.5}, "x.toml: every must be a whole number from 1 on; it is 1.5"),
-        ({"ignore": [1]}, "x.toml: ignore must be a list of words; it is [1]"),
+        ({"ignore": [1]}, 'x.toml: ignore must be a list of words, such as ["loss-spike"]; it is [1]'),
         ({"record": ""}, "x.toml: record must be text; it is ''"),
         ({"quiet": "maybe"}, "x.toml: quiet must be true or false; it is 'maybe'"),
         ({"quiet": []}, "x.toml: quiet must be true or false; it is []"),
@@ -99,7 +100,7 @@ def test_the_environment_is_read(environ: dict[str, str], expected: Settings, tm
         ),
         (
             {"rules": {"dead-relu": 1}},
-            "x.toml: rules must hold a table for each rule, such as [tool.gradmedic.rules.dead-relu]; "
+            "x.toml: rules must be a table for each rule, such as [tool.gradmedic.rules.dead-relu]; "
             "it is {'dead-relu': 1}",
         ),
     ],
@@ -134,4 +135,4 @@ def test_the_place_of_a_mistake_is_told(tmp_path: Path) -> None:
 
 def test_severities_are_those_of_findings() -> None:
     for severity in Severity:
-        assert READ["fail_on"](severity.word) == READ["stop_on"](severity.word) == severity.word
+        assert fitted(severity.word, HINTS["fail_on"]) == fitted(severity.word, HINTS["stop_on"]) == severity.word

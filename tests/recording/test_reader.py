@@ -134,7 +134,7 @@ def test_says_which_rank_is_not_there(tmp_path: Path) -> None:
 def test_says_that_rows_are_not_ours(tmp_path: Path) -> None:
     save(Recording(), tmp_path)
     (tmp_path / "rank-00000" / "sites.jsonl").write_text('{"name":"fc"}\n')
-    with pytest.raises(RecordingError, match="not gradmedic's"):
+    with pytest.raises(RecordingError, match=r"sites\.jsonl, line 1: id is missing"):
         reader.load(tmp_path)
 
 

@@ -11,9 +11,12 @@ from gradmedic.recording.site import Kind, Parameter, Site
 
 SITE_COLUMNS = ["grad_rms", "grad_norm", "grad_bad", "value_min", "value_max", "saturated", "dead", "gain"]
 PARAMETER_COLUMNS = ["grad", "grad_rms", "grad_norm", "clipped_rms", "weight_rms", "update_rms", "twins"]
+SIGNED_COLUMNS = ["value_min", "value_max", "gain"]
 
 numbers = st.floats()
 """Any number: not finite, negative zero, denormal."""
+sizes = st.floats(min_value=0) | st.just(float("nan"))
+"""Numbers that cannot be below zero: norms, shares, counts."""
 names = st.text(max_size=8)
 ids = st.integers(0, 5)
 steps = st.integers(0, 10**7)
@@ -59,7 +62,7 @@ vitals = st.builds(
     stream=ids,
     time=numbers,
     loss=st.none() | numbers,
-    grad_norm=st.none() | numbers,
+    grad_norm=st.none() | sizes,
     max_norm=st.none() | numbers,
     lr=st.none() | numbers,
     scale=st.none() | numbers,
@@ -76,7 +79,7 @@ ledgers = st.builds(
 # Tallies replace each other, so a recording that was made has one at the end, if any.
 events = st.builds(
     Event,
-    kind=st.sampled_from(["non-finite", "note", "failure"]),
+    kind=st.sampled_from(["compiled", "of a plug-in"]),
     step=steps,
     data=st.dictionaries(names, plain, max_size=3),
 )
@@ -85,7 +88,7 @@ events = st.builds(
 @st.composite
 def captures(draw: st.DrawFn) -> Capture:
     """One backward pass; a profile may lack its times."""
-    profiles = draw(st.dictionaries(ids, st.lists(numbers, min_size=1, max_size=4), max_size=2))
+    profiles = draw(st.dictionaries(ids, st.lists(sizes, min_size=1, max_size=4), max_size=2))
     timed = [site for site in profiles if draw(st.booleans())]
     return Capture(
         step=draw(steps),
@@ -135,4 +138,5 @@ def replay(recording: Recording, recorder: Recorder) -> None:
 
 
 def _columns(columns: list[str]) -> st.SearchStrategy[dict[str, float]]:
-    return st.dictionaries(st.sampled_from(columns), numbers, max_size=5)
+    drawn = {column: numbers if column in SIGNED_COLUMNS else sizes for column in columns}
+    return st.fixed_dictionaries({}, optional=drawn)

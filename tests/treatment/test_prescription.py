@@ -42,7 +42,7 @@ def test_a_file_keeps_it(tmp_path: Path) -> None:
     [
         ("[[remedy]", "is not valid TOML"),
         ("[[remedy]]\nmax_norm = 1", "needs a name"),
-        ("remedy = 3", "as a table"),
+        ("remedy = 3", r"remedy must be tables, each written under \[\[remedy\]\]; it is 3"),
         ("[[remedies]]\nname = 'x'", "did you mean 'remedy'"),
         ("[[remedy]]\nname = 'x'\n[remedy.sites]\na = 1", "must be a number, text"),
         ("[evidence]\neffekt = 1", "did you mean 'effect'"),

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import count
@@ -11,24 +10,32 @@ from pathlib import Path
 from gradmedic.base.errors import LaunchError
 
 
-def write(file: Path, data: bytes) -> None:
-    """Put data in the place of a file, with its mode and owner; raises `OSError`, and the file is as it was."""
+def write(file: Path, data: bytes, durable: bool = True) -> None:
+    """Put data in the place of a file, with its mode and owner; raises `OSError`, and the file is as it was.
+
+    It is on the disk before it takes that place, unless it need not be `durable`: in the hands of the system it
+    outlives this process, and nobody waits for the disk.
+    """
     place = Path(os.path.realpath(file))  # a link goes on leading to the file
     if place.exists() and not place.is_file():  # a device or a pipe, such as /dev/stdout, is never replaced
         place.write_bytes(data)
         return
-    number, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".new")
-    beside = Path(name)
+    known = place.exists()
+    beside = place.with_name(f".{place.name}.{os.getpid()}.{os.urandom(4).hex()}.new")
     try:
-        with open(number, "wb") as out:
+        # A new file gets the mode of any new one; what stands for an old one is nobody's to read before it is done.
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if known else 0o666), "wb") as out:
             out.write(data)
             out.flush()
-            os.fsync(out.fileno())
-        imitate(place, beside)
+            if durable:
+                os.fsync(out.fileno())
+        if known:
+            imitate(place, beside)
         beside.replace(place)
     finally:
         beside.unlink(missing_ok=True)
-    sync(place.parent)
+    if durable:
+        sync(place.parent)
 
 
 def write_all(texts: Iterable[tuple[str, str]]) -> None:
@@ -47,12 +54,7 @@ def write_all(texts: Iterable[tuple[str, str]]) -> None:
 
 
 def imitate(known: Path, new: Path) -> None:
-    """Give a new file the owner, mode and attributes of a known one; without one, those of any new file."""
-    if not known.exists():
-        mask = os.umask(0)
-        os.umask(mask)
-        new.chmod(0o666 & ~mask)
-        return
+    """Give a new file the owner, mode and attributes of a known one."""
     had = known.stat()
     with suppress(OSError):  # only root may give a file away
         os.chown(new, had.st_uid, had.st_gid)

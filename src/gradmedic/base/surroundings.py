@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from gradmedic.base.visible_text import visible_text
+
 
 def rank() -> int:
     """The number of this process among those that train together, 0 where nothing sensible is said."""
@@ -34,6 +36,11 @@ def say(stream: Any, text: object) -> None:
             print(text, file=stream)
     except (AttributeError, OSError, ValueError):
         return
+
+
+def tell(stream: Any, sentence: str) -> None:
+    """Print one sentence of ours on one line, whatever the names in it hold."""
+    say(stream, visible_text(sentence))
 
 
 def terminal() -> dict[str, str]:

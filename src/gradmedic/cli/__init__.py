@@ -8,7 +8,7 @@ import click
 
 from gradmedic import __version__
 from gradmedic.base.errors import GradmedicError
-from gradmedic.base.surroundings import say
+from gradmedic.base.surroundings import tell
 from gradmedic.cli.activations import activations
 from gradmedic.cli.compare import compare
 from gradmedic.cli.diagnose import diagnose
@@ -81,5 +81,5 @@ def sentence(error: click.ClickException) -> str:
 
 def complain(text: str) -> NoReturn:
     """Print one sentence and leave."""
-    say(sys.stderr, f"gradmedic: {text}")
+    tell(sys.stderr, f"gradmedic: {text}")
     sys.exit(MISUSED)

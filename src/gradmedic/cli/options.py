@@ -4,13 +4,14 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.settings import Settings, assignments, load, merged, nearest, table_of
 from gradmedic.base.surroundings import folder
+from gradmedic.base.value_types import UnfitError, fitted_table
 from gradmedic.diagnosis.finding import Severity
 
 SEVERITY = click.Choice([severity.word for severity in Severity])
@@ -86,9 +87,11 @@ def check_rules(settings: Settings) -> None:
 
 def check_thresholds(rule: Any, table: dict[str, Any]) -> None:
     """Complain about a threshold that a rule does not have, or one of another type."""
-    defaults = {field.name: field.default for field in dataclasses.fields(rule)}
-    for key, value in table.items():
-        if key not in defaults:
-            raise SettingsError(f"rule {rule.name!r} has no threshold {key!r}{nearest(key, defaults)}")
-        if isinstance(value, str) != isinstance(defaults[key], str):
-            raise SettingsError(f"rules.{rule.name}.{key} is something like {defaults[key]!r}, not {value!r}")
+    hints = {field.name: get_type_hints(rule, include_extras=True)[field.name] for field in dataclasses.fields(rule)}
+    for key in table:
+        if key not in hints:
+            raise SettingsError(f"rule {rule.name!r} has no threshold {key!r}{nearest(key, hints)}")
+    try:
+        fitted_table(table, hints)
+    except UnfitError as error:
+        raise SettingsError(f"rules.{rule.name}.{error}") from None

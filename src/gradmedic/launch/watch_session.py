@@ -15,7 +15,7 @@ from gradmedic.base.background import in_forked_children
 from gradmedic.base.errors import LaunchError
 from gradmedic.base.interruption import let_through
 from gradmedic.base.settings import Settings
-from gradmedic.base.surroundings import absolute, folder, rank, ranks, say
+from gradmedic.base.surroundings import absolute, folder, rank, ranks, tell
 from gradmedic.launch.import_hook import after_import
 from gradmedic.launch.seeds import shift_seeds
 from gradmedic.launch.shadows import Shadows
@@ -96,7 +96,7 @@ class Session:
     def refused(self, remedy: str, reason: str) -> None:
         """Note that a remedy could not be given, or not any longer."""
         self.recorder.event(Event("refused", 0, {"remedy": remedy, "reason": reason}))
-        say(self.stream, f"gradmedic could not give {remedy}: {reason}")
+        tell(self.stream, f"gradmedic could not give {remedy}: {reason}")
         if self.settings.trial and not self.closed:
             raise Stopped(0)
 
@@ -164,7 +164,7 @@ class Session:
             let_through(error)
             told = f"{type(error).__name__}: {error}"
             self.recorder.event(Event("failure", 0, {"part": task, "error": told}))
-            say(self.stream, f"gradmedic could not {task} ({told})")
+            tell(self.stream, f"gradmedic could not {task} ({told})")
 
 
 def recorder_for(settings: Settings, number: int, run: dict[str, Any]) -> Recorder:

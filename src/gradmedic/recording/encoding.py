@@ -8,14 +8,13 @@ type of the column. In nested values (options, data of events) it is {"nonfinite
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
+from inspect import Parameter, signature
 from itertools import zip_longest
 from math import isfinite
-from typing import Any, ClassVar, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar
 
-from gradmedic.base.value_types import is_of
 from gradmedic.recording.ledger import Entry, Ledger
-from gradmedic.recording.records import Capture, Event, Vital
-from gradmedic.recording.site import Kind
+from gradmedic.recording.records import Capture, Vital
 
 Row = dict[str, Any]
 
@@ -31,6 +30,7 @@ OF_CAPTURES = (SITE_READINGS, PARAMETER_READINGS, PROFILES, LEDGERS, CAPTURES)
 KEYS = {"capture", "step", "stream", "site", "parameter", "nonfinite"}
 """Columns of readings that are no readings."""
 
+ODD: Mapping[str, float] = {text: float(text) for text in ("nan", "inf", "-inf")}
 VITAL = "{" + ",".join(f'"{name}":%s' for name in ("index", *Vital._fields)) + "}"
 
 T = TypeVar("T")
@@ -58,41 +58,33 @@ def row(line: bytes) -> Row | None:
     """What `line` wrote; None for a line that was torn while it was written."""
     try:
         parsed = json.loads(line, object_hook=restored if b'{"nonfinite"' in line else None)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(parsed, dict):
         return None
     if "nonfinite" in parsed:
-        for pair in parsed.pop("nonfinite").split():
+        for pair in str(parsed.pop("nonfinite")).split():
             column, _, number = pair.partition("=")
-            parsed[column] = float(number)
+            parsed[column] = ODD.get(number, number)
     return parsed
 
 
 def restored(parsed: Row) -> Any:
     """A number that is not finite, from the object that stands for it; for `json.loads`."""
     odd = parsed.get("nonfinite") if len(parsed) == 1 else None
-    return float(odd) if odd in ("nan", "inf", "-inf") else parsed
+    return ODD[odd] if isinstance(odd, str) and odd in ODD else parsed
 
 
 def fact(cls: type[T], row: Row) -> T:
-    """The dataclass that a row was made of; columns that it does not know are left out."""
-    known = _columns(cls)  # type: ignore[arg-type]
-    return cls(
-        **{column: _checked(column, _typed(column, v), known[column]) for column, v in row.items() if column in known}
-    )
+    """The dataclass, or named tuple, that a row was made of; columns that it does not know are left out."""
+    known = parameters_of(cls)  # type: ignore[arg-type]
+    return cls(**{column: value for column, value in row.items() if column in known})
 
 
 @cache
-def _columns(cls: type) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {name: hint for name, hint in hints.items() if get_origin(hint) is not ClassVar}
-
-
-def _checked(column: str, value: Any, hint: Any) -> Any:
-    if not is_of(value, hint):
-        raise ValueError(f"{column} is {value!r:.60}")
-    return value
+def parameters_of(cls: type) -> Mapping[str, Parameter]:
+    """What a class is made of."""
+    return signature(cls).parameters
 
 
 def vital_rows(index: int, vital: Vital) -> list[tuple[str, str]]:
@@ -101,29 +93,6 @@ def vital_rows(index: int, vital: Vital) -> list[tuple[str, str]]:
     if "nan" in text or "inf" in text:
         return [(VITALS, line({"index": index, **vital._asdict()}))]
     return [(VITALS, text.replace("None", "null").replace("False", "false").replace("True", "true"))]
-
-
-def vital(row: Row) -> Vital:
-    """The vital that a row was made of."""
-    hints = _columns(Vital)
-    return Vital(**{c: _checked(c, row[c], hints[c]) for c in Vital._fields if c in row})
-
-
-EVENT_NUMBERS: Mapping[str, tuple[str, ...]] = {
-    "tallies": (),
-    "non-finite": ("operand_min", "operand_max"),
-}
-"""The numbers in the data of an event, by its kind; all of it where none are named."""
-
-
-def event(row: Row) -> Event:
-    """The event that a row was made of."""
-    hints = _columns(Event)
-    found = Event(**{column: _checked(column, row[column], hints[column]) for column in ("kind", "step", "data")})
-    if found.kind in EVENT_NUMBERS:
-        for key in EVENT_NUMBERS[found.kind] or found.data:
-            _checked(f"{key} of {found.kind}", found.data.get(key), float | None)
-    return found
 
 
 def capture_rows(index: int, capture: Capture) -> Iterator[tuple[str, str]]:
@@ -151,18 +120,16 @@ def capture(row: Row, parts: Mapping[str, list[Row]]) -> Capture:
     times: dict[int, list[int]] = {}
     for part in parts[PROFILES]:
         if part["grad_rms"] is not None:
-            profiles.setdefault(part["site"], []).append(_checked("grad_rms", part["grad_rms"], float))
+            profiles.setdefault(part["site"], []).append(part["grad_rms"])
         if part["time"] is not None:
-            times.setdefault(part["site"], []).append(_checked("time", part["time"], int))
+            times.setdefault(part["site"], []).append(part["time"])
     return Capture(
-        _checked("step", row["step"], int),
-        _checked("stream", row["stream"], int),
-        _checked("time", row["time"], float),
-        _checked("loss", row["loss"], float | None),
-        sites={_checked("site", part["site"], int): _readings(part) for part in parts[SITE_READINGS]},
-        parameters={
-            _checked("parameter", part["parameter"], int): _readings(part) for part in parts[PARAMETER_READINGS]
-        },
+        row["step"],
+        row["stream"],
+        row["time"],
+        row["loss"],
+        sites={part["site"]: _readings(part) for part in parts[SITE_READINGS]},
+        parameters={part["parameter"]: _readings(part) for part in parts[PARAMETER_READINGS]},
         profiles=profiles,
         times=times,
         ledgers=tuple(_ledger(ledgers[position]) for position in sorted(ledgers)),
@@ -170,11 +137,11 @@ def capture(row: Row, parts: Mapping[str, list[Row]]) -> Capture:
 
 
 def _readings(row: Row) -> dict[str, float]:
-    return {c: _checked(c, number, float) for c, number in row.items() if c not in KEYS and number is not None}
+    return {c: number for c, number in row.items() if c not in KEYS and number is not None}
 
 
 def _ledger(rows: list[Row]) -> Ledger:
-    start = next(_checked("decades", row["decades"], float) for row in rows if row["role"] == "start")
+    start = next(row["decades"] for row in rows if row["role"] == "start")
     entries = tuple(fact(Entry, row) for row in rows if row["role"] == "entry")
     cut = next((fact(Entry, row) for row in rows if row["role"] == "cut"), None)
     return Ledger(rows[0]["target"], entries, start, cut)
@@ -213,9 +180,3 @@ def _nested(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_nested(inner) for inner in value]
     return value
-
-
-def _typed(column: str, value: Any) -> Any:
-    if column == "kind":
-        return Kind(value)
-    return tuple(value) if isinstance(value, list) else value

@@ -10,23 +10,25 @@ from stat import S_ISREG
 from typing import Any
 
 from gradmedic.base.errors import RecordingError
-from gradmedic.base.value_types import is_of
+from gradmedic.base.value_types import Index, UnfitError, fitted_table, shown
 from gradmedic.recording import encoding
+from gradmedic.recording.column_types import TYPES, event_data
 from gradmedic.recording.encoding import Row
 from gradmedic.recording.merge_ranks import merged
 from gradmedic.recording.records import SCHEMA, Capture, Event, Optimizer, Recording, Stream, Vital
 from gradmedic.recording.site import Parameter, Site
 
 FACTS: Mapping[str, Any] = {
-    "script": str | None,
-    "argv": list,
+    "schema": Index,
+    **dict.fromkeys(("script", "folder", "host", "gradmedic", "torch", "python", "ending"), str | None),
+    "argv": tuple[str, ...],
     "settings": Mapping[str, Any] | None,
     "lines": Mapping[str, str] | None,
     "tallies": Mapping[str, float],
-    "ranks": int | None,
+    "ranks": Index | None,
+    "exit_code": int | None,
     "began": float | None,
     "ended": float | None,
-    "ending": str | None,
 }
 """The types of what run.json holds."""
 
@@ -49,17 +51,17 @@ def _run(folder: Path) -> dict[str, Any]:
         run = json.loads(_bytes(folder / "run.json"), object_hook=encoding.restored)
     except OSError:
         raise RecordingError(f"{folder} is not a recording: there is no run.json to be read.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RecordingError(f"{folder} is not a recording: its run.json is not JSON.") from None
     if not encoding.is_run(run):
         raise RecordingError(f"{folder} is not a recording: its run.json names no schema.")
     if run["schema"] > SCHEMA:
-        raise RecordingError(
-            f"{folder} was recorded by a newer gradmedic (schema {run['schema']}, this one reads {SCHEMA}): upgrade it."
-        )
-    for key, hint in FACTS.items():
-        if key in run and not is_of(run[key], hint):
-            raise RecordingError(f"{folder / 'run.json'}: {key} is of the wrong type: {run[key]!r:.60}.")
+        newer = f"(schema {shown(run['schema'])}, this one reads {SCHEMA})"
+        raise RecordingError(f"{folder} was recorded by a newer gradmedic {newer}: upgrade it.")
+    try:
+        fitted_table(run, FACTS)
+    except UnfitError as error:
+        raise RecordingError(f"{folder / 'run.json'}: {error}.") from None
     return dict(run)
 
 
@@ -85,12 +87,12 @@ def _rank(folder: Path, run: dict[str, Any]) -> Recording:
 
 
 def _vitals(folder: Path) -> list[Vital]:
-    return [encoding.vital(r) for r in sorted(_segments(folder, encoding.VITALS), key=itemgetter("index"))]
+    return [encoding.fact(Vital, r) for r in sorted(_segments(folder, encoding.VITALS), key=itemgetter("index"))]
 
 
 def _events(folder: Path) -> list[Event]:
     last = {(r["kind"], r["slot"]): r for r in _table(folder, encoding.EVENTS)}
-    return [encoding.event(r) for r in sorted(last.values(), key=itemgetter("index"))]
+    return [encoding.fact(Event, r) for r in sorted(last.values(), key=itemgetter("index"))]
 
 
 def _captures(folder: Path) -> list[Capture]:
@@ -108,12 +110,12 @@ def _by_capture(folder: Path, table: str) -> defaultdict[int, list[Row]]:
 
 
 def _table(folder: Path, table: str) -> Iterator[Row]:
-    yield from _rows(folder / f"{table}.jsonl")
+    yield from _rows(folder / f"{table}.jsonl", table)
 
 
 def _segments(folder: Path, table: str) -> Iterator[Row]:
     for path in folder.glob(f"{table}-*.jsonl"):
-        yield from _rows(path)
+        yield from _rows(path, table)
 
 
 def _bytes(path: Path) -> bytes:
@@ -123,9 +125,19 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _rows(path: Path, table: str) -> Iterator[Row]:
     try:
         lines = _bytes(path).splitlines()
     except FileNotFoundError:  # a table that nothing was written to, or a segment that was just dropped
         return
-    yield from filter(None, map(encoding.row, lines))
+    columns, is_event = TYPES[table], table == encoding.EVENTS
+    for number, row in enumerate(map(encoding.row, lines), 1):
+        if row is None:
+            continue
+        try:
+            row = columns.fitted(row)
+            if is_event:
+                row["data"] = event_data(row["kind"], row["data"])
+        except UnfitError as error:
+            raise RecordingError(f"{path}, line {number}: {error}.") from None
+        yield row

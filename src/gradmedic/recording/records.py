@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gradmedic.base.value_types import Index, Size
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.site import Kind, Parameter, Site
 
@@ -19,11 +20,11 @@ MEASURED = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING)
 class Vital(NamedTuple):
     """What is taken of every backward pass; None is "not taken"."""
 
-    step: int
-    stream: int
+    step: Index
+    stream: Index
     time: float
     loss: float | None = None
-    grad_norm: float | None = None
+    grad_norm: Size | None = None
     max_norm: float | None = None
     lr: float | None = None
     scale: float | None = None
@@ -34,20 +35,20 @@ class Vital(NamedTuple):
 class Stream:
     """A place in the script where backward is called: a GAN has two."""
 
-    id: int
+    id: Index
     name: str = "loss"
     file: str | None = None
-    line: int | None = None
+    line: Index | None = None
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """An optimizer that took steps. `options` are its numeric defaults (momentum, weight_decay, ...)."""
 
-    id: int
+    id: Index
     name: str
     options: Mapping[str, float] = field(default_factory=dict)
-    parameters: int = 0
+    parameters: Index = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Event:
     """Something that happened once: `gradmedic.recording.columns.EVENTS` has the kinds."""
 
     kind: str
-    step: int
+    step: Index
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -67,8 +68,8 @@ class Capture:
     in the order of time, thinned to 64 points at most; `times` tells which steps these are.
     """
 
-    step: int
-    stream: int = 0
+    step: Index
+    stream: Index = 0
     time: float = 0.0
     loss: float | None = None
     sites: Mapping[int, Mapping[str, float]] = field(default_factory=dict)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gradmedic.base.value_types import Index
+
 
 class Kind(StrEnum):
     """What an operation is to the gradient; ledgers are grouped by it."""
@@ -33,7 +35,7 @@ class Place:
     kind: str = ""
     parameter: str | None = None
     file: str | None = None
-    line: int | None = None
+    line: Index | None = None
 
     @property
     def at(self) -> str:
@@ -55,22 +57,22 @@ class Site:
     weights as they were and with critical ones.
     """
 
-    id: int
+    id: Index
     name: str
     kind: Kind
     op: str
-    stream: int = 0
+    stream: Index = 0
     module: str = ""
     module_type: str = ""
     parameter: str | None = None
     file: str | None = None
-    line: int | None = None
-    order: int = 0
-    inputs: tuple[int, ...] = ()
-    shape: tuple[int, ...] = ()
+    line: Index | None = None
+    order: Index = 0
+    inputs: tuple[Index, ...] = ()
+    shape: tuple[Index, ...] = ()
     dtype: str = "float32"
-    repeats: int = 1
-    fan_in: int | None = None
+    repeats: Index = 1
+    fan_in: Index | None = None
     tail: bool = False
     expected_value: float | None = None
     expected_grad: float | None = None
@@ -96,12 +98,12 @@ class Parameter:
     tensors in one: its entries, its gradient and its place in the graph are not read as they are.
     """
 
-    id: int
+    id: Index
     name: str
-    shape: tuple[int, ...] = ()
+    shape: tuple[Index, ...] = ()
     dtype: str = "float32"
     requires_grad: bool = True
-    optimizer: int | None = None
+    optimizer: Index | None = None
     called: bool = True
     registered: bool = True
     declared: bool = False

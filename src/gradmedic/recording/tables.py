@@ -4,13 +4,13 @@ Nothing here knows threads: the journal calls it from its own. What is put down 
 `flush` encodes and writes what is still worth keeping by then.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from gradmedic.base.atomic_write import write
 from gradmedic.recording.retention import Chains, Limits
 
 ROWS = 16
@@ -40,7 +40,7 @@ class Table:
         self._length += len(fresh)
         if self._length > 4 * len(self._rows) + 256:
             self._length = len(self._rows)
-            replace(self._path, "".join(f"{row}\n" for row in self._rows.values()))
+            write(self._path, "".join(f"{row}\n" for row in self._rows.values()).encode(), durable=False)
         elif fresh:
             append(self._path, fresh)
 
@@ -120,14 +120,3 @@ def append(path: Path, lines: Iterable[str]) -> None:
     with open(path, "ab", buffering=0) as file:
         while rest:
             rest = rest[file.write(rest) :]
-
-
-def replace(path: Path, text: str) -> None:
-    """Put a new file in the place of another one, at once."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -17,12 +17,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gradmedic.base.atomic_write import write
 from gradmedic.base.background import Background
 from gradmedic.base.errors import GradmedicWarning, RecordingError
+from gradmedic.base.visible_text import visible_text
 from gradmedic.recording import encoding, retention
 from gradmedic.recording.records import SCHEMA, Capture, Event, Optimizer, Stream, Vital
 from gradmedic.recording.site import Parameter, Site
-from gradmedic.recording.tables import History, Table, replace
+from gradmedic.recording.tables import History, Table
 
 EVERY = 0.5
 """Seconds from one writing to the next."""
@@ -211,7 +213,7 @@ class Journal:
     def _write_run(self) -> None:
         if self.rank == 0 and self.failure is None:
             try:
-                replace(self.folder / "run.json", encoding.document(self._run))
+                write(self.folder / "run.json", encoding.document(self._run).encode(), durable=False)
             except Exception as error:
                 self._fail(error)
 
@@ -226,7 +228,7 @@ class Journal:
             self._told = True
             with suppress(GradmedicWarning):  # warnings may be errors, but not in a run that we watch
                 text = f"gradmedic stops recording to {self.folder}: {self.failure.partition(': ')[2]}"
-                warnings.warn(text, GradmedicWarning, stacklevel=2)
+                warnings.warn(visible_text(text), GradmedicWarning, stacklevel=2)
 
     def _listen(self) -> None:
         # Bounded: a disk that hangs may cost records, but not the machine's memory.

@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from gradmedic.base.atomic_write import write
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.plugins import discover
 from gradmedic.diagnosis.report import Report
-from gradmedic.recording.tables import replace
 
 
 class Renderer(ABC):
@@ -47,4 +47,4 @@ def render_to(path: str | Path, report: Report, lang: str = "en") -> None:
     """Write a report to a file, in the format that its suffix asks for."""
     text = renderer_for(path).render(report, lang)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    replace(Path(path), text)
+    write(Path(path), text.encode())

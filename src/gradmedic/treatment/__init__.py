@@ -23,6 +23,6 @@ def code(prescription: "Prescription") -> str:
     from gradmedic.treatment.code_places import rank
     from gradmedic.treatment.remedies import remedy_from
 
-    codes = [(item.remedy, remedy_from(item).code()) for item in prescription.items]
+    codes = [(item.remedy, remedy_from(item, prescription.source).code()) for item in prescription.items]
     ordered = sorted(codes, key=lambda one: rank(one[1]))
     return "\n\n".join(f"# {name}\n{code}" for name, code in ordered)

@@ -1,18 +1,17 @@
 """What a run is treated with: remedies and their doses as plain values, and a file for them that reads well."""
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from math import isfinite
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from gradmedic.base.atomic_write import write
 from gradmedic.base.errors import SettingsError
-from gradmedic.base.settings import nearest, shortened
-from gradmedic.base.value_types import is_of
+from gradmedic.base.settings import nearest, toml_table
+from gradmedic.base.value_types import Check, Filled, Index, UnfitError, fitted_table
 
 Value = str | float | int | bool | Sequence[str] | Sequence[float]
 Dose = Mapping[str, Value]
@@ -40,9 +39,9 @@ class Evidence:
     low: float
     high: float
     unit: str = "decades of loss"
-    seeds: int = 0
-    rescued: int = 0
-    steps: int = 0
+    seeds: Index = 0
+    rescued: Index = 0
+    steps: Index = 0
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -53,6 +52,8 @@ class Prescription:
     items: tuple[Item, ...] = ()
     evidence: Evidence | None = None
     script: str = ""
+    source: str = field(default="", compare=False, repr=False)
+    """The file that it was read from, to be named in complaints."""
 
     def to_toml(self) -> str:
         """The text of a prescription file, made to be read and edited by hand."""
@@ -64,18 +65,9 @@ class Prescription:
 
         Raises `SettingsError` with one sentence that names `source` and what is wrong with it.
         """
-        try:
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{source} is not valid TOML: {error}") from None
-        _know(table, ("script", "remedy", "evidence"), source)
-        if not isinstance(table.get("script", ""), str):
-            raise SettingsError(f"{source}: script must be text; it is {shortened(repr(table['script']))}")
-        remedies = table.get("remedy", [])
-        if not isinstance(remedies, list) or not all(isinstance(one, dict) for one in remedies):
-            raise SettingsError(f"{source}: write each remedy as a table under [[remedy]]")
-        items = tuple(_item(one, source) for one in remedies)
-        return cls(items, _evidence(table.get("evidence"), source), str(table.get("script", "")))
+        table = _checked(toml_table(text, source), FILE, source)
+        items = tuple(_item(one, source) for one in table.get("remedy", ()))
+        return cls(items, _evidence(table.get("evidence"), source), table.get("script", ""), source)
 
     def save(self, path: str | Path) -> None:
         """Write the prescription file."""
@@ -114,40 +106,46 @@ class Prescription:
         return treatment.apply(self, model, optimizer)
 
 
-def _know(table: Mapping[str, object], known: Sequence[str], source: str) -> None:
+def _is_dose(value: object) -> bool:
+    """Whether it is of a kind that a dose may be; its remedy knows which."""
+    return all(isinstance(one, str | int | float) for one in (value if isinstance(value, list) else [value]))
+
+
+FILE: Mapping[str, Any] = {
+    "script": str,
+    "remedy": Annotated[tuple[Mapping[str, Any], ...], Check("tables, each written under [[remedy]]")],
+    "evidence": Annotated[Mapping[str, Any], Check("a table, written under [evidence]")],
+}
+NAME = Annotated[Filled, Check('text, such as "clip-grad-norm"')]
+DOSE = Annotated[Any, Check("a number, text, true, false or a list of these", _is_dose)]
+EVIDENCE: Mapping[str, Any] = get_type_hints(Evidence, include_extras=True)
+
+
+def _checked(table: Mapping[str, Any], hints: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The values of a table of the file; a complaint about a key that nobody knows, or a value that does not fit."""
     for key in table:
-        if key not in known:
-            raise SettingsError(f"{source}: nobody knows the key {key!r}{nearest(key, known)}")
+        if key not in hints:
+            raise SettingsError(f"{source}: nobody knows the key {key!r}{nearest(key, hints)}")
+    try:
+        return fitted_table(table, hints)
+    except UnfitError as error:
+        raise SettingsError(f"{source}: {error}") from None
 
 
 def _item(table: Mapping[str, Any], source: str) -> Item:
-    name = table.get("name")
-    if not isinstance(name, str) or not name:
+    if "name" not in table:
         raise SettingsError(f'{source}: a [[remedy]] needs a name, such as name = "clip-grad-norm"')
+    name: str = _checked({"name": table["name"]}, {"name": NAME}, f"{source}, [[remedy]]")["name"]
     dose = {key: value for key, value in table.items() if key != "name"}
-    for key, value in dose.items():
-        if not _is_value(value):
-            raise SettingsError(f"{source}: {key} of {name} must be a number, text, true, false or a list of these")
-    return Item(name, dose)
+    return Item(name, _checked(dose, dict.fromkeys(dose, DOSE), f"{source}, {name}"))
 
 
-def _is_value(value: object) -> bool:
-    if isinstance(value, list):
-        return all(isinstance(one, str | int | float) for one in value)
-    return isinstance(value, str | int | float)
-
-
-def _evidence(table: object, source: str) -> Evidence | None:
+def _evidence(table: Mapping[str, Any] | None, source: str) -> Evidence | None:
     if table is None:
         return None
-    if not isinstance(table, dict):
-        raise SettingsError(f"{source}: [evidence] must be a table")
-    _know(table, [f.name for f in fields(Evidence)], f"{source}, [evidence]")
-    for key, hint in get_type_hints(Evidence).items():
-        if key in table and not is_of(table[key], hint):
-            raise SettingsError(f"{source}, [evidence]: {key} cannot be {shortened(repr(table[key]))}")
+    known = _checked(table, EVIDENCE, f"{source}, [evidence]")
     try:
-        return Evidence(**table)
+        return Evidence(**known)
     except TypeError:
         raise SettingsError(f"{source}: [evidence] needs effect, low and high") from None
 

@@ -116,7 +116,7 @@ def _written(prescription: Prescription, work: Script, recording: Recording | No
     treated = prescription.evidence.versions.get("script") if prescription.evidence is not None else None
     is_other = bool(treated) and treated != _digest(raw)
     source = Source(text, file.name, work.args, recording, is_other)
-    orders = [Order(item, remedy_from(item).code()) for item in prescription.items]
+    orders = [Order(item, remedy_from(item, prescription.source).code()) for item in prescription.items]
     made = patched(source, orders)
     left = Prescription(tuple(one.item for one in made.left))
     return Patched(made, file, encoding, left.code())

@@ -64,12 +64,12 @@ def test_an_optimizer_is_one_that_is_known(to: str) -> None:
 @pytest.mark.parametrize(
     ("remedy", "dose", "complaint"),
     [
-        ("clip-grad-norm", {"max_norm": -1}, "max_norm of clip-grad-norm must be a number above 0; it is -1"),
-        ("clip-grad-norm", {"max_norm": 10**400}, "max_norm of clip-grad-norm must be a number above 0; it is 1000"),
+        ("clip-grad-norm", {"max_norm": -1}, "clip-grad-norm: max_norm must be a number above 0; it is -1"),
+        ("clip-grad-norm", {"max_norm": 10**400}, "clip-grad-norm: max_norm must be a number above 0; it is 1000"),
         ("clip-grad-norm", {"max_norm": float("nan")}, "must be a number above 0; it is nan"),
-        ("learning-rate", {"factor": 0}, "factor of learning-rate must be a number above 0; it is 0"),
-        ("warm-up", {"steps": 0}, "steps of warm-up must be a whole number from 1 on; it is 0"),
-        ("init-he", {"weights": ["a\nb"]}, "weights of init-he must be a list of names without control characters"),
+        ("learning-rate", {"factor": 0}, "learning-rate: factor must be a number above 0; it is 0"),
+        ("warm-up", {"steps": 0}, "warm-up: steps must be a whole number from 1 on; it is 0"),
+        ("init-he", {"weights": ["a\nb"]}, "init-he: weights must be a list of names without control characters"),
     ],
 )
 def test_a_dose_out_of_its_range_is_refused_by_name(remedy: str, dose: dict[str, Any], complaint: str) -> None:

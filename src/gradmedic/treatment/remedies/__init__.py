@@ -5,26 +5,25 @@ prescription stores, and what a user edits there. The same object treats a runni
 writes the code to keep. Its docstring is its page in the manual.
 """
 
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import MISSING, Field, fields
 from enum import Enum
 from functools import partial
-from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, get_type_hints
 
 from gradmedic.base.errors import RemedyError
 from gradmedic.base.plugins import discover
-from gradmedic.base.settings import nearest, shortened
+from gradmedic.base.settings import nearest
+from gradmedic.base.value_types import Finite, Line, Lines, UnfitError, fitted_table
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.patient import Patient
 from gradmedic.treatment.prescription import Item, Prescription
 
-LARGEST = sys.float_info.max
-Positive = Annotated[float, (sys.float_info.min, "a number above 0")]
-Count = Annotated[int, (1, "a whole number from 1 on")]
+HINTS: Mapping[Any, Any] = {float: Finite, str: Line, tuple[str, ...]: Lines}
+"""Types of doses that say too little: a dose becomes code."""
 
 
 class Alters(Enum):
@@ -85,8 +84,18 @@ def all_remedies() -> dict[str, type[Remedy]]:
     return discover(Remedy, __name__, "gradmedic.remedies")
 
 
-def remedy_from(item: Item) -> Remedy:
-    """The remedy that an item of a prescription names; raises `RemedyError` if it is none, or has no such dose."""
+def remedy_from(item: Item, source: str = "") -> Remedy:
+    """The remedy that an item of a prescription names; raises `RemedyError` if it is none, or has no such dose.
+
+    `source` is the file to be named in a complaint.
+    """
+    try:
+        return _remedy(item)
+    except RemedyError as error:
+        raise RemedyError(f"{source}: {error}" if source else str(error)) from None
+
+
+def _remedy(item: Item) -> Remedy:
     known = all_remedies()
     if item.remedy not in known:
         raise RemedyError(f"nobody knows the remedy {item.remedy!r}{nearest(item.remedy, known)}")
@@ -98,7 +107,11 @@ def remedy_from(item: Item) -> Remedy:
     for key, option in options.items():
         if key not in item.dose and option.default is MISSING:
             raise RemedyError(f"{item.remedy} needs its dose {key!r}")
-    remedy: Remedy = kind(**{key: _fitted(item.remedy, key, one, hints[key]) for key, one in item.dose.items()})
+    try:
+        doses = fitted_table(item.dose, {key: HINTS.get(hints[key], hints[key]) for key in options})
+    except UnfitError as error:
+        raise RemedyError(f"{item.remedy}: {error}") from None
+    remedy: Remedy = kind(**doses)
     return remedy
 
 
@@ -106,31 +119,8 @@ def _fields(remedy: Any) -> tuple[Field[Any], ...]:
     return fields(remedy)
 
 
-def _fitted(name: str, key: str, value: Any, hint: Any) -> Any:
-    """A value out of a file as the field wants it."""
-    base, *limits = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    told = {float: "a number", int: "a whole number", bool: "true or false", str: "text without control characters"}
-    fits = {
-        float: type(value) in (int, float) and abs(value) <= LARGEST,
-        int: type(value) is int and abs(value) < 2**63,
-        bool: type(value) is bool,
-        str: _is_plain(value),
-    }.get(base, isinstance(value, list | tuple) and all(map(_is_plain, value)))
-    wanted = told.get(base, "a list of names without control characters")
-    for least, words in limits:
-        fits, wanted = fits and value >= least, words
-    if not fits:
-        raise RemedyError(f"{key} of {name} must be {wanted}; it is {shortened(repr(value))}")
-    return base(value) if base in told else tuple(value)
-
-
-def _is_plain(value: object) -> bool:
-    """Whether it is text that stays on its line, in code and in comments."""
-    return isinstance(value, str) and value.isprintable()
-
-
-def _give(item: Item, patient: Patient) -> AbstractContextManager[None]:
-    return remedy_from(item).given_to(patient)
+def _give(item: Item, patient: Patient, source: str) -> AbstractContextManager[None]:
+    return remedy_from(item, source).given_to(patient)
 
 
 @contextmanager
@@ -138,5 +128,5 @@ def treated(prescription: Prescription, patient: Patient) -> Iterator[None]:
     """Give all remedies of a prescription, in their order; they are taken back in reverse."""
     with ExitStack() as courses:
         for item in prescription.items:
-            courses.enter_context(patient.course(item.remedy, partial(_give, item, patient)))
+            courses.enter_context(patient.course(item.remedy, partial(_give, item, patient, prescription.source)))
         yield

@@ -26,9 +26,9 @@ class Runner(ABC):
         self.jobs = jobs
         self.metric = metric
         try:
-            re.compile(metric or "")
-        except re.error as error:
-            raise SettingsError(f"--metric {metric}: not a regular expression ({error})") from None
+            re.compile(metric or "", re.MULTILINE)
+        except (re.error, OverflowError, RecursionError, TypeError) as error:
+            raise SettingsError(f"--metric {metric!r} is not a regular expression: {error}") from None
 
     @abstractmethod
     def open(self) -> None:

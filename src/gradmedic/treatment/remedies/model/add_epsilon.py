@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from gradmedic.base.errors import RemedyError
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.operation_names import spots_of
 from gradmedic.treatment.patient import FunctionCall, Patient, Spot
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.features.structure import sites_of, upstream
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Site
 from gradmedic.treatment.operation_names import spots
 from gradmedic.treatment.patient import FunctionCall, Patient
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 
 
 @dataclass(frozen=True)

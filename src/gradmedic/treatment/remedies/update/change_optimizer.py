@@ -10,11 +10,12 @@ from torch.optim import LBFGS, Optimizer
 
 from gradmedic.base.errors import RemedyError
 from gradmedic.base.settings import nearest
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.patient import Patient
 from gradmedic.treatment.patient.hooks.replace_optimizer import exchange
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.scaled_rates import scaled
 
 KINDS: Mapping[str, type[Optimizer]] = {

@@ -7,13 +7,14 @@ from typing import ClassVar, Self
 
 from torch.optim import Optimizer
 
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.clip import clip_norm, gradients, scale_of
 from gradmedic.treatment.gradient_norms import percentile, sound_norms, spike_limit
 from gradmedic.treatment.learning_rate_doses import is_from_start
 from gradmedic.treatment.patient import Patient
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from typing import ClassVar, Self
 
 from torch.optim import Optimizer
 
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.clip import clip_units, scale_of
 from gradmedic.treatment.learning_rate_doses import is_from_start
 from gradmedic.treatment.patient import Patient
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import ClassVar, Self
 
 from torch.optim import Optimizer
 
+from gradmedic.base.value_types import Count
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.learning_rate_doses import run_length
 from gradmedic.treatment.patient import Patient
-from gradmedic.treatment.remedies import Alters, Count, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.scaled_rates import scaled
 
 

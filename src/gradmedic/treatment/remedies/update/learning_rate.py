@@ -7,11 +7,12 @@ from typing import ClassVar, Self
 
 from torch.optim import Optimizer
 
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.learning_rate_doses import factors
 from gradmedic.treatment.patient import Patient
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.scaled_rates import scaled
 
 

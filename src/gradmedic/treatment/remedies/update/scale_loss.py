@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self
 import torch
 
 from gradmedic.base.errors import RemedyError
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.patient import Patient, PendingBackward
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import ClassVar, Self
 
 from torch import Generator
 
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.code_places import start_loop
 from gradmedic.treatment.patient import Patient, Weight
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import normal, started
 
 

@@ -8,11 +8,12 @@ from typing import ClassVar, Self
 from torch import Generator, Tensor
 
 from gradmedic.base.errors import RemedyError
+from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.features.structure import blames_weights, weights_of
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.patient import Patient, Weight
-from gradmedic.treatment.remedies import Alters, Positive, Remedy
+from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import is_distributed, orthogonal, started, zero
 
 ROUNDS = 3
