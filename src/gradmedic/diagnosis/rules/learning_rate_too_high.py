@@ -1,6 +1,6 @@
 """Learning rate too high: steps that are too large for the weights that they change."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import median
@@ -43,8 +43,9 @@ class LearningRateTooHigh(Rule):
     """
     ## What it finds
     Runs that diverge, or hover at a level they should long have left, while step after step changes
-    the weights by a large share of their own size although the gradient itself is ordinary; and
-    schedules that raise the learning rate until training falls apart.
+    the weights by a large share of their own size although the gradient itself is ordinary; one step
+    that replaced the weights, after which the loss leapt; and schedules that raise the learning rate
+    until training falls apart.
 
     ## Why it hurts
     A step is only good as far as the gradient holds. A step of a tenth of the weights lands
@@ -84,6 +85,12 @@ class LearningRateTooHigh(Rule):
     times: int = 2
     """How many captures have to show it."""
 
+    replaced: float = 1.0
+    """The same of one step that is enough if the loss leaps behind it: the weights are others then."""
+
+    leap: float = 3.0
+    """Times by which the loss leaps then: less is what a first step of normalized networks may cost."""
+
     pull: float = 10.0
     """Gradient rms over weight rms up to which the gradient was ordinary when training began;
     above it the gradient is what is too large."""
@@ -94,11 +101,13 @@ class LearningRateTooHigh(Rule):
     SICK: ClassVar = [
         _run([30.0, 100.0, 4.0], [1.5, 9e3, 1e9, 1e20, *[NAN] * 20], lr=30.0),
         _run([1.2, 0.8, 0.5, 0.4, 0.3], [2.3] + [4.0, 6.0] * 30, lr=0.5),
+        _run([120.0, 0.05, 0.06, 0.05, 0.0], [13.0, 680.0, 3500.0, 590.0] + [400.0, 300.0, 200.0] * 20, lr=1.0),
         _schedule([2.3 * 0.9**i for i in range(30)] + [0.5 * 1.3**i for i in range(30)], 1.2),
     ]
     HEALTHY: ClassVar = [
         _run([2.4, 0.3, 0.07, 0.02, 0.01], [5.0 * 0.93**i for i in range(60)], lr=0.5),  # BatchNorm: high but fine
         _run([0.01] * 5, [2.3] * 60, lr=1e-3),  # stuck for another reason
+        _run([1.5, 0.01, 0.01], [2.3, 2.6, 2.4] + [2.3] * 60, lr=1e-3),  # a large first step that does no harm
         _run([50.0, 40.0], [2e6, 5e6, 9e7, 3e9, *[NAN] * 10], grad=900.0),  # the gradient is at fault
         _schedule([2.3 * 0.95**i for i in range(60)], 1.1),  # warms up, and learns
     ]
@@ -110,8 +119,9 @@ class LearningRateTooHigh(Rule):
                 yield found
             elif self._diverged(recording, stream) and self._ordinary(recording, stream):
                 large = [(step, pace) for step, pace in self._paces(recording, stream) if pace >= self.pace]
-                if len(large) >= self._needed(recording, stream):
-                    found = self._by_size(large, vitals)
+                enough = len(large) >= self._needed(recording, stream)
+                if enough or (large := self._destructive(recording, stream)):
+                    found = self._by_size(large, vitals, 0.01 if enough else self.pace)
                     # A loss that lies still at the level of a guess is that of a network that a step has killed.
                     yield found if self._lies_still(recording, stream) else _and_the_dead(found)
 
@@ -120,6 +130,18 @@ class LearningRateTooHigh(Rule):
         bad = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
         failed = outcome(recording, stream) is TrainingState.FAILED
         return failed and (not bad or grew_before(recording, bad[0]).exploded)
+
+    def _destructive(self, recording: Recording, stream: int) -> list[tuple[int, float]]:
+        """The steps that replaced the typical weights by something else, after which the loss leapt: one is enough."""
+        losses = recording.losses(stream)
+        large = [(step, pace) for step, pace in self._paces(recording, stream) if pace >= self.replaced]
+        return [(step, pace) for step, pace in large if self._leaps(losses, step)]
+
+    def _leaps(self, losses: Sequence[tuple[int, float]], step: int) -> bool:
+        before = [loss for at, loss in losses if at <= step and isfinite(loss)]
+        after = [loss for at, loss in losses if step < at <= step + 3]
+        usual = median(before[-5:]) if before else 0.0
+        return bool(after) and usual > 0 and not median(after) <= self.leap * usual  # NaN leaps too
 
     def _lies_still(self, recording: Recording, stream: int) -> bool:
         losses = recording.losses(stream)
@@ -164,9 +186,10 @@ class LearningRateTooHigh(Rule):
             )
         )
 
-    def _by_size(self, large: list[tuple[int, float]], vitals: list[Vital]) -> Finding:
+    def _by_size(self, large: list[tuple[int, float]], vitals: list[Vital], aim: float) -> Finding:
+        """`aim` is the share of the weights that the proposed rate makes of such a step."""
         pace = median(share for _, share in large)
-        rate = next((v.lr for v in vitals if v.lr), None)
+        rate = _rate_at(vitals, next(step for step, share in large if share >= pace))
         values = {"pace": f"{min(pace, 1e6):.0%}", "rate": f"{rate:.2g}" if rate else ""}
         known = "The learning rate of {rate} is too high: a step is {pace} of the weights' size"
         unknown = "The learning rate is too high: a step is {pace} of the weights' size"
@@ -176,7 +199,7 @@ class LearningRateTooHigh(Rule):
             Message("The gradient was ordinary when training began; about 0.1 % to 1 % per step is usual."),
             large[0][0],
             {**evidence, **({"learning_rate": rate} if rate else {})},
-            (_lower(rate * 0.01 / pace) if rate else _lower(None), _warm_up()),
+            (_lower(rate * aim / pace) if rate else _lower(None), _warm_up()),
         )
 
     def _finding(
@@ -192,6 +215,12 @@ class LearningRateTooHigh(Rule):
         )
         places = (Place("learning rate", "optimizer"),)
         return Finding(self.name, self.severity, message, why, places, since, kept, cures, 2, explains)
+
+
+def _rate_at(vitals: list[Vital], step: int) -> float | None:
+    """The learning rate nearest to a step: a schedule's first one is not that of all steps."""
+    told = [(abs(v.step - step), v.lr) for v in vitals if v.lr]
+    return min(told)[1] if told else None
 
 
 def _and_the_dead(found: Finding) -> Finding:

@@ -149,7 +149,7 @@ def _until_lost(losses: Sequence[tuple[int, float]]) -> Sequence[tuple[int, floa
 
 DRAWN_BY: dict[str, Draw] = {
     "exploding-gradient": over_time_or_depth,
-    "dead-relu": _share("dead", "silent"),
+    "dead-relu": _share("silent", "dead"),
     "saturated-activation": _share("saturated"),
     "vanishing-through-time": over_time,
     "learning-rate-too-high": the_loss,
