@@ -142,3 +142,42 @@ def test_bad_batches_every_now_and_then_are_a_warning() -> None:
 def test_a_loss_that_stays_infinite_is_critical_although_the_weights_are_fine() -> None:
     finding = judged(sketch(losses=[250.0, inf, 249.0, inf, inf], events=[born(1, op="mean", dtype="float16")]))
     assert finding.severity is Severity.CRITICAL
+
+
+def test_of_weights_behind_an_unread_pass_the_operations_are_named_that_can_have_done_it() -> None:
+    sites = [
+        site("fc", "linear"),
+        site("root", "sqrt", tail=True, file="a/t.py", line=8),
+        site("angle", "acos", tail=True, file="a/t.py", line=9),
+    ]
+    born_later = born(op="accumulate_grad", phase="parameter", parameter="fc.weight", reason="parameter")
+    finding = judged(sketch(sites, losses=[*CALM, nan], events=[born_later]))
+    assert finding.places[0].at == "a/t.py:9"
+    assert "acos (t.py:9), sqrt (t.py:8)" in str(finding.why)
+    assert "clamp" in finding.next[0].code
+    read = judged(sketch(sites, losses=[*CALM, nan], grad_norms=[1.0] * 7, events=[born_later]))
+    assert "The gradient was finite" in str(read.why)
+
+
+def test_exp_keeps_its_own_cure_where_it_made_the_growth_itself() -> None:
+    sites = [site("fc", "linear"), site("std", "exp")]
+    finding = judged(sketch(sites, losses=[4e15, 6.0, inf], events=[born(2, op="exp", site=1, operand_max=162.0)]))
+    assert finding.rank == 0
+    assert "exploding-gradient" in finding.explains
+    assert "log_std.clamp" in finding.next[0].code
+    assert judged(sketch(sites, losses=[1.0, 1e4, 1e9, inf], events=[born(3, op="exp", operand_max=1e7)])).rank == 2
+
+
+def test_nothing_is_said_of_operands_that_were_not_read() -> None:
+    finding = judged(sketch(losses=[*CALM, nan], events=[born(op="mul", phase="backward", reason="overflow")]))
+    assert "Its operands were not read" in str(finding.why)
+    divided = judged(sketch(losses=[*CALM, nan], events=[born(op="div", reason="division")]))
+    assert "Its divisor is not known" in str(divided.why)
+    known = born(op="div", operand_min=16.0, operand_max=16.0, reason="division-by-zero")
+    assert "division by 0" not in str(judged(sketch(losses=[*CALM, nan], events=[known])).message)
+
+
+def test_a_value_that_a_mask_hides_is_mended_before_the_operation() -> None:
+    finding = judged(sketch(losses=[*CALM, nan], events=[born(op="sqrt", reason="outside-domain", hidden=True)]))
+    assert "the sqrt of a negative number" in str(finding.message)
+    assert "torch.where" in finding.next[0].code

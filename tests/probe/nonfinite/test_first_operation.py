@@ -321,6 +321,28 @@ def test_of_a_product_that_a_mask_hides_the_factor_is_named_that_was_infinite() 
     assert (event.step, event.data["op"], event.data["reason"]) == (BAD_AT, "log", "log-of-zero")
 
 
+def test_behind_a_where_the_first_function_outside_of_its_domain_is_named() -> None:
+    def branches(net: Net, x: Tensor, bad: bool) -> Tensor:
+        y = net(x).square() + (1.5 if bad else -100.0)
+        inner = 2 / torch.sqrt(1 - y) * torch.atan(y)
+        return torch.where(y > 1, y, inner).sum()
+
+    data = only_event(run(branches, every=1)).data
+    assert (data["phase"], data["op"], data["reason"], data["hidden"]) == ("forward", "sqrt", "outside-domain", True)
+
+
+def test_of_a_loss_that_is_divided_the_sum_is_named_that_was_infinite() -> None:
+    def transducer(net: Net, x: Tensor, bad: bool) -> Tensor:
+        logits = net(x).reshape(4, 2, 4).log_softmax(2)
+        lengths = torch.tensor([4, 1 if bad else 4])
+        targets = torch.ones(2, 2, dtype=torch.long)
+        loss = functional.ctc_loss(logits, targets, lengths, torch.tensor([2, 2]), reduction="sum")
+        return loss / 16
+
+    data = only_event(run(transducer)).data
+    assert (data["phase"], data["op"]) == ("forward", "ctc_loss")
+
+
 def test_a_gradient_that_leaves_float16_is_found_in_the_backward_pass() -> None:
     def steep(net: Net, x: Tensor, bad: bool) -> Tensor:
         y = net(x).half() * 1e-3

@@ -33,6 +33,8 @@ class _Facts:
     feeders: frozenset[str]
     parameter: str
     reason: str
+    predicted: bool = False
+    """Whether a layer makes the operand, and no sum or logarithm takes the result."""
 
     @property
     def backward(self) -> bool:
@@ -45,14 +47,28 @@ class _Facts:
 
 def origin(recording: Recording, event: Event) -> NonFiniteCause:
     """The origin of the first non-finite value, from the operation and its operand's range."""
-    facts = _facts(recording, event)
+    found = _own(_facts(recording, event))
+    if not event.data.get("hidden"):
+        return found
+    values = {"why": found.why}
+    text = "{why} A mask or a selection keeps it from the loss, but 0 times it is NaN in the backward pass."
+    return NonFiniteCause(found.made, Message(text, values), (Cure(_TWICE, _SAFE), *found.cures))
+
+
+def at_the_edge(op: str, dtype: str) -> NonFiniteCause:
+    """The origin that an operation would be whose operand had met the edge of its domain."""
+    return _own(_Facts(op, "backward", nan, nan, dtype, frozenset(), "", "infinite-slope-at-one"))
+
+
+def _own(facts: _Facts) -> NonFiniteCause:
+    """The origin by phase, reason and operation."""
     if facts.phase in _BY_PHASE:
         return _BY_PHASE[facts.phase](facts)
-    if facts.reason == "division-by-zero":  # rsqrt divides too
-        return _division(facts)
+    if facts.reason == "division-by-zero" or facts.op in ("div", "reciprocal"):  # rsqrt divides too
+        return _too_large(facts) if facts.low > 0 or facts.high < 0 else _division(facts)
     if facts.op in _BY_OP:
         return _BY_OP[facts.op](facts)
-    if facts.op in ("nll_loss", "mean", "std", "var") and max(abs(facts.low), abs(facts.high)) < 1e3:
+    if facts.op in ("nll_loss", "mean", "var") and max(abs(facts.low), abs(facts.high)) < 1e3:
         return _of_nothing(facts)
     return _too_large(facts)
 
@@ -68,7 +84,13 @@ def _facts(recording: Recording, event: Event) -> _Facts:
     dtype = str(data.get("dtype") or (site.dtype if site else "float32")).removeprefix("torch.")
     told = (str(data.get(key) or default) for key, default in (("phase", "forward"), ("parameter", ""), ("reason", "")))
     phase, parameter, reason = told
-    return _Facts(op, phase, low, high, dtype, feeders, parameter, reason)
+    predicted = site is not None and not {"sum", "log", "logsumexp"} & _takers(recording, site.id)
+    return _Facts(op, phase, low, high, dtype, feeders, parameter, reason, predicted)
+
+
+def _takers(recording: Recording, site: int) -> set[str]:
+    """The operations that take what a site makes."""
+    return {other.op for other in recording.sites.values() if site in other.inputs}
 
 
 def _number(value: float, *, sign: int = 1) -> str:
@@ -144,32 +166,56 @@ def _root(facts: _Facts) -> NonFiniteCause:
 
 
 def _division(facts: _Facts) -> NonFiniteCause:
-    text = "Nothing keeps the divisor away from 0."
+    made, why = Message("a division by 0"), Message("Nothing keeps the divisor away from 0.")
+    if facts.op in ("div", "reciprocal") and isnan(facts.low):
+        made = Message("a division")
+        why = Message("Its divisor is not known: it was 0, or too small for what is divided by it.")
     code = "x / y.clamp(min=1e-6)  # a y that may be negative: y + 1e-6 * torch.sign(y)"
-    return NonFiniteCause(
-        Message("a division by 0"), Message(text), (Cure(Message("Keep the divisor away from 0"), code),)
-    )
+    return NonFiniteCause(made, why, (Cure(Message("Keep the divisor away from 0"), code),))
 
 
 def _exp(facts: _Facts) -> NonFiniteCause:
     made = Message("{op} of {value}", {"op": facts.op, "value": _number(facts.high)})
     text = "exp leaves float32 at 88.7 and float16 at 11.1."
-    cures = (
-        Cure(
-            Message("Stay with logarithms: logsumexp, log_softmax, softplus do not overflow"),
-            "torch.logsumexp(x, dim=1)",
-        ),
-        Cure(Message("Bound a logarithm that the network predicts"), "std = torch.exp(log_std.clamp(-10, 10))"),
+    stable = Cure(
+        Message("Stay with logarithms: logsumexp, log_softmax, softplus do not overflow"), "torch.logsumexp(x, dim=1)"
     )
-    return NonFiniteCause(made, Message(text), cures)
+    bound = Cure(Message("Bound a logarithm that the network predicts"), "std = torch.exp(log_std.clamp(-10, 10))")
+    return NonFiniteCause(made, Message(text), (bound, stable) if facts.predicted else (stable, bound))
 
 
 def _arc(facts: _Facts) -> NonFiniteCause:
-    made = Message("{op} of a number outside of -1 to 1, or its slope at the ends", {"op": facts.op})
-    text = "Rounding puts cosines a little beyond 1, and the slope at 1 is infinite."
+    inside = (Cure(Message("Stay inside"), f"torch.{facts.op}(x.clamp(-1 + 1e-6, 1 - 1e-6))"),)
+    if facts.reason == "infinite-slope-at-one":
+        made = Message("the slope of {op} at -1 or 1", {"op": facts.op})
+        return NonFiniteCause(made, Message("The value is fine, but the slope is infinite at both ends."), inside)
+    made = Message("{op} of a number outside of -1 to 1", {"op": facts.op})
+    return NonFiniteCause(made, Message("Rounding puts cosines a little beyond 1, where there is no angle."), inside)
+
+
+def _spread(facts: _Facts) -> NonFiniteCause:
+    """A standard deviation: of one sample, or of samples that are all alike."""
+    if not facts.backward:
+        return _of_nothing(facts)
+    made = Message("the slope of {op} at 0", {"op": facts.op})
+    text = "The value is fine, but the slope is infinite where all samples are alike, and 0 times inf is NaN."
+    return NonFiniteCause(made, Message(text), (Cure(Message("Add a small number inside of the root"), _STD),))
+
+
+def _angle(facts: _Facts) -> NonFiniteCause:
+    made = Message("the slope of {op} at 0", {"op": facts.op})
+    text = "The angle of the point (0, 0) has no slope: it divides 0 by 0."
     return NonFiniteCause(
-        made, Message(text), (Cure(Message("Stay inside"), f"torch.{facts.op}(x.clamp(-1 + 1e-6, 1 - 1e-6))"),)
+        made, Message(text), (Cure(Message("Keep the point away from 0"), "torch.atan2(y, x + 1e-12)"),)
     )
+
+
+def _alignment(facts: _Facts) -> NonFiniteCause:
+    made = Message("{op} of a target that does not fit its input", {"op": facts.op})
+    text = "A target needs as many steps as it has labels, and one more for each pair of equal neighbors."
+    skip = Cure(Message("Count such samples as 0"), "nn.CTCLoss(zero_infinity=True)")
+    find = Cure(Message("Find the samples"), "bad = input_lengths < target_lengths\nprint(bad.nonzero())")
+    return NonFiniteCause(made, Message(text), (skip, find))
 
 
 def _softmax(facts: _Facts) -> NonFiniteCause:
@@ -199,22 +245,38 @@ def _too_large(facts: _Facts) -> NonFiniteCause:
         return NonFiniteCause(
             Message("a value beyond {largest}, which {dtype} cannot hold", values), Message(text), (cure, *_WIDER)
         )
+    largest = max((abs(end) for end in (facts.low, facts.high) if isfinite(end)), default=nan)
+    if isnan(largest):
+        return _unknown(facts)
     made = Message("a value beyond {largest}, which {dtype} cannot hold", values)
     text = "The operands were finite but as large as {value}."
-    largest = max((abs(end) for end in (facts.low, facts.high) if isfinite(end)), default=nan)
     smaller = Cure(Message("Bring inputs and targets to mean 0 and spread 1"), "x = (x - x.mean(0)) / x.std(0)")
     return NonFiniteCause(made, Message(text, {"value": _number(largest)}), (smaller,))
 
 
+def _unknown(facts: _Facts) -> NonFiniteCause:
+    """Nothing is said of operands that were not read."""
+    made = Message("a value that is not finite, made by {op}", {"op": facts.op})
+    if facts.backward:
+        made = Message("a gradient that is not finite, made by {op}", {"op": facts.op})
+    see = Cure(Message("Look at what goes into this operation at that step"), "print(x.min(), x.max())")
+    return NonFiniteCause(made, Message("Its operands were not read, so the reason is not known."), (see,))
+
+
 _CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
 _AUTOCAST = "with torch.autocast(x.device.type, dtype=torch.bfloat16):\n    loss = loss_fn(model(x), y)"
+_STD = "std = (x.var(0) + 1e-12).sqrt()"
+_SAFE = "safe = torch.where(valid, x, torch.ones_like(x))\ny = torch.where(valid, f(safe), other)"
+_TWICE = Message("Replace the operand where the result is not used, before the operation")
 _WIDER = (Cure(Message("Use bfloat16, which has the range of float32"), _AUTOCAST),)
 _STABLE = Message("Take the logarithm and the probability in one stable operation")
 _BY_PHASE: dict[str, Callable[[_Facts], NonFiniteCause]] = {"input": _input, "parameter": _parameter}
 _BY_OP: dict[str, Callable[[_Facts], NonFiniteCause]] = {
     **dict.fromkeys(("log", "log2", "log10", "log1p"), _log),
     **dict.fromkeys(("sqrt", "rsqrt", "pow", "norm", "cdist"), _root),
-    **dict.fromkeys(("div", "reciprocal"), _division),
+    "std": _spread,
+    "atan2": _angle,
+    "ctc_loss": _alignment,
     **dict.fromkeys(("exp", "expm1"), _exp),
     **dict.fromkeys(("acos", "asin", "atanh"), _arc),
     **dict.fromkeys(("softmax", "log_softmax", "sdpa"), _softmax),

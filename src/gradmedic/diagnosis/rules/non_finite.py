@@ -7,8 +7,9 @@ from pathlib import PurePath
 from typing import Any, ClassVar
 
 from gradmedic.base.messages import Message
-from gradmedic.diagnosis.features.divergence import RunGrowth, grew_before
+from gradmedic.diagnosis.features.divergence import UPDATE, RunGrowth, grew_before
 from gradmedic.diagnosis.features.nonfinite_causes import NonFiniteCause, origin
+from gradmedic.diagnosis.features.nonfinite_suspects import suspected, suspects, unread
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.recording.records import Event, Recording
@@ -30,6 +31,10 @@ AFTERMATH = (
     "loss-spike",
 )
 """What a network looks like once its loss is inf or its weights are NaN."""
+
+
+BEYOND = 1e4
+"""An operand of exp that is larger has exploded before: exp leaves float32 at 88.7, which is two decades less."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class NonFinite(Rule):
         sketch(losses=[2.3, 2.1, 1.8, nan, nan], events=[_born("log", operand_min=0.0, operand_max=1.0)]),
         sketch(losses=[230.0, 220.0, 215.0, inf, inf], events=[_born("mean", dtype="float16", operand_max=65500.0)]),
         sketch(losses=[0.7, 50.0, 4e4, nan], events=[_born("matmul", operand_max=3e19)]),  # the end of an explosion
+        sketch(losses=[4e15, 5.9, inf], events=[_born("exp", 2, operand_min=-440.0, operand_max=162.0)]),
         sketch(losses=[0.7, 0.6, 0.5, 0.4], events=[_born("nan", 4, phase="parameter", parameter="fc.weight")]),
     ]
     HEALTHY: ClassVar = [
@@ -95,9 +101,14 @@ class NonFinite(Rule):
             yield self._finding(recording, first, grew_before(recording, first.step))
 
     def _finding(self, recording: Recording, event: Event, growth: RunGrowth) -> Finding:
-        cause = origin(recording, event)
-        place = _place(recording, event)
+        cause, place = origin(recording, event), _place(recording, event)
+        if unread(recording, event):
+            able = suspects(recording, int(event.data.get("stream", 0)))
+            cause = suspected(able, str(event.data.get("parameter") or "a parameter"))
+            place = able[0].place if able else place
         by_itself = event.data.get("phase") == "input" or not growth.exploded
+        outgrown = not by_itself and _by_its_own(event, growth)
+        by_itself = by_itself or outgrown
         return Finding(
             self.name,
             self._severity(recording, event),
@@ -108,7 +119,7 @@ class NonFinite(Rule):
             _evidence(event) | growth.signs,
             cause.cures if by_itself else _slow_down(),
             rank=0 if by_itself else 2,
-            explains=AFTERMATH if by_itself else (),
+            explains=(*AFTERMATH, *(("exploding-gradient",) if outgrown else ())) if by_itself else (),
         )
 
     def _severity(self, recording: Recording, event: Event) -> Severity:
@@ -118,6 +129,13 @@ class NonFinite(Rule):
         if not after or event.data.get("phase") == "parameter" or lost:
             return self.severity
         return Severity.WARNING if sum(bad) >= self.lasting * len(bad) and sum(bad) > 1 else Severity.NOTE
+
+
+def _by_its_own(event: Event, growth: RunGrowth) -> bool:
+    """True where exp itself made what had grown: of an operand that no explosion had reached, under ordinary steps."""
+    ends = [event.data.get(end) for end in ("operand_min", "operand_max")]
+    size = max((abs(end) for end in ends if isinstance(end, int | float)), default=inf)
+    return event.data.get("op") in ("exp", "expm1") and size < BEYOND and growth.update < UPDATE
 
 
 def _ruined(recording: Recording, since: int) -> bool:

@@ -130,7 +130,7 @@ _TABLE: dict[str, Operation] = {
         SoftMarginLoss soft_margin_loss - self target
         MultiMarginLoss multi_margin_loss - self target
         KlDiv kl_div - self target
-        CtcLoss ctc_loss - log_probs
+        CtcLoss ctc_loss result0 log_probs
         """,
     ),
     **_rows(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import isfinite
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +11,9 @@ from gradmedic.probe.graph.graph import Vertex
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.node_table import operands
 from gradmedic.probe.nonfinite.recomputed_values import INNOCENT, Revival, not_finite
+
+NEAR = 64
+"""Operations before a product among which the one is looked for that made a factor infinite."""
 
 LARGEST = {"float16": 65504.0, "bfloat16": 3.39e38, "float32": 3.4028235e38}
 
@@ -22,6 +25,8 @@ class Culprit:
     phase: str
     vertex: int
     operand: Tensor | None = None
+    hidden: bool = False
+    """Whether the value is bad, and the loss is not: it meets a zero in the backward pass."""
 
 
 def find_forward(layout: Layout, root: int) -> Culprit:
@@ -92,9 +97,15 @@ class _Search:
             for i in ordered:
                 if self.values.extent(i) > LARGEST.get(self.layout.vertices[i].dtype, 1.7e308):
                     return i
-            guilty = [i for i in ordered if self.layout.kinds[i] not in INNOCENT]
+            guilty = [i for i in ordered if self.layout.kinds[i] not in INNOCENT and not self._only_shrinks(i)]
             return last if last in guilty or not guilty else guilty[-1]
         return last
+
+    def _only_shrinks(self, i: int) -> bool:
+        """True for a division by numbers that are known, and none of which is below 1."""
+        vertex = self.layout.vertices[i]
+        divisor = vertex.tensor("other") if vertex.operation.op == "div" else None
+        return isinstance(divisor, Tensor) and divisor.numel() > 0 and bool((divisor.detach().abs() >= 1).all())
 
     def _operand(self, i: int) -> Tensor | None:
         """What the operation was applied to; of several operands the one that its table names."""
@@ -143,17 +154,46 @@ def find_backward(layout: Layout, arrivals: Mapping[int, float]) -> Culprit | No
 
 
 def masked(layout: Layout, culprit: Culprit, numbers: Mapping[Any, float]) -> Culprit:
-    """What a product was given by a forward operation whose infinity a mask has kept from the loss.
+    """The forward operation that made inf or NaN before, where a mask has kept that from the loss; else the culprit.
 
-    `torch.where(x > 0, x * x.log(), 0)` is finite, but 0 times the log's infinite value is the gradient.
+    `torch.where(x > 0, x * x.log(), 0)` is finite, but 0 times the log's infinite value is the gradient. The first of
+    such operations is the one, as later ones may only have passed it on.
     """
-    for j in layout.signals[culprit.vertex]:
-        op = layout.vertices[j].operation.op
-        low = numbers.get((j, "input_min"), inf)
-        zeros = numbers.get((j, "input_nonzero"), 0.0) < numbers.get((j, "input_numel"), 0.0)
-        if (op in ("log", "log2", "log10") and low <= 0) or (op in ("div", "reciprocal", "rsqrt") and zeros):
-            return Culprit("forward", j)
-    return culprit
+    reached, stack = {culprit.vertex}, [culprit.vertex]
+    while stack and len(reached) < NEAR:
+        onward = [j for j in layout.signals[stack.pop()] if j not in reached and not layout.applies_weights(j)]
+        reached.update(onward)
+        stack += onward
+    wrong = [j for j in reached if _spoiled(numbers, j)]
+    wrong += [j for j in reached - {culprit.vertex} if _undefined(layout.vertices[j], numbers, j)]
+    first = min(wrong, key=lambda j: layout.vertices[j].sequence, default=None)
+    return culprit if first is None else Culprit("forward", first, hidden=True)
+
+
+def _spoiled(numbers: Mapping[Any, float], i: int) -> bool:
+    """True where the operation's own value was read, and is not finite."""
+    return not isfinite(numbers.get((i, "value_norm"), 0.0))
+
+
+def _undefined(vertex: Vertex, numbers: Mapping[Any, float], i: int) -> bool:
+    """True where the operand was read, and the function is not finite for it."""
+    low, high = numbers.get((i, "input_min")), numbers.get((i, "input_max"))
+    if low is None or high is None:
+        return False
+    zero = numbers.get((i, "input_nonzero"), 0.0) < numbers.get((i, "input_numel"), 0.0)
+    test = _OUTSIDE.get(vertex.operation.op)
+    return test is not None and test(low, high, zero)
+
+
+_OUTSIDE: dict[str, Callable[[float, float, bool], bool]] = {
+    **dict.fromkeys(("log", "log2", "log10"), lambda low, high, zero: low <= 0),
+    **dict.fromkeys(("acos", "asin"), lambda low, high, zero: max(-low, high) > 1),
+    "div": lambda low, high, zero: zero,
+    "log1p": lambda low, high, zero: low <= -1,
+    "atanh": lambda low, high, zero: max(-low, high) >= 1,
+    "acosh": lambda low, high, zero: low < 1,
+}
+"""Whether a function is inf or NaN somewhere in a range of its operand."""
 
 
 def _badness(layout: Layout, arrivals: Mapping[int, float]) -> Callable[[int], bool]:

@@ -1,7 +1,7 @@
 """Say why an operation made inf or NaN: its operand's range, and a short code for the reason."""
 
 from collections.abc import Mapping
-from math import isfinite
+from math import inf, isfinite, isnan
 from typing import Any
 
 import torch
@@ -25,8 +25,8 @@ def describe(layout: Layout, culprit: Culprit, numbers: Mapping[Any, float]) -> 
     found: dict[str, Any] = {"phase": culprit.phase, "op": vertex.operation.op, "dtype": vertex.dtype}
     if span is not None:
         found |= {"operand_min": span[0], "operand_max": span[1], "operand_zero": span[2]}
-    found["reason"] = _reason(vertex, culprit.phase, span)
-    return found
+    found["reason"] = _reason(vertex, culprit.phase, span, isnan(numbers.get((culprit.vertex, "value_norm"), 0.0)))
+    return found | ({"hidden": True} if culprit.hidden else {})
 
 
 def _range(culprit: Culprit, vertex: Vertex, numbers: Mapping[Any, float]) -> Range | None:
@@ -35,12 +35,10 @@ def _range(culprit: Culprit, vertex: Vertex, numbers: Mapping[Any, float]) -> Ra
         tensor = vertex.tensor(vertex.operation.operand)
     if isinstance(tensor, Tensor):
         return _span(tensor.detach())
-    for what in ("input", "value"):
-        low = numbers.get((culprit.vertex, f"{what}_min"))
-        if low is not None and isfinite(low):
-            zeros = numbers[culprit.vertex, f"{what}_nonzero"] < numbers[culprit.vertex, f"{what}_numel"]
-            return low, numbers[culprit.vertex, f"{what}_max"], zeros
-    return None
+    low, high = (numbers.get((culprit.vertex, f"input_{end}"), inf) for end in ("min", "max"))
+    if not (isfinite(low) and isfinite(high)):
+        return None
+    return low, high, numbers[culprit.vertex, "input_nonzero"] < numbers[culprit.vertex, "input_numel"]
 
 
 def _span(tensor: Tensor) -> Range | None:
@@ -48,7 +46,7 @@ def _span(tensor: Tensor) -> Range | None:
     return (float(fine.min()), float(fine.max()), bool((fine == 0).any())) if fine.numel() else None
 
 
-def _reason(vertex: Vertex, phase: str, span: Range | None) -> str:
+def _reason(vertex: Vertex, phase: str, span: Range | None, nan: bool) -> str:
     """A short code for the cause."""
     if phase in ("input", "parameter"):
         return phase
@@ -59,12 +57,14 @@ def _reason(vertex: Vertex, phase: str, span: Range | None) -> str:
         if low <= edge:
             return "log-of-negative" if low < edge else "log-of-zero"
     if op in ("div", "reciprocal"):
-        return "division-by-zero"
+        return "division" if span is None else "division-by-zero" if span[2] else "overflow"
     if phase == "backward" and op in ("sqrt", "rsqrt", "pow", "norm", "linalg_vector_norm", "cdist", "std", "atan2"):
         return "infinite-slope-at-zero"
     if op in ("acos", "asin", "atanh", "acosh"):
         return "outside-domain" if max(-low, high) > 1 and op != "acosh" else "infinite-slope-at-one"
-    if (op == "pow" and low < 0 and not _whole(vertex)) or (op in ("sqrt", "rsqrt") and (low < 0 or _has_nan(vertex))):
+    if (op == "pow" and low < 0 and not _whole(vertex)) or (
+        op in ("sqrt", "rsqrt") and (low < 0 or nan or _has_nan(vertex))
+    ):
         return "outside-domain"
     if op == "rsqrt":
         return "division-by-zero"

@@ -27,6 +27,8 @@ HAZARDS = {
     "exp",
     "acos",
     "asin",
+    "atanh",
+    "acosh",
     "norm",
     "abs",
 }
