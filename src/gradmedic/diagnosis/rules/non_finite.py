@@ -106,9 +106,8 @@ class NonFinite(Rule):
             able = suspects(recording, int(event.data.get("stream", 0)))
             cause = suspected(able, str(event.data.get("parameter") or "a parameter"))
             place = able[0].place if able else place
-        by_itself = event.data.get("phase") == "input" or not growth.exploded
-        outgrown = not by_itself and _by_its_own(event, growth)
-        by_itself = by_itself or outgrown
+        outgrown = _by_its_own(event, growth)
+        by_itself = outgrown or event.data.get("phase") == "input" or not growth.exploded
         return Finding(
             self.name,
             self._severity(recording, event),
