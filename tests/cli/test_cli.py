@@ -202,7 +202,7 @@ def test_a_terminal_is_told_how_the_run_is_doing_more_and_more_seldom(monkeypatc
     now = 0.0
     monkeypatch.setattr(stopping, "perf_counter", lambda: now)
     recorder, stream = Recorder({}), StringIO()
-    ticker = stopping.Ticker(stream, recorder)
+    ticker = stopping.StatusLine(stream, recorder)
     told = []
     for second in range(100):
         now = float(second)

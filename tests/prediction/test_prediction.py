@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from gradmedic.base.messages import Message
-from gradmedic.prediction.prediction import PredictedOperation, Prediction, Range, Weight
+from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Prediction, Range
 from gradmedic.recording.ledger import Entry, Ledger
 from gradmedic.recording.site import Kind, Site
 
@@ -29,7 +29,7 @@ def layers(*sizes: float) -> Prediction:
         for i, size in enumerate(sizes)
     ]
     ledger = Ledger("layers.0.weight", (Entry(0, "layers.0", "linear", Kind.WEIGHTS, -2.0),))
-    weight = Weight("layers.0.weight", (16, 16), 0.25, around(sizes[0]))
+    weight = PredictedParameter("layers.0.weight", (16, 16), 0.25, around(sizes[0]))
     return Prediction(tuple(operations), (weight,), (ledger,), model="Net")
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from gradmedic.base.messages import Message
 from gradmedic.render.patch import show, tell
 from gradmedic.treatment.patching import Left, Patch
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 from gradmedic.treatment.prescription import Item
 from gradmedic.trials.patch_agreement import Agreement, Degree
 
@@ -25,7 +25,9 @@ class Written:
 
 
 LEFT = Left(Item("normalize"), Message("line {line} works in place", {"line": 7}))
-WRITTEN = Written(Patch(Source("x = 1\n"), "x = [2]\n", left=(LEFT,)), agreement=Agreement(Degree.END, "0.12", "0.13"))
+WRITTEN = Written(
+    Patch(ParsedScript("x = 1\n"), "x = [2]\n", left=(LEFT,)), agreement=Agreement(Degree.END, "0.12", "0.13")
+)
 
 
 def printed(lang: str, *, whole: bool = False, terminal: bool = False) -> str:

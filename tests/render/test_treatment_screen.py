@@ -17,7 +17,7 @@ from gradmedic.diagnosis.rules.vanishing_gradient import VanishingGradient
 from gradmedic.render.treatment import show, text
 from gradmedic.trials.paired_effect import Arm, effect
 from gradmedic.trials.scoring import scale_of
-from gradmedic.trials.search.treatment_result import Line, Treatment, ending, label
+from gradmedic.trials.search.treatment_result import ArmResult, Treatment, ending, label
 from gradmedic.trials.trial import Ended
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -33,7 +33,7 @@ def treated(control: Arm, *arms: Arm, chosen: int | None = 0, **told: object) ->
     lines = []
     for one in arms:
         fresh = [seed for seed in one.runs if seed > 0]
-        lines.append(Line(one, effect(one, control, scale, fresh or [0]), bool(fresh)))
+        lines.append(ArmResult(one, effect(one, control, scale, fresh or [0]), bool(fresh)))
     best = None if chosen is None else lines[chosen]
     told = {"after": HEALTHY if best else None, "trials": 31, "seconds": 142.3, **told}
     return Treatment(SICK, control, tuple(lines), best, scale=scale, **told)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from gradmedic.treatment.prescription import Item, Prescription
 from gradmedic.trials.paired_effect import Arm
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.runners import Runner
-from gradmedic.trials.trial import Ended, Outcome, Script, Series, Trial
+from gradmedic.trials.trial import Ended, LossSeries, Outcome, Script, Trial
 
 NOTHING = Prescription()
 
@@ -19,9 +19,9 @@ def prescribed(*remedies: str, **dose: Any) -> Prescription:
     return Prescription((*(Item(name) for name in first), Item(last, dose)))
 
 
-def series(losses: Sequence[float], *, norms: Sequence[float] = (), contends: bool = False) -> Series:
+def series(losses: Sequence[float], *, norms: Sequence[float] = (), contends: bool = False) -> LossSeries:
     """One backward pass per step."""
-    return Series(tuple(range(len(losses))), tuple(losses), tuple(enumerate(norms)), contends)
+    return LossSeries(tuple(range(len(losses))), tuple(losses), tuple(enumerate(norms)), contends)
 
 
 def outcome(

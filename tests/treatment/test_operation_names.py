@@ -4,26 +4,27 @@ import pytest
 
 from gradmedic.base.errors import RemedyError
 from gradmedic.recording.sketch import site, sketch
-from gradmedic.treatment.operation_names import Spot, spots
+from gradmedic.treatment.operation_names import OperationName, spots
 
 
 @pytest.mark.parametrize(
     ("text", "spot"),
     [
-        ("body.1/relu", Spot("body.1", "relu")),
-        ("train.py:31/relu#2", Spot("train.py:31", "relu", 2)),
-        ("/exp", Spot("", "exp")),
-        ("*/sigmoid", Spot("*", "sigmoid")),
+        ("body.1/relu", OperationName("body.1", "relu")),
+        ("train.py:31/relu#2", OperationName("train.py:31", "relu", 2)),
+        ("/exp", OperationName("", "exp")),
+        ("*/sigmoid", OperationName("*", "sigmoid")),
     ],
 )
-def test_a_name_is_a_place_an_operation_and_perhaps_a_number(text: str, spot: Spot) -> None:
-    assert Spot.parse(text) == spot
+def test_a_name_is_a_place_an_operation_and_perhaps_a_number(text: str, spot: OperationName) -> None:
+    assert OperationName.parse(text) == spot
+    assert str(OperationName.parse(text)) == text
 
 
 @pytest.mark.parametrize("text", ["relu", "body.1/", "body.1/relu#two"])
 def test_what_is_no_name_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(RemedyError, match=r"body\.1/relu"):
-        Spot.parse(text)
+        OperationName.parse(text)
 
 
 def test_sites_are_named_by_module_or_by_line_and_numbered_only_where_some_are_left_out() -> None:

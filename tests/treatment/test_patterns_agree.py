@@ -13,7 +13,7 @@ from torch import nn
 
 from gradmedic.prediction.init.weights import weights_of
 from gradmedic.treatment.patching import patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 from gradmedic.treatment.remedies.weights.init_he import InitHe
 
 LAYER = "nn.Linear(4, 4)"
@@ -60,7 +60,7 @@ def test_a_pattern_stands_for_the_same_weights_everywhere(tree: str, patterns: t
     script, remedy = SCRIPT.format(tree=tree), InitHe(patterns)
     on_trial = names_changed(script, remedy)
     assert names_changed(script, after=remedy.code()) == on_trial
-    patch = patched(Source(script), [order("init-he", weights=list(patterns))])
+    patch = patched(ParsedScript(script), [order("init-he", weights=list(patterns))])
     assert patch.written
     assert names_changed(patch.text) == on_trial
     model: nn.Module = eval(f"nn.Sequential({tree})", {"nn": nn})

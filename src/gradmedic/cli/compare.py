@@ -10,7 +10,7 @@ from gradmedic.base.atomic_write import write_all
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, settings_from
-from gradmedic.cli.progress_line import Ticker
+from gradmedic.cli.progress_line import ProgressLine
 
 SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
 
@@ -65,7 +65,7 @@ def compare(
     ways = [(output, written_by(output)) for output in outputs]
     if not how["as_module"]:
         refuse_what_is_no_script(target)
-    ticker = Ticker(sys.stderr, lambda contest: so_far(contest, settings.lang))
+    ticker = ProgressLine(sys.stderr, lambda contest: so_far(contest, settings.lang))
     how["activations"] = None if activations is None else split(activations)
     how["rates"] = factors(rates)
     found = compare_script(

@@ -5,7 +5,7 @@ from shutil import get_terminal_size
 from typing import Any, TextIO
 
 
-class Ticker:
+class ProgressLine:
     """Draws a line anew, where somebody sits at a terminal; `line` says how it is going."""
 
     def __init__(self, stream: TextIO, line: Callable[[Any], str]) -> None:

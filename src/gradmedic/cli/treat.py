@@ -10,7 +10,7 @@ import click
 
 from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, settings_from
-from gradmedic.cli.progress_line import Ticker
+from gradmedic.cli.progress_line import ProgressLine
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.
@@ -60,7 +60,7 @@ def treat(
     check_folders(how["output"])
     if not how["as_module"]:
         refuse_what_is_no_script(target)
-    ticker = Ticker(sys.stderr, lambda search: so_far(search, settings.lang))
+    ticker = ProgressLine(sys.stderr, lambda search: so_far(search, settings.lang))
     choose = partial(ask, lang=settings.lang) if sys.stdin.isatty() and sys.stderr.isatty() else first_held_out
     found = verb(target, args, settings=settings, told=ticker.tick, choose=choose, **how)
     ticker.clear()

@@ -17,7 +17,7 @@ from gradmedic.launch.import_hook import after_import
 from gradmedic.launch.shadows import Shadows
 from gradmedic.launch.stopping import Stopped
 from gradmedic.launch.watch_session import flush
-from gradmedic.prediction.prediction import PredictedOperation, Prediction, Weight
+from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Prediction
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Capture, Recording
 
@@ -194,7 +194,7 @@ def beside(found: Prediction, capture: Capture, recording: Recording) -> Predict
     def with_grad(operation: PredictedOperation) -> PredictedOperation:
         return replace(operation, measured_grad=capture.sites.get(operation.site.id, {}).get("grad_rms"))
 
-    def with_norm(weight: Weight) -> Weight:
+    def with_norm(weight: PredictedParameter) -> PredictedParameter:
         told = capture.parameters.get(ids.get(weight.name, -1), {})
         return replace(weight, measured=told.get("grad_norm"))
 

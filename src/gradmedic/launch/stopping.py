@@ -65,7 +65,7 @@ class Lookout:
         return lasting or any(finding.rule == "non-finite" for finding in findings)
 
 
-class Ticker:
+class StatusLine:
     """Prints a line about the run so far, more and more seldom, where someone sits at a terminal."""
 
     def __init__(self, stream: TextIO, recorder: Recorder) -> None:

@@ -19,7 +19,7 @@ from gradmedic.base.surroundings import absolute, folder, rank, ranks, tell
 from gradmedic.launch.import_hook import after_import
 from gradmedic.launch.seeds import shift_seeds
 from gradmedic.launch.shadows import Shadows
-from gradmedic.launch.stopping import Limited, Lookout, Stopped, Ticker
+from gradmedic.launch.stopping import Limited, Lookout, StatusLine, Stopped
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
 from gradmedic.render import deliver as delivery
@@ -53,7 +53,7 @@ class Session:
         if settings.stop_on is not None:
             self.taps.append(Lookout(settings, self.recorder).look)
         if self.has_screen and self.stream.isatty():
-            self.taps.append(Ticker(self.stream, self.recorder).tick)
+            self.taps.append(StatusLine(self.stream, self.recorder).tick)
 
     @property
     def has_screen(self) -> bool:

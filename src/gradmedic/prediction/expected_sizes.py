@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from gradmedic.base.messages import Message
-from gradmedic.prediction.prediction import PredictedOperation, Range, Weight
+from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Range
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.reading.ledger_booking import book
 from gradmedic.recording.ledger import Ledger
@@ -105,14 +105,14 @@ class Expectation:
         came = [self._flow.arrivals[edge].log_square for edge in self._outputs[vertex] if edge in self._flow.arrivals]
         return _joint(came) if came else None
 
-    def weights(self, name_of: Callable[[int], str]) -> Iterator[Weight]:
+    def weights(self, name_of: Callable[[int], str]) -> Iterator[PredictedParameter]:
         """All parameters of the graph, with names by their vertex."""
         for i, step in self._flow.plan.parameters():
             assert step.law is not None
             arrival = self._flow.arrivals.get((i, 0))
             spread = self._spread.grads.get((i, 0), 0.0)
             grad = None if arrival is None else ranged(arrival.log_square, spread, self._above[i] + self._below[i])
-            yield Weight(name_of(step.vertex), step.shape, math.sqrt(max(step.law.square, 0.0)), grad)
+            yield PredictedParameter(name_of(step.vertex), step.shape, math.sqrt(max(step.law.square, 0.0)), grad)
 
     def ledger(self, leaf: int, name: str) -> Ledger | None:
         """The expected ledger of one leaf, booked as the measured one is; none where a recurrent module is one step."""

@@ -51,7 +51,7 @@ class PredictedOperation:
 
 
 @dataclass(frozen=True)
-class Weight:
+class PredictedParameter:
     """A parameter: the rms of its entries, and the norm of its gradient, as predicted and, of a script, measured."""
 
     name: str
@@ -70,7 +70,7 @@ class Prediction:
     """
 
     operations: tuple[PredictedOperation, ...] = ()
-    weights: tuple[Weight, ...] = ()
+    weights: tuple[PredictedParameter, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
     reasons: tuple[Message, ...] = ()
     """Why not to rely on it; empty if it can be relied on."""

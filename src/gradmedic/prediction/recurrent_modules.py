@@ -12,7 +12,7 @@ from gradmedic.base.storage import is_readable
 from gradmedic.probe.graph.graph import Vertex
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.hooks.sequence_intervals import Span
-from gradmedic.theory.recurrent.population import Weights
+from gradmedic.theory.recurrent.population import LayerLaws
 from gradmedic.theory.signals.parameter_law import ParameterLaw, measured
 
 KINDS = {"LSTM": "lstm", "GRU": "gru"}
@@ -40,7 +40,7 @@ class RecurrentSubgraph:
 
     @property
     def kind(self) -> str:
-        """As `Weights` calls it."""
+        """As `LayerLaws` calls it."""
         mode = getattr(self.module, "mode", None) or type(self.module).__name__.removesuffix("Cell")
         mode = mode.removesuffix("_TANH").removesuffix("_RELU")
         if mode in KINDS:
@@ -111,7 +111,7 @@ class LayerOperands:
     x: Edge | None
     x_kept: Any
     parameters: tuple[int | None, ...]
-    weights: tuple[tuple[Weights, ...], ...]
+    weights: tuple[tuple[LayerLaws, ...], ...]
     roles: tuple[str, ...]
     """Of each output: "output", or "h" and "c" for the last states."""
 
@@ -122,7 +122,7 @@ def layers(layout: Layout, call: RecurrentSubgraph, originals: Originals) -> Lay
     assert isinstance(module, nn.RNNBase)
     leaves = {id(originals.get(id(v.leaf), v.leaf)): i for i, v in layout.graph.leaves()}
     suffixes = ["", "_reverse"][: 1 + module.bidirectional]
-    found, weights = list[int | None](), list[tuple[Weights, ...]]()
+    found, weights = list[int | None](), list[tuple[LayerLaws, ...]]()
     for layer in range(module.num_layers):
         names = [tuple(f"{name}_l{layer}{suffix}" for name in _NAMES) for suffix in suffixes]
         found += [leaves.get(id(getattr(module, name, None))) for group in names for name in group]
@@ -156,7 +156,7 @@ def _entering(layout: Layout, call: RecurrentSubgraph, leaf: int | None) -> tupl
 
 def weights_of(
     call: RecurrentSubgraph, h: str = "weight_hh", x: str = "weight_ih", bias: tuple[str, str] = ("bias_ih", "bias_hh")
-) -> Weights:
+) -> LayerLaws:
     """The laws of a module's parameters, gate by gate where that matters."""
     into, back = getattr(call.module, x), getattr(call.module, h)
     hidden, gates = back.shape[1], back.shape[0] // back.shape[1]
@@ -166,7 +166,7 @@ def weights_of(
         for g in range(gates)
     )
     diagonal, rest = _diagonal(back) if gates == 1 else (0.0, back)
-    return Weights(
+    return LayerLaws(
         call.kind,
         hidden,
         into.shape[1],

@@ -8,7 +8,7 @@ from torch import Tensor
 from gradmedic.recording.records import Vital
 
 
-class Row:
+class PendingVital:
     """A vital in the making; `waiting` is a loss that is still on its device."""
 
     __slots__ = (

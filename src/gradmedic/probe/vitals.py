@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.clipping import Clips
-from gradmedic.probe.pending_vital import Row
+from gradmedic.probe.pending_vital import PendingVital
 from gradmedic.probe.reading.meter import global_norm
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.torch_internals import states_of
@@ -47,9 +47,9 @@ class Vitals:
         self._recorder = recorder
         self._schedule = schedule
         self._began = perf_counter()
-        self._rows: list[Row] = []
+        self._rows: list[PendingVital] = []
         self._over = False
-        self._done: list[Row] = []
+        self._done: list[PendingVital] = []
         self._since_tally = 0
         self._scaled: dict[int, tuple[Any, Tensor, Any]] = {}
         self._means: dict[int, float] = {}
@@ -74,7 +74,7 @@ class Vitals:
             known = self._scaled.pop(id(tensor), None)
             if known is not None and known[0]() is tensor:
                 tensor, scaler = known[1], known[2]
-        row = Row(self.step, stream, perf_counter() - self._began, scaler)
+        row = PendingVital(self.step, stream, perf_counter() - self._began, scaler)
         self._rows.append(row)
         self.tallies["backwards"] += 1
         if tensor is None or tensor.numel() != 1 or not is_readable(tensor):
@@ -263,7 +263,7 @@ class Vitals:
         if self._since_tally >= TALLY:
             self._tally()
 
-    def _fetch(self, waiting: list[Row]) -> None:
+    def _fetch(self, waiting: list[PendingVital]) -> None:
         """Bring losses from their device, all at once."""
         losses = torch.stack([row.waiting.double().flatten()[0] for row in waiting if row.waiting is not None]).tolist()
         for row, loss in zip(waiting, losses, strict=True):

@@ -17,7 +17,7 @@ from gradmedic.trials.patch_agreement import Agreement
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
-class Written(Protocol):
+class WrittenPatch(Protocol):
     """What is told of a prescription that was written into a script."""
 
     @property
@@ -37,7 +37,7 @@ class Written(Protocol):
         """How the patched script trained beside the trial; None where it was not run."""
 
 
-def show(written: Written, code: str, lang: str, console: Console) -> None:
+def show(written: WrittenPatch, code: str, lang: str, console: Console) -> None:
     """Print a whole prescription as code, then as a diff, then all that there is to say of that."""
     emit(console, Text(f"\n{visible_lines(code)}\n"), soft_wrap=True)
     show_diff(written.diff, console)
@@ -54,7 +54,7 @@ def show_diff(diff: str, console: Console) -> None:
         console.print(Text(visible(line), style=STYLES.get(line[:1], "")), soft_wrap=True)
 
 
-def tell(written: Written, lang: str, console: Console) -> None:
+def tell(written: WrittenPatch, lang: str, console: Console) -> None:
     """Print what there is to say of a diff, and the lines to paste for what was left out of it."""
     emit(console, *_sentences(written, lang, console), soft_wrap=True)
     if written.code:
@@ -67,7 +67,7 @@ def tell_kept(file: Path, lang: str, console: Console) -> None:
     emit(console, Text(f"{glyphs_for(console.encoding).note} {say(told, lang)}"), soft_wrap=True)
 
 
-def _sentences(written: Written, lang: str, console: Console) -> Iterator[RenderableType]:
+def _sentences(written: WrittenPatch, lang: str, console: Console) -> Iterator[RenderableType]:
     """How the patched script trained, and what was left to the user, and why."""
     glyphs = glyphs_for(console.encoding)
     if not can_say(translator(lang)("Verdict"), console.encoding):

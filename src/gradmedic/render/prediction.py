@@ -13,7 +13,7 @@ from rich.text import Text
 from gradmedic.base.locale import say, translator
 from gradmedic.base.text_layout import cropped, padded, wrapped
 from gradmedic.base.visible_text import visible
-from gradmedic.prediction.prediction import PredictedOperation, Prediction, Range, Weight
+from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Prediction, Range
 from gradmedic.recording.ledger import Ledger
 from gradmedic.render.glyphs import Glyphs, emit, glyphs_for
 from gradmedic.render.layer_ranges import folded
@@ -34,11 +34,11 @@ def text(prediction: Prediction, lang: str = "en") -> str:
 
 def show(prediction: Prediction, lang: str, console: Console) -> None:
     """Print the screen of a prediction."""
-    screen = Screen(visible(prediction), lang, min(max(console.width, 60), 100), glyphs_for(console.encoding))
+    screen = PredictionScreen(visible(prediction), lang, min(max(console.width, 60), 100), glyphs_for(console.encoding))
     emit(console, *screen.lines(), soft_wrap=True)
 
 
-class Screen:
+class PredictionScreen:
     """One prediction in one language at one width."""
 
     def __init__(self, prediction: Prediction, lang: str, width: int, glyphs: Glyphs) -> None:
@@ -243,7 +243,7 @@ def _operation(operation: PredictedOperation) -> dict[str, Any]:
     }
 
 
-def _weight(weight: Weight) -> dict[str, Any]:
+def _weight(weight: PredictedParameter) -> dict[str, Any]:
     grad = _range(weight.grad)
     return {
         "name": weight.name,

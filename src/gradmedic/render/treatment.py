@@ -16,7 +16,7 @@ from gradmedic.diagnosis.report import Report
 from gradmedic.render.glyphs import can_say, emit, glyphs_for
 from gradmedic.render.report.phrases import title
 from gradmedic.trials.budget import Budget
-from gradmedic.trials.search.treatment_result import Line, Treatment, ending, label
+from gradmedic.trials.search.treatment_result import ArmResult, Treatment, ending, label
 
 MOST = 10
 """Arms that are shown; the others are counted."""
@@ -125,7 +125,7 @@ def _table(treatment: Treatment, lang: str) -> Table:
     return table
 
 
-def _row(line: Line, rescued: str) -> tuple[Text, ...]:
+def _row(line: ArmResult, rescued: str) -> tuple[Text, ...]:
     found, runs = line.effect, list(line.arm.runs.values())
     sure = f" ± {found.high - found.mean:.2f}" if line.confirmed and len(found.pairs) > 1 else ""
     size = rescued if found.rescued == len(found.pairs) else f"{found.mean:+.2f}{sure}"

@@ -16,7 +16,7 @@ from gradmedic.theory.plan.plan import DATA, PARAMETER, Edge, Plan, Step
 from gradmedic.theory.plan.recognize_norms import contrasts_seen, masks_seen, maxima_seen, norms_seen, recognized
 from gradmedic.theory.plan.residual_streams import streams_seen
 from gradmedic.theory.plan.zero_branches import silences_seen
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, rule_of
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, rule_of
 from gradmedic.theory.propagation.input_signal import entering
 from gradmedic.theory.propagation.parameters import among_parameters
 from gradmedic.theory.signals.elementwise_pair import of_sum
@@ -112,7 +112,7 @@ def _of_step(value: Value, passage: Propagation, i: int) -> Value:
 def _passage(flow: Flow, i: int, step: Step) -> Propagation:
     if step.op == PARAMETER:
         assert step.law is not None, step.name
-        return Propagation((Weight(step.law, step.shape),), lambda grads: ())
+        return Propagation((WeightOperand(step.law, step.shape),), lambda grads: ())
     if not all(map(prod, step.shapes)):  # nothing goes through what is empty
         return Propagation(tuple(None for _ in step.shapes), lambda grads: [None] * len(step.inputs))
     try:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import isfinite, prod
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand
 from gradmedic.theory.signals.signal import Signal
 
 
@@ -53,7 +53,7 @@ def fitting(values: Sequence[Value], grads: Sequence[Grad]) -> Sequence[Grad]:
     for value, grad in zip(values, grads, strict=False):
         if isinstance(grad, float) and isinstance(value, Signal):
             raise InvariantError("a signal's gradient without a layout")
-        if isinstance(grad, Signal) and isinstance(value, Weight):
+        if isinstance(grad, Signal) and isinstance(value, WeightOperand):
             raise InvariantError("a parameter's gradient with a layout")
         if isinstance(grad, Signal) and isinstance(value, Signal) and _layout(grad) != _layout(value):
             raise InvariantError(f"a gradient of layout {_layout(grad)} for {_layout(value)}")

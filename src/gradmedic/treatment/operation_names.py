@@ -21,7 +21,7 @@ _LINE = re.compile(r":(\d+|\*)$")
 
 
 @dataclass(frozen=True)
-class Spot:
+class OperationName:
     """A name for calls: which operation, where, and which of several in a row."""
 
     place: str
@@ -29,13 +29,16 @@ class Spot:
     nth: int | None = None
 
     @classmethod
-    def parse(cls, text: str) -> "Spot":
+    def parse(cls, text: str) -> "OperationName":
         """Read a name; raises `RemedyError` if it is none."""
         place, slash, rest = text.rpartition("/")
         op, mark, nth = rest.partition("#")
         if not slash or not op or (mark and not nth.isdigit()):
             raise RemedyError(f"{text!r} names no operation; write it as body.1/relu or train.py:31/relu")
         return cls(place, op, int(nth) if mark else None)
+
+    def __str__(self) -> str:
+        return f"{self.place}/{self.op}" + ("" if self.nth is None else f"#{self.nth}")
 
     @property
     def is_line(self) -> bool:

@@ -11,9 +11,9 @@ from gradmedic.base.errors import GradmedicError, RemedyError
 from gradmedic.base.surroundings import ranks
 from gradmedic.theory.activations import activation
 from gradmedic.theory.kernels.critical import Critical, critical, on_edge
-from gradmedic.treatment.patient import Patient, Weight
+from gradmedic.treatment.patient import FirstUse, Patient
 
-Draw = Callable[[Weight, Generator], object]
+Draw = Callable[[FirstUse, Generator], object]
 """Writes a start into a weight."""
 
 LOST, HUGE = 1e-3, 10.0
@@ -56,7 +56,7 @@ def started(patient: Patient, names: Sequence[str], draws: Mapping[str, Draw]) -
     """
     generators: dict[torch.device, Generator] = {}
 
-    def start(weight: Weight) -> bool:
+    def start(weight: FirstUse) -> bool:
         draw = draws.get(weight.role)
         if draw is None:
             return False
@@ -79,12 +79,12 @@ def bias_of(name: str) -> str:
     return f"{name.removesuffix('weight')}bias" if name.endswith("weight") else name
 
 
-def zero(weight: Weight, _: Generator) -> None:
+def zero(weight: FirstUse, _: Generator) -> None:
     """Start at zero, as biases do."""
     weight.tensor.zero_()
 
 
-def table(weight: Weight, generator: Generator) -> bool:
+def table(weight: FirstUse, generator: Generator) -> bool:
     """Start an embedding whose entries are lost, or huge, at a size of one over the root of its width."""
     if LOST < float(weight.tensor.square().mean().sqrt()) < HUGE:
         return False

@@ -16,7 +16,7 @@ from gradmedic.trials.isolation import Isolation, Workspace
 from gradmedic.trials.printed_numbers import printed_numbers
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.supervisor import METRIC
-from gradmedic.trials.trial import Ended, Outcome, Script, Series, Trial
+from gradmedic.trials.trial import Ended, LossSeries, Outcome, Script, Trial
 
 
 def place_of(script: Script, folder: Path) -> Workspace:
@@ -69,7 +69,7 @@ def outcome(trial: Trial, folder: Path, answer: Mapping[str, Any]) -> Outcome:
     )
 
 
-def series_of(recording: Recording) -> dict[str, Series]:
+def series_of(recording: Recording) -> dict[str, LossSeries]:
     """The losses of a recording, by the place in the script where backward is called."""
     found = {}
     for stream in recording.streams.values():
@@ -77,7 +77,7 @@ def series_of(recording: Recording) -> dict[str, Series]:
         norms = tuple((vital.step, vital.grad_norm) for vital in vitals if vital.grad_norm is not None)
         losses = tuple(float(vital.loss) for vital in vitals if vital.loss is not None)
         contends = is_contest(recording, stream.id)
-        found[f"{stream.file}:{stream.line}"] = Series(tuple(v.step for v in vitals), losses, norms, contends)
+        found[f"{stream.file}:{stream.line}"] = LossSeries(tuple(v.step for v in vitals), losses, norms, contends)
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite, prod
 
-from gradmedic.trials.trial import Outcome, Series
+from gradmedic.trials.trial import LossSeries, Outcome
 
 Rates = Mapping[str, float]
 """What one unit of the redefined loss is worth, by stream."""
@@ -21,7 +21,7 @@ def rates(control: Outcome, redefined: Outcome) -> dict[str, float]:
     return {name: _rate(control.series[name], redefined.series[name]) for name in shared}
 
 
-def _rate(own: Series, other: Series) -> float:
+def _rate(own: LossSeries, other: LossSeries) -> float:
     first, second = own.losses[:1], other.losses[:1]
     usable = bool(first and second) and all(isfinite(x) and x > 0 for x in (*first, *second))
     return first[0] / second[0] if usable else 1.0

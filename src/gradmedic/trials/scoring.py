@@ -21,7 +21,7 @@ from itertools import chain
 from math import asinh, inf, isfinite, isnan, log, log10
 from statistics import fmean, median
 
-from gradmedic.trials.trial import Outcome, Series
+from gradmedic.trials.trial import LossSeries, Outcome
 
 TAIL = 0.15
 """Share of the run, at its end, that is scored."""
@@ -85,11 +85,11 @@ def scale_of(
     return scale
 
 
-def _first(series: Series) -> float:
+def _first(series: LossSeries) -> float:
     return series.losses[0] if series.losses and isfinite(series.losses[0]) else inf
 
 
-def _kind(seen: Sequence[Series], own: Sequence[Series]) -> tuple[str, float]:
+def _kind(seen: Sequence[LossSeries], own: Sequence[LossSeries]) -> tuple[str, float]:
     if any(one.contends for one in own):
         return "contest", 1.0
     if all(loss >= 0 for one in seen for loss in one.losses if isfinite(loss)):
@@ -98,13 +98,13 @@ def _kind(seen: Sequence[Series], own: Sequence[Series]) -> tuple[str, float]:
     return "signed", spreads[int(CALM * len(spreads))] if spreads else 1.0
 
 
-def _sizes(seen: Sequence[Series], own: Sequence[Series]) -> Iterator[float]:
+def _sizes(seen: Sequence[LossSeries], own: Sequence[LossSeries]) -> Iterator[float]:
     """What a loss of this script is like: that of each untrained network, and where the controls end."""
     ends = [median(tail(one)) for one in own if one.losses]
     yield from (x for x in (*ends, *(one.losses[0] for one in seen if one.losses)) if isfinite(x) and x > 0)
 
 
-def _spread(series: Series) -> float:
+def _spread(series: LossSeries) -> float:
     """How far a loss moves: the range of its finite values, without a tenth of them at either end."""
     ordered = sorted(loss for loss in series.losses if isfinite(loss))
     if not ordered:
@@ -112,7 +112,7 @@ def _spread(series: Series) -> float:
     return ordered[int(0.9 * (len(ordered) - 1))] - ordered[int(0.1 * (len(ordered) - 1))]
 
 
-def _largest(own: Sequence[Series]) -> float:
+def _largest(own: Sequence[LossSeries]) -> float:
     return max((abs(loss) for one in own for loss in one.losses if isfinite(loss)), default=inf)
 
 
@@ -135,7 +135,7 @@ def score(run: Outcome, scale: Scale, steps: int | None = None) -> float:
     return inf if missing or not levels else fmean(levels)
 
 
-def _level(series: Series, scale: Scale, name: str, steps: int | None) -> float:
+def _level(series: LossSeries, scale: Scale, name: str, steps: int | None) -> float:
     kind, unit = scale.kinds[name], scale.units[name]
     if kind == "contest":
         return _growth(series)
@@ -148,13 +148,13 @@ def _level(series: Series, scale: Scale, name: str, steps: int | None) -> float:
     return asinh(typical / unit) / log(10) if typical > -scale.limits.get(name, inf) else inf
 
 
-def tail(series: Series, steps: int | None = None) -> Sequence[float]:
+def tail(series: LossSeries, steps: int | None = None) -> Sequence[float]:
     """The losses of the last part of a run, or of its first `steps` steps."""
     losses = [loss for step, loss in zip(series.steps, series.losses, strict=True) if steps is None or step < steps]
     return losses[-max(FEWEST, round(TAIL * len(losses))) :]
 
 
-def _growth(series: Series) -> float:
+def _growth(series: LossSeries) -> float:
     """Decades by which losses and gradients outgrew what they were in the first passes, as the diagnosis does."""
     sizes = ([abs(loss) for loss in series.losses], [norm for _, norm in series.norms])
     return sum(max(0.0, _climb(size) - ROOM) for size in sizes)

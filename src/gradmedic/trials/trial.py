@@ -89,7 +89,7 @@ class Ended(StrEnum):
 
 
 @dataclass(frozen=True)
-class Series:
+class LossSeries:
     """The losses of one stream, pass by pass, with the step of each.
 
     `norms` are the gradient norms that were taken, each with its step. A stream `contends` where
@@ -114,7 +114,7 @@ class Outcome:
 
     trial: Trial
     ended: Ended
-    series: Mapping[str, Series] = field(default_factory=dict)
+    series: Mapping[str, LossSeries] = field(default_factory=dict)
     metric: float | None = None
     steps: int = 0
     seconds: float = 0.0
@@ -148,6 +148,6 @@ NOT_TOLD = ("key", "remedies", "seed", "ended", "series", "checkup", "printed")
 """What a row holds beside the facts that an outcome is made of."""
 
 
-def _series(row: Mapping[str, Any]) -> Series:
+def _series(row: Mapping[str, Any]) -> LossSeries:
     norms = tuple((int(step), float(norm)) for step, norm in row["norms"])
-    return Series(tuple(row["steps"]), tuple(row["losses"]), norms, bool(row["contends"]))
+    return LossSeries(tuple(row["steps"]), tuple(row["losses"]), norms, bool(row["contends"]))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradmedic.trials.budget import Budget
-from gradmedic.trials.trial import Ended, Outcome, Series
+from gradmedic.trials.trial import Ended, LossSeries, Outcome
 
 SHORTEST = 40
 """Steps below which nothing can be told of a treatment."""
@@ -44,7 +44,7 @@ def cut(control: Outcome, steps: int) -> Outcome:
     return replace(control, trial=trial, ended=Ended.STOPPED, **told)
 
 
-def _first(series: Series, steps: int) -> Series:
+def _first(series: LossSeries, steps: int) -> LossSeries:
     count = sum(step < steps for step in series.steps)
     norms = tuple((step, norm) for step, norm in series.norms if step < steps)
     return replace(series, steps=series.steps[:count], losses=series.losses[:count], norms=norms)

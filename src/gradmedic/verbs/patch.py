@@ -13,7 +13,7 @@ from gradmedic.base import atomic_write
 from gradmedic.base.errors import LaunchError, ProbeError
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.patching import Order, Patch, patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 from gradmedic.treatment.prescription import Prescription
 from gradmedic.trials.budget import PATIENCE, SLACK
 from gradmedic.trials.isolation.folder_copy import is_within
@@ -115,7 +115,7 @@ def _written(prescription: Prescription, work: Script, recording: Recording | No
     text, encoding = decoded(raw, file)
     treated = prescription.evidence.versions.get("script") if prescription.evidence is not None else None
     is_other = bool(treated) and treated != _digest(raw)
-    source = Source(text, file.name, work.args, recording, is_other)
+    source = ParsedScript(text, file.name, work.args, recording, is_other)
     orders = [Order(item, remedy_from(item, prescription.source).code()) for item in prescription.items]
     made = patched(source, orders)
     left = Prescription(tuple(one.item for one in made.left))

@@ -22,7 +22,7 @@ from gradmedic.trials.search.candidates import Candidate, by_diagnosis
 from gradmedic.trials.search.healing import healing
 from gradmedic.trials.search.ranking import Ranking
 from gradmedic.trials.search.search import Search
-from gradmedic.trials.search.treatment_result import Line, Treatment
+from gradmedic.trials.search.treatment_result import ArmResult, Treatment
 from gradmedic.trials.surrogates import why_no_measure
 from gradmedic.trials.trial import Outcome, Script, Trial
 from gradmedic.trials.trial_length import at_trial_length
@@ -129,7 +129,7 @@ def _healed(search: Search, before: Report, settings: Settings, why: Message) ->
         found = healing(search, settings)
     except KeyboardInterrupt:
         interrupted = True
-    chosen = Line(known.arm(found[0]), effect(known.arm(found[0]), known.control, known.scale)) if found else None
+    chosen = ArmResult(known.arm(found[0]), effect(known.arm(found[0]), known.control, known.scale)) if found else None
     facts = (known.scale, known.steps, search.budget.used, search.budget.spent)
     after = found[1] if found else None
     return Treatment(before, known.control, (), chosen, after, *facts, interrupted=interrupted, unmeasured=why)
@@ -157,14 +157,14 @@ def _treatment(search: Search, before: Report, settings: Settings) -> Treatment:
     return Treatment(before, known.control, tuple(ordered), chosen, after, *facts, interrupted=interrupted)
 
 
-def _line(known: Ranking, candidate: Candidate) -> Line:
+def _line(known: Ranking, candidate: Candidate) -> ArmResult:
     """A candidate's arm against the control: with fresh seeds, where it was run with any."""
     arm = known.arm(candidate)
     fresh = [seed for seed in arm.runs if seed > 0 and seed in known.control.runs]
-    return Line(arm, effect(arm, known.control, known.scale, fresh or [0]), bool(fresh), known.worsens(candidate))
+    return ArmResult(arm, effect(arm, known.control, known.scale, fresh or [0]), bool(fresh), known.worsens(candidate))
 
 
-def _with_evidence(line: Line, search: Search) -> Line:
+def _with_evidence(line: ArmResult, search: Search) -> ArmResult:
     """The line with what it shows written into its prescription."""
     from torch import __version__ as torch_version
 

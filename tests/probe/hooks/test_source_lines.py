@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.fx import traceback
 from torch.nn import functional
 
-from gradmedic.probe.hooks.sequence_intervals import Line
+from gradmedic.probe.hooks.sequence_intervals import SourceLine
 from gradmedic.probe.hooks.source_lines import PATIENCE, Lines, line_of
 
 PLACES = ((traceback, "format_stack"), (torch, "is_anomaly_enabled"), (torch, "set_anomaly_enabled"))
@@ -39,8 +39,8 @@ def test_a_node_knows_the_line_that_made_it(lines: Lines) -> None:
     x = torch.ones(3, requires_grad=True)
     first, at = x + 1, here()
     second = functional.softsign(first)
-    assert line_of(first.grad_fn) == Line("", __file__, at)
-    assert line_of(second.grad_fn) == Line("softsign", __file__, at + 1)
+    assert line_of(first.grad_fn) == SourceLine("", __file__, at)
+    assert line_of(second.grad_fn) == SourceLine("softsign", __file__, at + 1)
 
 
 def test_nothing_is_noted_after_the_end(lines: Lines) -> None:

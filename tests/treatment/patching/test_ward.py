@@ -7,7 +7,7 @@ import pytest
 from support.edits import order
 
 from gradmedic.treatment.patching import Edit, Order, all_edits, patched
-from gradmedic.treatment.patching.script.source import Source, TextEdit
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "ward" / "scripts").glob("*.py"))
 ORDERS = [
@@ -36,11 +36,11 @@ ORDERS = [
 def test_what_is_written_is_valid_and_what_is_left_has_a_reason(script: Path) -> None:
     text = script.read_text(encoding="utf-8")
     for one in ORDERS:
-        patch = patched(Source(text, script.name), [one])
+        patch = patched(ParsedScript(text, script.name), [one])
         assert (patch.text != text) == bool(patch.written)
         ast.parse(patch.text)
         assert not any("failed" in str(left.why) for left in patch.left), str(patch.left)
-        assert not patched(Source(patch.text, script.name, is_other=True), [one]).written or not patch.written
+        assert not patched(ParsedScript(patch.text, script.name, is_other=True), [one]).written or not patch.written
 
 
 def test_an_edit_that_fails_is_told_and_the_others_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,12 +48,12 @@ def test_an_edit_that_fails_is_told_and_the_others_are_written(monkeypatch: pyte
         name = "broken"
         remedies = ("clip-grad-norm",)
 
-        def changes(self, source: Source, order: Order) -> list[TextEdit]:
+        def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
             raise KeyError("x")
 
     edits = {"insert": all_edits()["insert"], "rate": all_edits()["rate"], "broken": Broken}
     monkeypatch.setattr("gradmedic.treatment.patching.all_edits", lambda: edits)
     text = "import torch\nopt = torch.optim.SGD(p, lr=1)\nopt.step()\n"
-    patch = patched(Source(text), [order("clip-grad-norm", max_norm=1.0), order("learning-rate", factor=0.1)])
+    patch = patched(ParsedScript(text), [order("clip-grad-norm", max_norm=1.0), order("learning-rate", factor=0.1)])
     assert [item.remedy for item in patch.written] == ["learning-rate"]
     assert str(patch.left[0].why) == "the edit has failed (KeyError: 'x')"

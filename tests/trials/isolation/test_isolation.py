@@ -14,7 +14,7 @@ from support.writing_scripts import RESUME, RESUMES, TRAIN, WAYS
 from gradmedic.base.errors import LaunchError
 from gradmedic.trials.isolation import Isolation, landlock
 from gradmedic.trials.runners.local import Local
-from gradmedic.trials.runners.watch import Watch
+from gradmedic.trials.runners.watch import FolderWatch
 from gradmedic.trials.trial import Ended, Script, Trial
 
 linux = pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
@@ -66,7 +66,7 @@ def kept(runner: Local, folder: Path, *allowed: Isolation, target: str = "train.
     runner.script = Script(target, folder=str(folder))
     runner.allowed = allowed
     runner.isolation = runner._found()
-    runner.watch = Watch(runner.script, runner.isolation)
+    runner.watch = FolderWatch(runner.script, runner.isolation)
     return runner
 
 

@@ -17,7 +17,7 @@ from gradmedic.prediction.init.weights import Weight
 from gradmedic.prediction.init.write_starts import NO_BIAS, Start, started
 from gradmedic.theory.kernels.critical import homogeneous
 from gradmedic.theory.plan.init_targets import Aim, Edge
-from gradmedic.theory.plan.parameter_uses import GainUse, Use
+from gradmedic.theory.plan.parameter_uses import GainUse, WeightUse
 from gradmedic.theory.plan.paths import Origin
 
 MOST = {Origin.DATA: 100.0, Origin.ATTENTION: 1.0}
@@ -86,7 +86,7 @@ class _Starts:
         for weight in self.case.recurrent():
             yield from self._recurrent(weight)
 
-    def _matrix(self, weight: Weight, use: Use, aim: Aim) -> Iterator[tuple[str, Start]]:
+    def _matrix(self, weight: Weight, use: WeightUse, aim: Aim) -> Iterator[tuple[str, Start]]:
         law = "normal" if use.table else self.law
         if use.state and use.after is not None and homogeneous(use.after):
             law = "identity"
@@ -121,7 +121,7 @@ class _Starts:
     def _simple(self, part: RecurrentParameter, fan_in: int) -> Start:
         """A recurrence that is one sum within one function."""
         assert part.phi is not None
-        aim = self.edge.aim(Use(fan_in, part.width, after=part.phi, state=part.state))
+        aim = self.edge.aim(WeightUse(fan_in, part.width, after=part.phi, state=part.state))
         law = self.law if not part.state else "identity" if homogeneous(part.phi) else "orthogonal"
         return Start(aim.why, Draw(law, aim.variance))
 

@@ -7,16 +7,16 @@ from torch import nn
 
 from gradmedic.theory.activations import Activation, Custom, activation, all_activations
 from gradmedic.theory.activations.relu import Relu
-from gradmedic.theory.plan.parameter_uses import Use
+from gradmedic.theory.plan.parameter_uses import WeightUse
 from gradmedic.theory.plan.paths import Origin
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
-def by_structure(model: nn.Module) -> dict[str, Use]:
+def by_structure(model: nn.Module) -> dict[str, WeightUse]:
     """The uses of the weights of known modules; where no module is an activation it is taken to be ReLU."""
-    found: dict[str, Use] = {}
+    found: dict[str, WeightUse] = {}
     chain = [(path, module) for path, module in model.named_modules() if not any(module.children())]
     phis = [_activation(module) for _, module in chain]
     unknown = Relu() if not any(phis) else None
@@ -40,18 +40,18 @@ def by_structure(model: nn.Module) -> dict[str, Use]:
     return found
 
 
-def use_of(module: nn.Module) -> Use | None:
+def use_of(module: nn.Module) -> WeightUse | None:
     """The fans of a module's weight, if it is of a kind that is known."""
     if isinstance(module, nn.Linear):
-        return Use(module.in_features, module.out_features)
+        return WeightUse(module.in_features, module.out_features)
     if isinstance(module, nn.Bilinear):
-        return Use(module.in1_features * module.in2_features, module.out_features, (1, 2))
+        return WeightUse(module.in1_features * module.in2_features, module.out_features, (1, 2))
     if isinstance(module, nn.Embedding):
-        return Use(1.0, module.embedding_dim, (), table=True)
+        return WeightUse(1.0, module.embedding_dim, (), table=True)
     if isinstance(module, CONVOLUTIONS):
         taps = prod(module.kernel_size)
         groups = module.groups
-        return Use(
+        return WeightUse(
             module.in_channels // groups * taps,
             module.out_channels // groups * taps,
             (1, *range(2, 2 + len(module.kernel_size))),
@@ -59,7 +59,9 @@ def use_of(module: nn.Module) -> Use | None:
     if isinstance(module, TRANSPOSED):
         taps, stride = prod(module.kernel_size), prod(module.stride)
         fan_in = module.in_channels // module.groups * taps / stride
-        return Use(fan_in, module.out_channels // module.groups * taps, (0, *range(2, 2 + len(module.kernel_size))))
+        return WeightUse(
+            fan_in, module.out_channels // module.groups * taps, (0, *range(2, 2 + len(module.kernel_size)))
+        )
     return None
 
 

@@ -17,7 +17,7 @@ from gradmedic.prediction.init.recurrent import steps_counted
 from gradmedic.prediction.model_input import Feed, candidates, feed_of, filled
 from gradmedic.prediction.survey import survey
 from gradmedic.probe.preserved_state import undisturbed
-from gradmedic.theory.plan.parameter_uses import GainUse, Use, uses_of
+from gradmedic.theory.plan.parameter_uses import GainUse, WeightUse, uses_of
 
 LARGE = 1 << 30
 """Bytes of parameters from which a model is not copied."""
@@ -28,7 +28,7 @@ class Reading:
     """The uses of weights and of gains, by the names of parameters, and how they were found out."""
 
     how: Message
-    weights: Mapping[str, Use] = field(default_factory=dict)
+    weights: Mapping[str, WeightUse] = field(default_factory=dict)
     gains: Mapping[str, GainUse] = field(default_factory=dict)
     steps: Mapping[str, int] = field(default_factory=dict)
     """Time steps that went through each recurrent module."""

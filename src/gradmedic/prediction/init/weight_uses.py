@@ -13,7 +13,7 @@ from gradmedic.prediction.init.recurrent import KINDS
 from gradmedic.prediction.init.weights import Weight, weights_of
 from gradmedic.prediction.model_input import Feed, feed_of
 from gradmedic.probe.torch_internals import unwrapped
-from gradmedic.theory.plan.parameter_uses import GainUse, Use
+from gradmedic.theory.plan.parameter_uses import GainUse, WeightUse
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Case:
         weights = weights_of(model, frozen=frozen, skip=skip)
         return cls(model, weights, read(model, batch))
 
-    def matrices(self) -> Iterator[tuple[str, Weight, Use]]:
+    def matrices(self) -> Iterator[tuple[str, Weight, WeightUse]]:
         """The weights that mix or are tables, with the names that their uses go by, in the order of the pass."""
         named = {name: weight for weight in self.weights.values() for name in (weight.name, *dict(weight.parts))}
         left = {name: weight for name, weight in self.weights.items() if len(weight.shape) > 1}

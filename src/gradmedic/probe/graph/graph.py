@@ -9,7 +9,7 @@ from torch import Tensor
 from gradmedic.base.interruption import let_through
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.graph.node_table import Operation, operation
-from gradmedic.probe.hooks.sequence_intervals import OURS, Line
+from gradmedic.probe.hooks.sequence_intervals import OURS, SourceLine
 from gradmedic.probe.torch_internals import SEQUENCE_NUMBERS, custom_function, is_packed, outputs_of, saved, sequence_of
 
 Node = Any
@@ -46,12 +46,12 @@ class Vertex:
         return str(metadata[0].dtype).removeprefix("torch.") if metadata else ""
 
     @property
-    def definition(self) -> Line | None:
+    def definition(self) -> SourceLine | None:
         """Where a function of the user's own is defined, which is where its code can be changed."""
         code = getattr(getattr(custom_function(self.node), "forward", None), "__code__", None)
         if code is None or code.co_filename.startswith(OURS):
             return None
-        return Line(self.operation.op, code.co_filename, code.co_firstlineno)
+        return SourceLine(self.operation.op, code.co_filename, code.co_firstlineno)
 
     def tensor(self, attribute: str) -> Any:
         """A saved tensor, or None where it is not saved, packed by somebody else, overwritten, or not to be read."""

@@ -8,7 +8,7 @@ from torch.nn.modules import activation, dropout, normalization, pooling, sparse
 
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.names import Names
-from gradmedic.probe.hooks.sequence_intervals import Line, Owners
+from gradmedic.probe.hooks.sequence_intervals import Owners, SourceLine
 from gradmedic.probe.hooks.source_lines import line_of
 from gradmedic.recording.site import Kind, Site
 
@@ -119,7 +119,7 @@ class Sites:
         i: int,
         order: int,
         module: nn.Module | None,
-        line: Line | None,
+        line: SourceLine | None,
         inputs: tuple[int, ...],
         before: Site | None,
     ) -> Site:
@@ -179,7 +179,7 @@ def _op(layout: Layout, i: int) -> str:
     return vertex.operation.op
 
 
-def _display(op: str, module: nn.Module | None, line: Line | None, kind: Kind) -> str:
+def _display(op: str, module: nn.Module | None, line: SourceLine | None, kind: Kind) -> str:
     """What a user would call it: a composite activation by its own name, not by its last operation."""
     if line is not None and line.function in _COMPOSITE:
         return line.function
@@ -188,7 +188,7 @@ def _display(op: str, module: nn.Module | None, line: Line | None, kind: Kind) -
     return op
 
 
-def _kind(layout: Layout, i: int, module: nn.Module | None, line: Line | None) -> Kind:
+def _kind(layout: Layout, i: int, module: nn.Module | None, line: SourceLine | None) -> Kind:
     kind = layout.kinds[i]
     if kind is Kind.ARITHMETIC and (
         (line is not None and line.function in _COMPOSITE)

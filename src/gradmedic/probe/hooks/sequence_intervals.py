@@ -37,7 +37,7 @@ class Span(NamedTuple):
     owner: Any
 
 
-class Line(NamedTuple):
+class SourceLine(NamedTuple):
     """A line of the user's code, and the function of `torch.nn.functional` that it was in, if any."""
 
     function: str

@@ -17,7 +17,7 @@ from torch.fx import traceback
 from torch.nn import functional
 
 from gradmedic.probe.failures import fenced
-from gradmedic.probe.hooks.sequence_intervals import OURS, Failed, Line, Span, user_frame
+from gradmedic.probe.hooks.sequence_intervals import OURS, Failed, SourceLine, Span, user_frame
 from gradmedic.probe.torch_internals import GRAPH_TASK, LINE_KEY, LINES, current_number, current_task, set_anomaly
 
 PATIENCE = 20_000
@@ -28,7 +28,7 @@ is the most that a script which builds graphs without end has to pay."""
 class CreationTraceback(list[str]):
     """What autograd would print of the place where a node was made, with the `line` that we read."""
 
-    def __init__(self, line: Line, code: CodeType) -> None:
+    def __init__(self, line: SourceLine, code: CodeType) -> None:
         super().__init__([f'  File "{line.file}", line {line.line}, in {code.co_name}\n'])
         self.line = line
         self.code = code
@@ -95,7 +95,7 @@ class Lines:
         self._listen()
         user = user_frame(sys._getframe(1)) if stop > start and self._put_back else None
         if user is not None:
-            self.spans.append(Span(start, stop, 0, Line("", user.f_code.co_filename, user.f_lineno)))
+            self.spans.append(Span(start, stop, 0, SourceLine("", user.f_code.co_filename, user.f_lineno)))
 
     def _listen(self) -> None:
         if self._put_back and not self._backwards:
@@ -133,12 +133,12 @@ class Lines:
         key = (id(frame.f_code) + frame.f_lasti, function)
         known = self._known.get(key)
         if known is None:
-            line = Line(function, frame.f_code.co_filename, frame.f_lineno)
+            line = SourceLine(function, frame.f_code.co_filename, frame.f_lineno)
             known = self._known[key] = CreationTraceback(line, frame.f_code)
         return known
 
 
-def line_of(node: Any) -> Line | None:
+def line_of(node: Any) -> SourceLine | None:
     """The line that made a node, if it was noted."""
     origin = node.metadata.get(LINE_KEY) if LINES.there else None
     return origin.line if isinstance(origin, CreationTraceback) else None

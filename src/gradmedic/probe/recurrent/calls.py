@@ -11,7 +11,7 @@ from torch.utils.hooks import RemovableHandle
 
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.recurrent.batch_rows import Rows, rows_of
-from gradmedic.probe.recurrent.replay import RecurrentPass, Weights
+from gradmedic.probe.recurrent.replay import LayerWeights, RecurrentPass
 from gradmedic.probe.torch_internals import sequence_of, version_of
 
 MOST_ROWS = 4096
@@ -105,7 +105,7 @@ def passage(chain: Sequence[RecurrentCall]) -> RecurrentPass:
     )
 
 
-def weights_of(call: RecurrentCall) -> list[list[Weights]]:
+def weights_of(call: RecurrentCall) -> list[list[LayerWeights]]:
     """The weights by layer and direction, in the precision that they are replayed in."""
     module, flat = call.module, [w.to(_dtype(call)) for w in call.weights]
     ways = 1 + module.bidirectional
@@ -114,9 +114,9 @@ def weights_of(call: RecurrentCall) -> list[list[Weights]]:
     return [sets[i : i + ways] for i in range(0, len(sets), ways)]
 
 
-def _named(flat: Sequence[Tensor], bias: bool) -> Weights:
+def _named(flat: Sequence[Tensor], bias: bool) -> LayerWeights:
     biases = flat[2:4] if bias else [None, None]
-    return Weights(flat[0], flat[1], biases[0], biases[1], *flat[4 if bias else 2 :])
+    return LayerWeights(flat[0], flat[1], biases[0], biases[1], *flat[4 if bias else 2 :])
 
 
 def _dtype(call: RecurrentCall) -> torch.dtype:

@@ -23,7 +23,7 @@ TINY = 5e-324
 """The smallest number there is, where a logarithm of zero would be needed."""
 
 
-class Weights(NamedTuple):
+class LayerWeights(NamedTuple):
     """The weights of one layer in one direction."""
 
     input: Tensor
@@ -82,7 +82,7 @@ class Cell(ABC):
     `gates` maps a gate's name to the function that squashes it and to its values at all steps.
     """
 
-    def __init__(self, mode: str, weights: Weights, alive: Tensor | None) -> None:
+    def __init__(self, mode: str, weights: LayerWeights, alive: Tensor | None) -> None:
         self.mode = mode
         self.weights = weights
         self.alive = alive
@@ -214,7 +214,7 @@ class Lstm(Cell):
 CELLS: Mapping[str, type[Cell]] = {"RNN_TANH": Elman, "RNN_RELU": Elman, "GRU": Gru, "LSTM": Lstm}
 
 
-def replay(mode: str, layers: Sequence[Sequence[Weights]], passage: RecurrentPass) -> list[LayerReading]:
+def replay(mode: str, layers: Sequence[Sequence[LayerWeights]], passage: RecurrentPass) -> list[LayerReading]:
     """Read every layer in every direction; `mode` is what nn.RNNBase calls its kind."""
     alive = passage.alive
     x, cells = passage.x, []

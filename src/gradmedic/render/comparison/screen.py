@@ -30,7 +30,9 @@ def show(comparison: Comparison, lang: str, console: Console) -> None:
     """Print the screen, with no more color and no other signs than the console can take."""
     if not can_say(translator(lang)("Verdict"), console.encoding):
         lang = "en"
-    screen = Screen(visible(comparison), lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(console.encoding))
+    screen = ComparisonScreen(
+        visible(comparison), lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(console.encoding)
+    )
     emit(console, *screen.lines(), soft_wrap=True)
 
 
@@ -45,7 +47,7 @@ def fragment(comparison: Comparison, lang: str) -> str:
 
 
 @dataclass(frozen=True)
-class Screen:
+class ComparisonScreen:
     """One comparison in one language at one width."""
 
     comparison: Comparison

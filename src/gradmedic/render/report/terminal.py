@@ -31,12 +31,12 @@ def show(report: Report, lang: str, console: Console) -> None:
     encoding = console.encoding
     if not can_say(translator(lang)("Verdict"), encoding):
         lang = "en"
-    screen = Screen(visible(report), lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(encoding))
+    screen = ReportScreen(visible(report), lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(encoding))
     emit(console, *screen.lines(), soft_wrap=True)
 
 
 @dataclass(frozen=True)
-class Screen:
+class ReportScreen:
     """One report in one language at one width."""
 
     report: Report

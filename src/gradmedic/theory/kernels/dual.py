@@ -12,7 +12,7 @@ from torch import Tensor
 from gradmedic.theory.activations import Activation
 from gradmedic.theory.activations.panels import value_and_slope
 from gradmedic.theory.kernels.bivariate_normal import Break, lines
-from gradmedic.theory.kernels.hermite import Series
+from gradmedic.theory.kernels.hermite import HermiteSeries
 from gradmedic.theory.kernels.piecewise_linear import Bent
 
 Size = float | Tensor
@@ -51,9 +51,9 @@ def _kernels(phi: Activation, power: int, pairs: Pairs, q1: Size, q2: Size, c: T
 
 
 @lru_cache(32)
-def _series(phi: Activation, power: int, sizes: tuple[float, ...]) -> tuple[Bent, Series]:
+def _series(phi: Activation, power: int, sizes: tuple[float, ...]) -> tuple[Bent, HermiteSeries]:
     bent = Bent.of(lambda x: torch.stack(value_and_slope(phi.f, x)) ** power, phi.kinks)
-    return bent, Series.of(bent, _float64(sizes))
+    return bent, HermiteSeries.of(bent, _float64(sizes))
 
 
 def _bends(bent: Bent, s: Tensor, c: Tensor, pair: tuple[int, int]) -> Tensor:

@@ -25,7 +25,7 @@ AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
-class Series:
+class HermiteSeries:
     """Coefficients for inputs of several sizes, of the functions and of their broken lines, and the rests."""
 
     whole: Tensor
@@ -35,7 +35,7 @@ class Series:
     """Even and odd, of each pair of functions: (2, functions, functions, sizes)."""
 
     @classmethod
-    def of(cls, bent: Bent, sizes: Tensor) -> "Series":
+    def of(cls, bent: Bent, sizes: Tensor) -> "HermiteSeries":
         """The series at each size; where there are many, between those at the Chebyshev nodes of their range."""
         span = torch.log(sizes[[0, -1]])
         nodes = 8 + int(12 * (span[1] - span[0]))
@@ -47,7 +47,7 @@ class Series:
         return cls(found.whole @ between, found.line @ between, found.rests @ between)
 
     @classmethod
-    def _at(cls, bent: Bent, sizes: Tensor) -> "Series":
+    def _at(cls, bent: Bent, sizes: Tensor) -> "HermiteSeries":
         """Integrate the functions and their broken lines against all polynomials."""
         z, weights = _grid(sizes, bent.kinks)
         x = sizes.sqrt()[:, None] * z

@@ -15,7 +15,7 @@ from torch import Tensor
 from gradmedic.theory.activations import Activation
 from gradmedic.theory.activations.panels import value_and_slope
 from gradmedic.theory.kernels.bivariate_normal import Break, lines
-from gradmedic.theory.kernels.hermite import Series
+from gradmedic.theory.kernels.hermite import HermiteSeries
 from gradmedic.theory.kernels.moments import Moments
 from gradmedic.theory.kernels.piecewise_linear import Bent
 
@@ -87,8 +87,8 @@ class Lopsided:
         return Bent.of(self.functions, self.kinks)
 
     @cached_property
-    def _series(self) -> Series:
-        return Series.of(self._bent, torch.ones(1, dtype=torch.float64))
+    def _series(self) -> HermiteSeries:
+        return HermiteSeries.of(self._bent, torch.ones(1, dtype=torch.float64))
 
     def kernel(self, c: Tensor, one: int, other: int) -> Tensor:
         """E[g(u) h(v)] of two of the functions, for each correlation of u and v."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from gradmedic.theory.activations import Activation
 from gradmedic.theory.activations.panels import value_and_slope
 from gradmedic.theory.kernels.bivariate_normal import Break, lines
-from gradmedic.theory.kernels.hermite import Series
+from gradmedic.theory.kernels.hermite import HermiteSeries
 from gradmedic.theory.kernels.moments import Moments, moments
 from gradmedic.theory.kernels.piecewise_linear import Bent
 from gradmedic.theory.kernels.skewed_input import SLOPE, SLOPE_SQUARED, TILT, VALUE, VALUE_SQUARED
@@ -30,11 +30,11 @@ _WEIGHTS = torch.softmax(-(_Z**2) / 2, 0)
 class Node:
     """All that is tabulated for one size."""
 
-    series: Series
+    series: HermiteSeries
     moments: Tensor
 
 
-class Table:
+class KernelTable:
     """The kernels of one activation."""
 
     def __init__(self, phi: Activation) -> None:
@@ -82,13 +82,13 @@ class Table:
     def _node(self, j: int) -> Node:
         if j not in self._nodes:
             q = 10.0 ** (j / PER_DECADE)
-            series = Series.of(self._bent, torch.tensor([q], dtype=torch.float64))
+            series = HermiteSeries.of(self._bent, torch.tensor([q], dtype=torch.float64))
             exact = moments(self._phi, q)
             values = [getattr(exact, field.name) for field in fields(Moments)[1:]]
             self._nodes[j] = Node(series, torch.tensor(values, dtype=torch.float64))
         return self._nodes[j]
 
-    def _series(self, sizes: Tensor) -> Series:
+    def _series(self, sizes: Tensor) -> HermiteSeries:
         """The coefficients at some sizes, each a mean of those at the four nodes around it."""
         at, weights = _stencil(sizes)
         wanted = sorted(set(at.flatten().tolist()))
@@ -98,9 +98,9 @@ class Table:
         whole, line, rests = (
             torch.cat([getattr(node, name) for node in nodes], -1) @ mix.T for name in ("whole", "line", "rests")
         )
-        return Series(whole, line, rests)
+        return HermiteSeries(whole, line, rests)
 
-    def _kernel(self, series: Series, sizes: Tensor, where: Tensor, c: Tensor, pair: tuple[int, int]) -> Tensor:
+    def _kernel(self, series: HermiteSeries, sizes: Tensor, where: Tensor, c: Tensor, pair: tuple[int, int]) -> Tensor:
         total = series.at(c, where, pair)
         s = sizes.sqrt()[where]
         for a, step_a, ramp_a in self._bent.breaks(pair[0]):
@@ -133,6 +133,6 @@ def _stencil(sizes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @cache
-def table(phi: Activation) -> Table:
+def table(phi: Activation) -> KernelTable:
     """The table of an activation, one for the whole process."""
-    return Table(phi)
+    return KernelTable(phi)

@@ -57,7 +57,7 @@ Operand = int | float
 
 
 @dataclass(frozen=True)
-class Line:
+class Instruction:
     """One operation of a program."""
 
     op: str
@@ -71,12 +71,12 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Written(Activation):
+class ExpressionProgram(Activation):
     """A program of elementwise operations."""
 
     name: ClassVar[str] = "written"
     title = "a function that is written out"
-    lines: tuple[Line, ...]
+    lines: tuple[Instruction, ...]
 
     def f(self, x: Tensor) -> Tensor:
         values = [x]
@@ -88,9 +88,9 @@ class Written(Activation):
     def kinks(self) -> tuple[float, ...]:
         return find_kinks(self.f)
 
-    def until(self, line: int) -> "Written":
+    def until(self, line: int) -> "ExpressionProgram":
         """The program that ends with a line."""
-        return Written(self.lines[: line + 1])
+        return ExpressionProgram(self.lines[: line + 1])
 
     def gains(self, mean: float, variance: float) -> tuple[list[float], dict[tuple[int, int], float]]:
         """The mean square of the result's slope along every line, and along every operand of it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradmedic.theory.plan.expression_activation import AFFINE, FUNCTIONS, Line, Written
+from gradmedic.theory.plan.expression_activation import AFFINE, FUNCTIONS, ExpressionProgram, Instruction
 from gradmedic.theory.plan.plan import Edge, Plan, Step
 
 
@@ -95,7 +95,7 @@ def _bends(step: Step) -> bool:
 def _replace(steps: list[Step], plan: Plan, root: Edge, end: int, inside: list[int]) -> None:
     members = [*inside, end]
     at = {(i, 0): n for n, i in enumerate(members)} | {root: -1}
-    program = Written(tuple(_line(plan.steps[i], at) for i in members))
+    program = ExpressionProgram(tuple(_line(plan.steps[i], at) for i in members))
     for n, i in enumerate(inside):
         attributes = {"phi": program, "line": n}
         steps[i] = replace(plan.steps[i], op="inside", inputs=(*plan.steps[i].inputs, root), attributes=attributes)
@@ -108,7 +108,7 @@ def _number(step: Step, slot: int, told: float) -> float:
     return 1.0 / told if step.op == "div" and slot == 1 else told
 
 
-def _line(step: Step, at: Mapping[Edge, int]) -> Line:
+def _line(step: Step, at: Mapping[Edge, int]) -> Instruction:
     known = step.attributes.get("constants", {})
     operands = tuple(
         at[edge] if edge is not None else _number(step, slot, known[slot].law.mean)
@@ -118,4 +118,4 @@ def _line(step: Step, at: Mapping[Edge, int]) -> Line:
     kept: dict[str, Any] = {
         name: step.attributes[name] for name in ("alpha", "other", "exponent", "phi") if name in step.attributes
     }
-    return Line(step.op, operands, tuple(kept.items()))
+    return Instruction(step.op, operands, tuple(kept.items()))

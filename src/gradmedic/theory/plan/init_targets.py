@@ -9,7 +9,7 @@ from gradmedic.base.messages import Message
 from gradmedic.theory.activations import Activation
 from gradmedic.theory.kernels.critical import NOTHING, Critical, critical, enduring, homogeneous, on_edge
 from gradmedic.theory.kernels.moments import moments
-from gradmedic.theory.plan.parameter_uses import GainUse, Use
+from gradmedic.theory.plan.parameter_uses import GainUse, WeightUse
 from gradmedic.theory.plan.paths import Origin
 
 
@@ -53,7 +53,7 @@ class Edge:
         except TheoryError:
             return self.q
 
-    def aims(self, uses: Mapping[str, Use]) -> dict[str, Aim]:
+    def aims(self, uses: Mapping[str, WeightUse]) -> dict[str, Aim]:
         """What weights are to be like, each by the size that those before it give; `uses` are in the pass's order."""
         found: dict[str, Aim] = {}
         for name, use in uses.items():
@@ -61,7 +61,7 @@ class Edge:
             found[name] = self.aim(use, below.made + below.bias if below is not None else None)
         return found
 
-    def aim(self, use: Use, q: float | None = None) -> Aim:
+    def aim(self, use: WeightUse, q: float | None = None) -> Aim:
         """What a weight is to be like; `q` is the mean square of what the activation before it has bent.
 
         By default that of its critical point. Inputs that no activation has made are taken to have mean square one.
@@ -95,7 +95,7 @@ class Edge:
             return Affine(sqrt(use.share * use.stream), Message(_ENDS, {"share": share_of(use)}))
         return None
 
-    def _behind(self, use: Use, phi: Activation, wanted: float, q: float | None) -> Aim:
+    def _behind(self, use: WeightUse, phi: Activation, wanted: float, q: float | None) -> Aim:
         """Weights that keep the gradient, and biases that give the signal what it lacks.
 
         Without biases it fades slowly, and each layer has weights that keep the gradient at its own size.
@@ -114,7 +114,7 @@ class Edge:
         share = use.share * use.stream
         return Aim(square * share / use.fan_in, made * share, why, point.balanced, bias)
 
-    def _recurrent(self, use: Use, wanted: float) -> Aim:
+    def _recurrent(self, use: WeightUse, wanted: float) -> Aim:
         """A state that keeps its gradient through time; what is added to it takes the place of the biases."""
         phi = use.after
         try:
@@ -132,7 +132,7 @@ class Edge:
         rest = wanted - made
         return Aim(rest / use.fan_in, rest, Message("inputs of a state: {share:.0%} of it", {"share": rest / wanted}))
 
-    def _of_head(self, use: Use, phi: Activation, q: float | None) -> Aim:
+    def _of_head(self, use: WeightUse, phi: Activation, q: float | None) -> Aim:
         """Outputs of size one, whatever the gradient makes of them: no layer comes before it to hold for."""
         at = moments(phi, q or self.size(phi))
         try:
@@ -165,18 +165,18 @@ _WHY = {
 }
 
 
-def share_of(use: Use | GainUse) -> str:
+def share_of(use: WeightUse | GainUse) -> str:
     """The share of a stream as people write it."""
     return f"1/{1 / use.share:.3g}"
 
 
-def _forward(use: Use, phi: Activation, wanted: float) -> Aim:
+def _forward(use: WeightUse, phi: Activation, wanted: float) -> Aim:
     """Where no point keeps both: the signal at least."""
     made = wanted * use.share * use.stream
     return Aim(made / (moments(phi, wanted).m2 * use.fan_in), made, Message(_FORWARD, {"phi": phi.title}))
 
 
-def _of_table(use: Use) -> Aim:
+def _of_table(use: WeightUse) -> Aim:
     if use.fan_in > 1:
         return Aim(1 / use.fan_in, 1 / use.fan_in, Message("tables: as the output wants them, which shares one"))
     return Aim(1.0, 1.0, Message("a table: rows of size one"))

@@ -34,7 +34,7 @@ from gradmedic.theory.plan.recognize_norms import recognized
 
 
 @dataclass(frozen=True)
-class Use:
+class WeightUse:
     """How a weight is used. Fans are numbers of entries; `summed` are the tensor's dimensions that are added up."""
 
     fan_in: float
@@ -75,7 +75,7 @@ class GainUse:
     """True where each instance is normalized by itself, as in layer and group norms."""
 
 
-def uses_of(plan: Plan) -> tuple[Mapping[str, Use], Mapping[str, GainUse]]:
+def uses_of(plan: Plan) -> tuple[Mapping[str, WeightUse], Mapping[str, GainUse]]:
     """The uses of all weights, and of all gains, by the parameters' names."""
     reader = _Reader(fused(recognized(plan)))
     return reader.weights(), dict(reader.gains())
@@ -94,8 +94,8 @@ class _Reader:
         # Behind these an activation has little left to cut off: the stream has been through it before.
         self._cut = {junction.at for junction in found if _is_cut(source(plan, junction.shorter))}
 
-    def weights(self) -> Mapping[str, Use]:
-        found: dict[str, Use] = {}
+    def weights(self) -> Mapping[str, WeightUse]:
+        found: dict[str, WeightUse] = {}
         for at, step in enumerate(self._plan.steps):
             for name, use in self._mixing(at, step) if mixes(self._plan, step) else self._looked_up(step):
                 # Of several uses the last: what a recurrent state is mixed with is a constant at the first.
@@ -111,7 +111,7 @@ class _Reader:
                 shared, by_instance = self._shares.get(at, Share()), step.op in ("layer_norm", "group_norm")
                 yield weight, GainUse(bias, after, shared.share, self._size(shared.stream), by_instance)
 
-    def _mixing(self, at: int, step: Step) -> Iterator[tuple[str, Use]]:
+    def _mixing(self, at: int, step: Step) -> Iterator[tuple[str, WeightUse]]:
         slot = next(slot for slot, edge in enumerate(step.inputs) if is_matrix(self._plan, edge))
         edge = step.inputs[slot]
         assert edge is not None
@@ -134,7 +134,7 @@ class _Reader:
             ),
         )
 
-    def _fans(self, step: Step, slot: int, edge: Edge) -> Use:
+    def _fans(self, step: Step, slot: int, edge: Edge) -> WeightUse:
         shape = shape_of(self._plan, edge)
         if step.op == "conv":
             taps, groups = prod(shape[2:]), int(step.attributes.get("groups", 1))
@@ -142,8 +142,8 @@ class _Reader:
             space = tuple(range(2, len(shape)))
             if step.attributes.get("transposed"):  # each input is spread over the taps, each output gets 1/stride
                 stride = prod(step.attributes.get("stride", ())) if len(space) else 1
-                return Use(here / stride, there, (0, *space))
-            return Use(there, here, (1, *space))
+                return WeightUse(here / stride, there, (0, *space))
+            return WeightUse(there, here, (1, *space))
         rank = len(shape)
         # x W adds up rows, W x columns.
         summed = rank - 2 if slot == _RIGHT.get(step.op, -1) else rank - 1
@@ -151,7 +151,7 @@ class _Reader:
         position, turned = lineage(self._plan, edge)
         straight = len(self._plan.steps[position].shape) == rank
         dims = ((other if turned else summed),) if straight else ()
-        return Use(float(shape[summed]), float(shape[other]), dims)
+        return WeightUse(float(shape[summed]), float(shape[other]), dims)
 
     def _origin(self, step: Step) -> Source:
         data = next((edge for edge in reversed(signals(self._plan, step))), None)
@@ -181,9 +181,9 @@ class _Reader:
             elif behind.op == "add":
                 yield from (self._name(edge) for edge in behind.inputs if is_parameter(self._plan, edge))
 
-    def _looked_up(self, step: Step) -> Iterator[tuple[str, Use]]:
+    def _looked_up(self, step: Step) -> Iterator[tuple[str, WeightUse]]:
         if step.op == "embedding" and is_parameter(self._plan, step.inputs[0]):
-            yield self._name(step.inputs[0]), Use(self._fan, float(step.shape[-1]), (), table=True)
+            yield self._name(step.inputs[0]), WeightUse(self._fan, float(step.shape[-1]), (), table=True)
 
     def _of_shared_table(self) -> float:
         """The fan-in of the layer that shares its weights with a table; one if none does."""

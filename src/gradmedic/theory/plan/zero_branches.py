@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gradmedic.theory.activations import Activation
 from gradmedic.theory.activations.panels import value_and_slope
-from gradmedic.theory.plan.expression_activation import Line, Written
+from gradmedic.theory.plan.expression_activation import ExpressionProgram, Instruction
 from gradmedic.theory.plan.plan import PARAMETER, Edge, Plan, Step
 
 _ARRANGED = {"view", "unsafe_view", "reshape", "clone", "permute", "transpose", "t", "dropout", "mean", "avg_pool"}
@@ -87,9 +87,11 @@ def _is_silent(step: Step, zero: Sequence[bool]) -> bool:
     return bool(zero) and zero[0] and (step.op in _ARRANGED or (step.op == "add" and all(zero)))
 
 
-def chained(chain: Chain) -> Written:
+def chained(chain: Chain) -> ExpressionProgram:
     """Several activations as one."""
-    return Written(tuple(Line("activation", (at - 1,), (("phi", phi.expected),)) for at, phi in enumerate(chain)))
+    return ExpressionProgram(
+        tuple(Instruction("activation", (at - 1,), (("phi", phi.expected),)) for at, phi in enumerate(chain))
+    )
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ from gradmedic.theory.signals.signal import Signal
 
 
 @dataclass(frozen=True)
-class Weight:
+class WeightOperand:
     """A parameter, perhaps reshaped, on its way to where it is applied."""
 
     law: ParameterLaw
     shape: tuple[int, ...]
 
 
-Value = Signal | Weight | None
+Value = Signal | WeightOperand | None
 """None stands for a constant of which nothing is known."""
 
 Grad = Signal | float | None

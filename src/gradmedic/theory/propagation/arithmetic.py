@@ -7,7 +7,18 @@ from typing import Any
 
 from gradmedic.theory.plan.plan import Constant, Step
 from gradmedic.theory.plan.residual_streams import persistence
-from gradmedic.theory.propagation import Back, Grad, NoRuleError, Propagation, Value, Weight, came, one, rule, signal
+from gradmedic.theory.propagation import (
+    Back,
+    Grad,
+    NoRuleError,
+    Propagation,
+    Value,
+    WeightOperand,
+    came,
+    one,
+    rule,
+    signal,
+)
 from gradmedic.theory.signals.contraction import Labeled, framed, joined, together
 from gradmedic.theory.signals.elementwise_pair import ONE, Pair, paired, placed
 from gradmedic.theory.signals.parameter_law import ParameterLaw
@@ -171,9 +182,9 @@ def operands(step: Step, inputs: Sequence[Value]) -> list[Value]:
     return [weight_of(known[i]) if value is None and i in known else value for i, value in enumerate(inputs)]
 
 
-def weight_of(constant: Constant) -> Weight:
+def weight_of(constant: Constant) -> WeightOperand:
     """A constant, as a parameter that nobody asks for the gradient of."""
-    return Weight(constant.law, constant.shape)
+    return WeightOperand(constant.law, constant.shape)
 
 
 def scaled(value: Value, factor: float, slots: int, at: int = 0) -> Propagation:
@@ -185,8 +196,8 @@ def scaled(value: Value, factor: float, slots: int, at: int = 0) -> Propagation:
         return [found if i == at else None for i in range(slots)]
 
     out = value.scaled(factor) if isinstance(value, Signal) else value
-    if isinstance(value, Weight):
-        out = Weight(value.law.scaled(factor), value.shape)
+    if isinstance(value, WeightOperand):
+        out = WeightOperand(value.law.scaled(factor), value.shape)
     return Propagation((out,), back)
 
 
@@ -197,12 +208,12 @@ def combined(
     like = next((value for value in inputs if isinstance(value, Signal)), None)
     if like is None:
         raise NoRuleError("parameters among themselves")
-    a, b = (placed(v.law, v.shape, like) if isinstance(v, Weight) else signal(v) for v in inputs)
+    a, b = (placed(v.law, v.shape, like) if isinstance(v, WeightOperand) else signal(v) for v in inputs)
     pair = paired(a, b)
 
     def back(grad: Signal) -> Sequence[Grad]:
         found = [lead(pair, grad, side) for side in (pair.a, pair.b)]
-        return [total(g) if isinstance(v, Weight) else g for v, g in zip(inputs, found, strict=True)]
+        return [total(g) if isinstance(v, WeightOperand) else g for v, g in zip(inputs, found, strict=True)]
 
     return one(make(pair), back)
 
@@ -215,7 +226,7 @@ def total(grad: Signal) -> float:
 @rule("sum", "mean")
 def reduce(step: Step, inputs: Sequence[Value]) -> Propagation:
     """A sum over units or instances counts all pairs of them (`labels.joined`)."""
-    if isinstance(inputs[0], Weight):
+    if isinstance(inputs[0], WeightOperand):
         raise NoRuleError("a sum of parameters")
     x = signal(inputs[0])
     rank = len(x.dims)

@@ -7,7 +7,7 @@ from math import prod
 import torch
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, rule, rule_of, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, rule, rule_of, signal
 from gradmedic.theory.propagation.arithmetic import add, mul, scaled
 from gradmedic.theory.propagation.contraction import bmm
 from gradmedic.theory.propagation.linear import mm
@@ -57,9 +57,9 @@ def _plus(step: Step, first: Value, product: Propagation, *, beta: float = 1.0, 
 def grouped_mm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Each token by the weights of its expert: two tokens have weights in common as often as one of E experts."""
     x, weight = inputs[0], inputs[1]
-    if not isinstance(x, Signal) or not isinstance(weight, Weight) or len(weight.shape) != 3:
+    if not isinstance(x, Signal) or not isinstance(weight, WeightOperand) or len(weight.shape) != 3:
         raise NoRuleError("experts whose weights are no parameter")
-    plain = mm(replace(step, op="mm"), [x, Weight(weight.law, weight.shape[1:])])
+    plain = mm(replace(step, op="mm"), [x, WeightOperand(weight.law, weight.shape[1:])])
     out = signal(plain.outputs[0])
     common = torch.where(own(out) > 0, 1.0, 1.0 / weight.shape[0])
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, one, rule, signal
 from gradmedic.theory.propagation.linear import NONE, bias_square, mixed, signal_share, weight_square
 from gradmedic.theory.signals.axes import diagonal, over
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal, dropped
@@ -22,7 +22,7 @@ from gradmedic.theory.signals.views import instances, merged
 def conv(step: Step, inputs: Sequence[Value]) -> Propagation:
     """K'(lag) = v n k A(stride lag) + b^2 (Xiao+ 2018); taps that fall on padding are counted place by place."""
     weight, bias = inputs[1], inputs[2] if len(inputs) > 2 else None
-    if not isinstance(weight, Weight):
+    if not isinstance(weight, WeightOperand):
         raise NoRuleError("a filter that is no parameter")
     rank = len(weight.shape) - 2
     x, unsettled = on_grid(signal(inputs[0]), rank)
@@ -33,7 +33,7 @@ def conv(step: Step, inputs: Sequence[Value]) -> Propagation:
     groups, width = int(step.attributes.get("groups", 1)), out_shape[-rank - 1]
     seen, taps = walked(x, walks, scatter=turned)
     fan = x.count // groups * taps
-    out = mixed(seen, weight.law, width, bias.law if isinstance(bias, Weight) else NONE, fan)
+    out = mixed(seen, weight.law, width, bias.law if isinstance(bias, WeightOperand) else NONE, fan)
     units = (Atom(width, UNITS),) if width > 1 else ()
     out = replace(out, dims=(*out.dims[: -rank - 1], units, *out.dims[-rank:]))
     terms = max(x.count // groups, 1) * _independent(x, walks)
@@ -46,11 +46,11 @@ def conv(step: Step, inputs: Sequence[Value]) -> Propagation:
         to_x = mixed(sent, replace(weight.law, balanced=False), x.count, NONE, width // groups * times)
         to_x = replace(parted(arranged(to_x, x.dims), x.units), dims=x.dims)
         to_weight = weight_square(grad, seen, fan)
-        to_bias = bias_square(grad) if isinstance(bias, Weight) else None
+        to_bias = bias_square(grad) if isinstance(bias, WeightOperand) else None
         grads: list[Grad] = [unsettled(to_x), to_weight, to_bias]
         return grads[: len(inputs)]
 
-    share = signal_share(out, bias if isinstance(bias, Weight) else None)
+    share = signal_share(out, bias if isinstance(bias, WeightOperand) else None)
     return one(out, back, mixes=0, weight=1, elastic=(share,))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.kernels.moments import moments
-from gradmedic.theory.plan.expression_activation import Line, Written
+from gradmedic.theory.plan.expression_activation import ExpressionProgram, Instruction
 from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.plan.zero_branches import Steepness, chained
 from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, came, one, rule, signal
@@ -72,7 +72,7 @@ def fused(step: Step, inputs: Sequence[Value]) -> Propagation:
     return Propagation((out,), lambda grads: back(came(grads[0])), told=at, elastic=elastics, bends=((at, at, bends),))
 
 
-def _elastic(x: Signal, phi: Written) -> tuple[float, float]:
+def _elastic(x: Signal, phi: ExpressionProgram) -> tuple[float, float]:
     """How the size of the result, and of the slope, go with that of the operand."""
     if not varies(x):
         return 1.0, 0.0
@@ -119,7 +119,7 @@ def function(step: Step, inputs: Sequence[Value]) -> Propagation:
     return one(out, back, elastic=(elastic,), bends=((0, 0, bends),))
 
 
-def written(step: Step) -> Written:
+def written(step: Step) -> ExpressionProgram:
     """One such function as an activation."""
     kept = tuple((name, step.attributes[name]) for name in ("exponent",) if name in step.attributes)
-    return Written((Line(step.op, (-1,), kept),))
+    return ExpressionProgram((Instruction(step.op, (-1,), kept),))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import NoRuleError, Propagation, Value, Weight, one, rule
+from gradmedic.theory.propagation import NoRuleError, Propagation, Value, WeightOperand, one, rule
 from gradmedic.theory.propagation.input_signal import moments_between
 from gradmedic.theory.signals.axes import Axis, same_entries
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
@@ -25,7 +25,7 @@ def embedding(step: Step, inputs: Sequence[Value]) -> Propagation:
 
     A bag is the sum or the mean of its tokens: it has in common with another what each pair of tokens has.
     """
-    if not isinstance(inputs[0], Weight):
+    if not isinstance(inputs[0], WeightOperand):
         raise NoRuleError("a table that is no parameter")
     law, rows = inputs[0].law, inputs[0].shape[0]
     *places, width = step.shape

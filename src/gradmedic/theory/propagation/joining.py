@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, came, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, came, rule, signal
 from gradmedic.theory.propagation.arithmetic import total, weight_of
 from gradmedic.theory.signals.axes import Axis, coarsened
 from gradmedic.theory.signals.contraction import Labeled, framed, joined, together
@@ -55,7 +55,7 @@ def cat(step: Step, inputs: Sequence[Value]) -> Propagation:
             for g in found
         ]
         return [
-            total(g) if isinstance(v, Weight) and isinstance(g, Signal) else g
+            total(g) if isinstance(v, WeightOperand) and isinstance(g, Signal) else g
             for v, g in zip(inputs, plain, strict=True)
         ]
 
@@ -65,7 +65,7 @@ def cat(step: Step, inputs: Sequence[Value]) -> Propagation:
 
 def _of_weights(step: Step, inputs: Sequence[Value]) -> Propagation:
     """Parameters side by side are one of a mixed law; each gets its share of the gradient."""
-    parts = [value for value in inputs if isinstance(value, Weight)]
+    parts = [value for value in inputs if isinstance(value, WeightOperand)]
     if len(parts) < len(inputs):
         raise NoRuleError("a parameter beside what is unknown")
     share = [prod(part.shape) / prod(step.shape) for part in parts]
@@ -77,7 +77,7 @@ def _of_weights(step: Step, inputs: Sequence[Value]) -> Propagation:
         (grad,) = grads
         return [grad * s if isinstance(grad, float) else None for s in share]
 
-    return Propagation((Weight(ParameterLaw(mean, square), step.shape),), back)
+    return Propagation((WeightOperand(ParameterLaw(mean, square), step.shape),), back)
 
 
 def _filled(step: Step, inputs: Sequence[Value], dim: int) -> Propagation | None:
@@ -91,7 +91,7 @@ def _filled(step: Step, inputs: Sequence[Value], dim: int) -> Propagation | None
 
 def _own(value: Value, like: Signal, dim: int) -> Signal:
     """A parameter beside a signal."""
-    if not isinstance(value, Weight):
+    if not isinstance(value, WeightOperand):
         raise NoRuleError("a tensor of which nothing is known, beside others")
     if len(value.shape) != len(like.dims):
         raise NoRuleError("a parameter beside a signal of more dimensions")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, one, rule, signal
 from gradmedic.theory.propagation.contraction import contracted
 from gradmedic.theory.signals.parameter_law import ParameterLaw
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
@@ -22,7 +22,7 @@ NOTHING = 1e-9
 def addmm(step: Step, inputs: Sequence[Value]) -> Propagation:
     """bias + x W: see `mm`. A bias adds the same to all instances of a unit."""
     bias, left, right = inputs
-    if bias is not None and not isinstance(bias, Weight):
+    if bias is not None and not isinstance(bias, WeightOperand):
         raise NoRuleError("a sum and a product at once")
     return _product(step, left, right, bias, lead=1)
 
@@ -37,12 +37,12 @@ def mm(step: Step, inputs: Sequence[Value]) -> Propagation:
     return _product(step, inputs[0], inputs[1], None)
 
 
-def _product(step: Step, left: Value, right: Value, bias: Weight | None, lead: int = 0) -> Propagation:
+def _product(step: Step, left: Value, right: Value, bias: WeightOperand | None, lead: int = 0) -> Propagation:
     if isinstance(left, Signal) and isinstance(right, Signal):
         passage = contracted(left, right)
         return passage if not lead else Propagation(passage.outputs, lambda grads: (None, *passage.back(grads)))
-    weight, x, turned = (left, right, True) if isinstance(left, Weight) else (right, left, False)
-    if not isinstance(weight, Weight):
+    weight, x, turned = (left, right, True) if isinstance(left, WeightOperand) else (right, left, False)
+    if not isinstance(weight, WeightOperand):
         raise NoRuleError("weights are unknown")
     x = signal(x, "what weights are applied to")
     x, unsettled = settled(x, [0 if turned else -1])
@@ -63,7 +63,7 @@ def _product(step: Step, left: Value, right: Value, bias: Weight | None, lead: i
     return one(out, back, **slots, elastic=tuple(elastic))
 
 
-def signal_share(out: Signal, bias: Weight | None) -> float:
+def signal_share(out: Signal, bias: WeightOperand | None) -> float:
     """The share of the result that is not the bias."""
     return 1.0 - (bias.law.square / max(out.square, 1e-300) if bias else 0.0)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, Propagation, Value, Weight, came, one, rule, signal
+from gradmedic.theory.propagation import Grad, Propagation, Value, WeightOperand, came, one, rule, signal
 from gradmedic.theory.propagation.arithmetic import total
 from gradmedic.theory.signals.axes import Axis, over, pairs
 from gradmedic.theory.signals.elementwise_pair import paired, placed
@@ -182,7 +182,7 @@ def _of_gain(grad: Signal, tilt: Tensor) -> float:
 
 def _affine(value: Value, x: Signal, step: Step) -> Signal | None:
     """The layer's weight or bias as a signal; units are where the layer's units are."""
-    if not isinstance(value, Weight):
+    if not isinstance(value, WeightOperand):
         return None
     unit_dims = [i for i, dim in enumerate(x.dims) if dim and all(atom.is_units for atom in dim)]
     size = prod(value.shape)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, rule
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, rule
 from gradmedic.theory.recurrent.gradient_growth import Both, growth_of, returned
-from gradmedic.theory.recurrent.population import Drive, Population, Weights, start, stepped
+from gradmedic.theory.recurrent.population import Drive, LayerLaws, Population, start, stepped
 from gradmedic.theory.recurrent.population import pair as pair_of
 from gradmedic.theory.signals.axes import Axis
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal, own
@@ -44,13 +44,13 @@ def recurrent_cell(step: Step, inputs: Sequence[Value]) -> Propagation:
     return Propagation((h, c)[: len(step.shapes)], back, elastic=(0.5,), weight=4, growth=partial(growth_of, new))
 
 
-def _weights(step: Step, parameters: Sequence[Value]) -> Weights:
+def _weights(step: Step, parameters: Sequence[Value]) -> LayerLaws:
     into, state, *biases = parameters
-    if not isinstance(into, Weight) or not isinstance(state, Weight):
+    if not isinstance(into, WeightOperand) or not isinstance(state, WeightOperand):
         raise NoRuleError("recurrent weights are unknown")
-    known: Weights = step.attributes["weights"]
+    known: LayerLaws = step.attributes["weights"]
     weights = replace(known, into=into.law, back=state.law)
-    laws = [b.law for b in biases if isinstance(b, Weight)]
+    laws = [b.law for b in biases if isinstance(b, WeightOperand)]
     if len(laws) == 2 and laws != list(step.attributes["bias_laws"]):  # given by another initialization
         weights = replace(weights, biases=((laws[0], laws[1]),) * weights.gates)
     if known.diagonal and state.law == step.attributes["back_law"]:
@@ -96,7 +96,7 @@ def _laid(
     return replace(found, kurtosis=found.gaussian())
 
 
-def _into(x: Signal, g: Both, weights: Weights) -> Signal:
+def _into(x: Signal, g: Both, weights: LayerLaws) -> Signal:
     """The gradient of what goes in."""
     size = weights.into.square * weights.hidden
     return _like(x, (g[0] * size, g[1] * size))
@@ -113,7 +113,7 @@ def _state(value: Value, g: Both, age: int) -> Grad:
     return replace(_like(value, g), age=age) if isinstance(value, Signal) else None
 
 
-def _parameters(weights: Weights, into: Both, state: Both, x: Both, h: Both, count: int) -> list[float]:
+def _parameters(weights: LayerLaws, into: Both, state: Both, x: Both, h: Both, count: int) -> list[float]:
     """The squared gradients of input weights, state weights and both biases, at one step."""
 
     def pairs(a: Both, b: Both) -> float:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, rule, signal
 from gradmedic.theory.recurrent.gradient_growth import Both, growth_of
-from gradmedic.theory.recurrent.population import Drive, Weights
+from gradmedic.theory.recurrent.population import Drive, LayerLaws
 from gradmedic.theory.recurrent.unrolled import Sent, Unrolled, back_through, over_time, parameter_squares, run
 from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
@@ -49,17 +49,17 @@ def recurrent_layer(step: Step, inputs: Sequence[Value]) -> Propagation:
     return Propagation(outputs, back, elastic=(0.5,), growth=partial(growth_of, runs[-1][0].states[-1]))
 
 
-def _given(step: Step, inputs: Sequence[Value], place: int, known: Weights) -> Weights:
+def _given(step: Step, inputs: Sequence[Value], place: int, known: LayerLaws) -> LayerLaws:
     """The weights of one direction, with the laws that the plan has by now."""
     own = inputs[1 + 4 * place : 5 + 4 * place]
     into, state = own[:2]
-    if not isinstance(into, Weight) or not isinstance(state, Weight):
+    if not isinstance(into, WeightOperand) or not isinstance(state, WeightOperand):
         raise NoRuleError("recurrent weights are unknown")
     laws = step.attributes["laws"][place]
     changed = replace(known, into=into.law)
     if state.law != laws[1]:
         changed = replace(changed, back=state.law, diagonal=0.0)
-    biases = [b.law for b in own[2:] if isinstance(b, Weight)]
+    biases = [b.law for b in own[2:] if isinstance(b, WeightOperand)]
     if len(biases) == 2 and biases != list(laws[2:]):
         changed = replace(changed, biases=((biases[0], biases[1]),) * known.gates)
     return changed

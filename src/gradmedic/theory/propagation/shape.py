@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, Weight, one, rule, signal
+from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, one, rule, signal
 from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.signals.signal import UNITS, Atom, Dims, Signal
 from gradmedic.theory.signals.unit_instance import Changed, Pullback, chained, coarsely, parted
@@ -78,9 +78,9 @@ def squeeze(step: Step, inputs: Sequence[Value]) -> Propagation:
 
 def of_weight(step: Step, inputs: Sequence[Value]) -> Propagation | None:
     """A parameter that is only arranged keeps its law, and its gradient its norm."""
-    if not isinstance(inputs[0], Weight):
+    if not isinstance(inputs[0], WeightOperand):
         return None
-    outputs = tuple(Weight(inputs[0].law, shape) for shape in step.shapes)
+    outputs = tuple(WeightOperand(inputs[0].law, shape) for shape in step.shapes)
 
     def back(grads: Sequence[Grad]) -> Sequence[Grad]:
         return [sum(grad for grad in grads if isinstance(grad, float))]

@@ -20,7 +20,7 @@ SETTLED = 4
 
 
 @dataclass(frozen=True)
-class Weights:
+class LayerLaws:
     """The laws of one layer: `gates` rows of each matrix, in torch's order."""
 
     kind: str
@@ -75,7 +75,7 @@ def pair(t: Tensor, other: Tensor | None = None) -> tuple[float, float]:
 class Population:
     """Units of one layer at one step, with what is remembered of the steps before."""
 
-    weights: Weights
+    weights: LayerLaws
     h: Tensor
     c: Tensor
     noise: list[Tensor]
@@ -136,7 +136,7 @@ class Dice:
         return torch.stack([shared + rest * own[0], sign * shared + rest * own[1]])
 
 
-def start(weights: Weights) -> Population:
+def start(weights: LayerLaws) -> Population:
     """Units before the first step, with their biases drawn."""
     dice = Dice(0)
     bias = [tuple(law.mean + math.sqrt(law.variance) * dice.units() for law in laws) for laws in weights.biases]

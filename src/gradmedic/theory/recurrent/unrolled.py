@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradmedic.theory.recurrent.gradient_growth import Both, GradientGrowth, Returned, growth_of, returned
-from gradmedic.theory.recurrent.population import Drive, Population, Weights, pair, start, stepped
+from gradmedic.theory.recurrent.population import Drive, LayerLaws, Population, pair, start, stepped
 
 MOST = 64
 """Steps that are followed one by one; a longer sequence goes on as it was at the last of them."""
@@ -17,7 +17,7 @@ MOST = 64
 class Unrolled:
     """One layer in one direction: its states, step by step."""
 
-    weights: Weights
+    weights: LayerLaws
     length: int
     states: tuple[Population, ...]
 
@@ -54,7 +54,7 @@ class Unrolled:
         return float(self.at(t).h.mean())
 
 
-def run(weights: Weights, drives: Sequence[Drive], length: int) -> Unrolled:
+def run(weights: LayerLaws, drives: Sequence[Drive], length: int) -> Unrolled:
     """Step a population through a sequence; `drives` has one entry for each step that is followed."""
     population, states = start(weights), list[Population]()
     for t in range(min(length, MOST)):

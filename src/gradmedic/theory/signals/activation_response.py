@@ -10,7 +10,7 @@ from gradmedic.base.own_gradients import unheard
 from gradmedic.theory.activations import Activation
 from gradmedic.theory.kernels.moments import Moments
 from gradmedic.theory.kernels.skewed_input import SLOPE, SLOPE_SQUARED, TILT, VALUE, VALUE_SQUARED, Lopsided, lopsided
-from gradmedic.theory.kernels.tabulated import Table, table
+from gradmedic.theory.kernels.tabulated import KernelTable, table
 from gradmedic.theory.signals.signal import Signal
 
 NOTHING = 1e-40
@@ -24,7 +24,7 @@ STRAIGHT = 0.02
 class SignalPart:
     """One part of a signal in the eyes of a function: the sizes of each pair without their means, and correlations."""
 
-    kernels: Table | Lopsided
+    kernels: KernelTable | Lopsided
     q: float
     left: Tensor
     right: Tensor

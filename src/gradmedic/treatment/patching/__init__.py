@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.base.plugins import discover
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError, changed, overlap
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError, changed, overlap
 from gradmedic.treatment.prescription import Item
 
 ANY = "*"
@@ -55,7 +55,7 @@ class Edit(ABC):
     remedies: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         """Everything that has to be changed for one remedy; raises `UnsureError` if any of it is not certain."""
 
 
@@ -76,7 +76,7 @@ class Left:
 class Patch:
     """A script with what could be written into it, and what could not."""
 
-    source: Source
+    source: ParsedScript
     text: str
     written: tuple[Item, ...] = ()
     left: tuple[Left, ...] = ()
@@ -103,7 +103,7 @@ def _rows(text: str) -> list[str]:
     return [row for row in re.split(r"(?<=\n)", text) if row]
 
 
-def patched(source: Source, orders: Iterable[Order]) -> Patch:
+def patched(source: ParsedScript, orders: Iterable[Order]) -> Patch:
     """Write remedies into a script, each of them whole or not at all."""
     changes: list[TextEdit] = []
     written, left = [], []
@@ -119,7 +119,7 @@ def patched(source: Source, orders: Iterable[Order]) -> Patch:
     return Patch(source, changed(source.text, changes), tuple(written), tuple(left))
 
 
-def _fitting(source: Source, order: Order, others: list[TextEdit]) -> list[TextEdit]:
+def _fitting(source: ParsedScript, order: Order, others: list[TextEdit]) -> list[TextEdit]:
     """The changes that a remedy makes, beside those that are made already."""
     by_remedy = {remedy: edit for edit in all_edits().values() for remedy in edit.remedies}
     edit = by_remedy.get(order.item.remedy, by_remedy[ANY])

@@ -23,7 +23,7 @@ Guard = Callable[[Callable[..., object]], Callable[..., Any]]
 
 
 @dataclass(frozen=True)
-class Written:
+class RedrawnWeight:
     """A weight that was given another start: what it was, and the version that it has had since."""
 
     tensor: Any  # weak reference
@@ -71,7 +71,7 @@ class _Watch:
         self._done: WeakSet[nn.Module] = WeakSet()
         self._used = WeakIdKeyDictionary()
         self._began = False
-        self.written: list[Written] = []
+        self.written: list[RedrawnWeight] = []
 
     def passing(self, one: PendingBackward) -> Any:
         """Training has begun: what is written into a weight from now on is what was learned."""
@@ -108,5 +108,5 @@ class _Watch:
         self._act(module, args)
         changed = [(weight, was) for weight, was, version in before if version is None or version_of(weight) != version]
         self.written = [one for one in self.written if one.is_as_left]
-        self.written += [Written(ref(weight), was, version_of(weight)) for weight, was in changed]
+        self.written += [RedrawnWeight(ref(weight), was, version_of(weight)) for weight, was in changed]
         return bool(changed)

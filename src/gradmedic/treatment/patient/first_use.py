@@ -22,7 +22,7 @@ from gradmedic.base.errors import RemedyError
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.torch_internals import in_transform, version_of
-from gradmedic.treatment.patient.first_forward import Written
+from gradmedic.treatment.patient.first_forward import RedrawnWeight
 from gradmedic.treatment.patient.hooks.backward import Backward, PendingBackward
 from gradmedic.treatment.patient.hooks.function_calls import ANY, FunctionCall, Lens
 from gradmedic.treatment.patient.hooks.loaded_weights import Loads, is_pretrained
@@ -35,7 +35,7 @@ QUIET = 3
 
 
 @dataclass(frozen=True)
-class Weight:
+class FirstUse:
     """A weight before its first use; `labels` are the names that it may go by, `call` will use it."""
 
     tensor: Tensor
@@ -63,7 +63,7 @@ class Weight:
         return fits(names, self.labels)
 
 
-Start = Callable[[Weight], bool]
+Start = Callable[[FirstUse], bool]
 """Gives a weight its start; False if that is none of its business."""
 Guard = Callable[[Callable[..., bool]], Callable[..., Any]]
 """Makes an act safe for the script that runs it."""
@@ -78,7 +78,7 @@ class Births:
     @contextmanager
     def awaited(self, act: Start, wants: Sequence[str], guarded: Guard) -> Iterator[None]:
         """Call `act` with each weight that goes by one of the names `wants` (with every one, if there are none)."""
-        watch = Watch(act, tuple(wants), self._lens, self._names, self._loads, guarded)
+        watch = FirstUseWatch(act, tuple(wants), self._lens, self._names, self._loads, guarded)
         hook = register_module_parameter_registration_hook(watch.wake)
         try:
             with self._backward.around(watch.passed), self._steps.moved(watch.moved):
@@ -89,7 +89,7 @@ class Births:
             watch.close()
 
 
-class Watch:
+class FirstUseWatch:
     """Looks for the first uses of some weights."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Watch:
         self._checked: WeakSet[nn.Module] = WeakSet()
         self._quiet = 0
         self._met: dict[int, Any] = {}
-        self._started: dict[int, Written] = {}
+        self._started: dict[int, RedrawnWeight] = {}
         self._taken: set[str] = set()
 
     def wake(self, *_: object) -> None:
@@ -153,7 +153,7 @@ class Watch:
         # A tensor that bears the name of another one may be that one after a step that was made by hand.
         if (self._wants and not fits(self._wants, labels)) or (self._began and self._taken & labels):
             return False
-        weight = Weight(tensor, labels, owner_of(tensor, self._names), call)
+        weight = FirstUse(tensor, labels, owner_of(tensor, self._names), call)
         self._refuse_what_was_loaded(tensor)
         if not is_readable(tensor):
             raise RemedyError("its weights are not in memory here: they are sharded or offloaded")
@@ -161,7 +161,7 @@ class Watch:
         with torch.no_grad():
             acted = self._act(weight)
         if acted:
-            self._started[id(tensor)] = Written(ref(tensor), before, version_of(tensor))
+            self._started[id(tensor)] = RedrawnWeight(ref(tensor), before, version_of(tensor))
             self._taken |= labels
         return acted
 

@@ -17,10 +17,10 @@ from torch.optim import LBFGS, Optimizer
 from gradmedic.base.errors import RemedyError
 from gradmedic.base.name_patterns import glob
 from gradmedic.probe.graph.names import Names
-from gradmedic.treatment.operation_names import Spot
+from gradmedic.treatment.operation_names import OperationName
 from gradmedic.treatment.patient.course import Course, Tell
 from gradmedic.treatment.patient.first_forward import Firsts
-from gradmedic.treatment.patient.first_use import Births, Weight
+from gradmedic.treatment.patient.first_use import Births, FirstUse
 from gradmedic.treatment.patient.hooks.backward import Backward, PendingBackward
 from gradmedic.treatment.patient.hooks.function_calls import ANY, FunctionCall, Lens
 from gradmedic.treatment.patient.hooks.loaded_weights import Loads
@@ -104,7 +104,7 @@ class Patient:
             yield
 
     @contextmanager
-    def on_first_use(self, act: Callable[[Weight], bool], names: Sequence[str] = ()) -> Iterator[None]:
+    def on_first_use(self, act: Callable[[FirstUse], bool], names: Sequence[str] = ()) -> Iterator[None]:
         """Call `act` with each weight before anything is computed with it; True says that it was given a new start.
 
         `names` are those of the weights that are wanted, with `*` for anything; none means all.
@@ -127,7 +127,7 @@ class Patient:
     @contextmanager
     def around_calls(self, spots: Sequence[str], make: Callable[[FunctionCall], Any]) -> Iterator[None]:
         """Have `make` make the calls that `spots` name, such as "body.1/relu"; it returns their result."""
-        with self._looking([(spot, spot.op) for spot in map(Spot.parse, spots)], make):
+        with self._looking([(spot, spot.op) for spot in map(OperationName.parse, spots)], make):
             yield
 
     @contextmanager
@@ -138,7 +138,7 @@ class Patient:
 
     @contextmanager
     def _looking(
-        self, wanted: Sequence[tuple[Spot | None, str]], make: Callable[[FunctionCall], Any]
+        self, wanted: Sequence[tuple[OperationName | None, str]], make: Callable[[FunctionCall], Any]
     ) -> Iterator[None]:
         guarded = self._course.guarded_maker(make)
         with ExitStack() as looks:

@@ -6,7 +6,7 @@ from math import inf, isfinite, log10, nan
 from statistics import fmean, median
 
 from gradmedic.trials.paired_effect import interval
-from gradmedic.trials.trial import Outcome, Series
+from gradmedic.trials.trial import LossSeries, Outcome
 
 POINTS = 100
 """Points of a curve: each stands for the steps around it."""
@@ -30,14 +30,14 @@ class LossCurve:
 
 def curves(runs: Iterable[Outcome], points: int = POINTS) -> dict[str, LossCurve]:
     """The curve of each stream, over runs that took the same steps; a run that broke off counts as long as it went."""
-    held: dict[str, list[Series]] = {}
+    held: dict[str, list[LossSeries]] = {}
     for run in runs:
         for name, series in run.series.items():
             held.setdefault(name, []).append(series)
     return {name: _curve(found, points) for name, found in held.items() if any(one.losses for one in found)}
 
 
-def _curve(runs: Sequence[Series], points: int) -> LossCurve:
+def _curve(runs: Sequence[LossSeries], points: int) -> LossCurve:
     last = max(step for one in runs for step in one.steps)
     width = max(1.0, (last + 1) / points)
     binned = [_binned(one, width) for one in runs]
@@ -51,7 +51,7 @@ def _bins(binned: Sequence[Mapping[int, float]]) -> list[int]:
     return sorted({at for one in binned for at in one})
 
 
-def _binned(series: Series, width: float) -> dict[int, float]:
+def _binned(series: LossSeries, width: float) -> dict[int, float]:
     """The median loss of each stretch of steps; one loss that is not finite spoils its stretch."""
     held: dict[int, list[float]] = {}
     for step, loss in zip(series.steps, series.losses, strict=True):

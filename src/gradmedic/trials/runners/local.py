@@ -15,7 +15,7 @@ from gradmedic.trials import job as attempt
 from gradmedic.trials.isolation import Isolation
 from gradmedic.trials.isolation.folder_copy import is_within
 from gradmedic.trials.runners import Runner
-from gradmedic.trials.runners.watch import Watch
+from gradmedic.trials.runners.watch import FolderWatch
 from gradmedic.trials.scratch import remove
 from gradmedic.trials.trial import Outcome, Trial
 
@@ -41,7 +41,7 @@ class Local(Runner):
         self.imports: list[str] | None = None
         self.server = self._started()
         self.isolation = Isolation.NONE if self.script.in_place else self._found()
-        self.watch = None if self.script.in_place else Watch(self.script, self.isolation)
+        self.watch = None if self.script.in_place else FolderWatch(self.script, self.isolation)
 
     def run(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
         """Run trials, each in a fresh process, and yield outcomes as they come."""

@@ -12,7 +12,7 @@ REFUSED = re.compile(r"[Pp]ermission denied|PermissionError|readonly database|un
 WAY_OUT = "--in-place lets every trial write there"
 
 
-class Watch:
+class FolderWatch:
     """Looks at the folders of a script before its trials and after each."""
 
     def __init__(self, script: Script, isolation: Isolation) -> None:

@@ -16,7 +16,7 @@ from gradmedic.trials.worsened import Worsened
 
 
 @dataclass(frozen=True)
-class Line:
+class ArmResult:
     """One arm against its control: how much better it ended, and whether fresh seeds have confirmed it.
 
     `worse` is what the script prints that has become worse by it.
@@ -39,8 +39,8 @@ class Treatment:
 
     before: Report
     control: Arm | None = None
-    lines: tuple[Line, ...] = ()
-    chosen: Line | None = None
+    lines: tuple[ArmResult, ...] = ()
+    chosen: ArmResult | None = None
     after: Report | None = None
     scale: Scale | None = None
     steps: int | None = None
@@ -96,7 +96,7 @@ class Treatment:
         return unit_of(self.scale.unit if self.scale is not None else "")
 
 
-def _healed(line: Line | None, why: Message) -> Message:
+def _healed(line: ArmResult | None, why: Message) -> Message:
     if line is None:
         text = "No remedy was found that leaves no fault. {why} Name a number that the script prints with --metric."
         return Message(text, {"why": why})
@@ -107,7 +107,7 @@ def _healed(line: Line | None, why: Message) -> Message:
     return Message(text, {"remedy": label(line.arm.prescription), "why": why})
 
 
-def _helped(line: Line, unit: Message) -> Message:
+def _helped(line: ArmResult, unit: Message) -> Message:
     found = line.effect
     values = {
         "remedy": label(line.arm.prescription),

@@ -16,7 +16,7 @@ from gradmedic.render.report.page.axis import axis
 from gradmedic.render.report.page.bilingual import text
 from gradmedic.render.report.page.curves import Chart, ChartLine
 from gradmedic.render.report.page.heat_map import FIRST, LAST, LOST, NOTHING, ZERO, HeatMap, scale
-from gradmedic.render.report.page.network import ROWS, Row, folded
+from gradmedic.render.report.page.network import ROWS, NetworkRow, folded
 from gradmedic.render.report.page.thinning import evenly, thinned
 from gradmedic.render.report.page.waterfall import stages
 
@@ -111,7 +111,7 @@ def test_the_waterfall_ends_at_the_total_of_the_ledger(decades: list[float], sta
 
 
 def test_a_deep_network_is_folded_with_both_ends_standing_alone() -> None:
-    single = [Row(f"layers.{i}", "linear", gradient=10.0**-i, here=i == 7) for i in range(300)]
+    single = [NetworkRow(f"layers.{i}", "linear", gradient=10.0**-i, here=i == 7) for i in range(300)]
     found = folded(single, ROWS)
     assert len(found) <= ROWS
     assert (found[0].name, found[-1].name) == ("layers.0", "layers.299")

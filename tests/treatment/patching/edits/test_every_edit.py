@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.edits import CASES, SCRIPT, Case
 
 from gradmedic.treatment.patching import ANY, Patch, all_edits, patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 
 cases = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -21,7 +21,7 @@ STYLES = st.tuples(st.sampled_from(["\n", "\r\n"]), st.sampled_from(["\t", "  ",
 
 def written(case: Case, text: str, **told: object) -> Patch:
     """The patch of a text."""
-    return patched(Source(text, **told), [case.order])  # type: ignore[arg-type]
+    return patched(ParsedScript(text, **told), [case.order])  # type: ignore[arg-type]
 
 
 def styled(text: str, style: tuple[str, str, str]) -> str:
@@ -108,7 +108,7 @@ def test_never_writes_half_of_a_remedy(case: Case) -> None:
 
 def test_remedies_that_meet_in_one_place_are_not_both_written() -> None:
     both = [case for case in CASES if case.remedy in ("learning-rate", "change-optimizer")]
-    patch = patched(Source(SCRIPT), [case.order for case in both])
+    patch = patched(ParsedScript(SCRIPT), [case.order for case in both])
     assert [item.remedy for item in patch.written] == ["learning-rate"]
     assert str(patch.left[0].why) == "two changes would meet in one place"
     assert patch.text == both[0].after
@@ -117,7 +117,7 @@ def test_remedies_that_meet_in_one_place_are_not_both_written() -> None:
 def test_remedies_side_by_side_are_all_written() -> None:
     wanted = ("clip-grad-norm", "learning-rate", "weight-decay", "zero-biases", "clip-adaptive")
     chosen = {case.remedy: case for case in CASES if case.before == SCRIPT and case.remedy in wanted}
-    patch = patched(Source(SCRIPT), [case.order for case in chosen.values()])
+    patch = patched(ParsedScript(SCRIPT), [case.order for case in chosen.values()])
     assert not patch.left
     assert "lr=0.05, momentum=0.9, weight_decay=0.01)" in patch.text
     assert len(patch.text.splitlines()) == len(SCRIPT.splitlines()) + 6

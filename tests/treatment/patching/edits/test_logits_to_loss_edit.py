@@ -6,14 +6,14 @@ from support.edits import SCRIPT, changed, order
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Kind, Site
 from gradmedic.treatment.patching import patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 
 LOGITS = order("logits-to-loss")
 
 
 def after(text: str, recording: Recording | None = None) -> str:
     """The text with the loss that it needs; or why not."""
-    patch = patched(Source(text, recording=recording), [LOGITS])
+    patch = patched(ParsedScript(text, recording=recording), [LOGITS])
     return str(patch.left[0].why) if patch.left else patch.text
 
 

@@ -4,7 +4,7 @@ import pytest
 from support.edits import order
 
 from gradmedic.treatment.patching import patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 
 HEAD = (
     "import torch\nfrom torch.utils.data import DataLoader, TensorDataset\n"
@@ -14,7 +14,7 @@ HEAD = (
 
 def standardized(text: str) -> list[str]:
     """The lines that are added; or the one sentence why not."""
-    patch = patched(Source(HEAD + text), [order("standardize-inputs")])
+    patch = patched(ParsedScript(HEAD + text), [order("standardize-inputs")])
     if patch.left:
         return [str(patch.left[0].why)]
     before = (HEAD + text).splitlines()
@@ -67,5 +67,5 @@ def test_what_something_else_depends_on_is_left(text: str, why: str) -> None:
 
 def test_features_are_standardized_each_only_where_rows_were_seen() -> None:
     text = f"{HEAD}X = load()\nfor i in k: net(X[i])\n"
-    patch = patched(Source(text), [order("standardize-inputs", per="feature")])
+    patch = patched(ParsedScript(text), [order("standardize-inputs", per="feature")])
     assert str(patch.left[0].why) == "it is not plain which dimension the features are"

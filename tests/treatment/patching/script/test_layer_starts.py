@@ -6,7 +6,7 @@ from support.edits import SCRIPT, order
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Parameter
 from gradmedic.treatment.patching import patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 
 SEQUENTIAL = "nn.Sequential(nn.Linear(8, 8), nn.Sigmoid(), nn.Linear(8, 8), nn.Tanh())"
 LISTED = SCRIPT.replace(SEQUENTIAL, "nn.ModuleList(nn.Linear(8, 8) for _ in k)")
@@ -21,7 +21,7 @@ def seen(*names: str) -> Recording:
 
 def start(text: str, *weights: str, names: list[str] = ALL, remedy: str = "init-he", **dose: object) -> list[str]:
     """The lines that are added above the optimizer."""
-    patch = patched(Source(text, recording=seen(*names)), [order(remedy, weights=list(weights), **dose)])
+    patch = patched(ParsedScript(text, recording=seen(*names)), [order(remedy, weights=list(weights), **dose)])
     assert not patch.left, str(patch.left[0].why)
     return [line for line in patch.text.splitlines() if line not in text.splitlines()]
 

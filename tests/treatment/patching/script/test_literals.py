@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support.edits import order
 
 from gradmedic.treatment.patching import patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 
 RATE = order("learning-rate", factor=0.1)
 ARGUMENTS = "p.add_argument('-r', '--rate', type=float, default=0.5)\nargs = p.parse_args()\n"
@@ -15,7 +15,7 @@ ARGUMENTS = "p.add_argument('-r', '--rate', type=float, default=0.5)\nargs = p.p
 def slower(text: str, *args: str) -> list[str]:
     """The lines that a tenth of the learning rate changes, as they are then."""
     text = f"import torch\n{text}"
-    patch = patched(Source(text, args=args), [RATE])
+    patch = patched(ParsedScript(text, args=args), [RATE])
     assert not patch.left, str(patch.left[0].why)
     pairs = zip(text.splitlines(), patch.text.splitlines(), strict=True)
     return [after for before, after in pairs if before != after]
@@ -73,12 +73,12 @@ def test_rates_of_schedulers_are_changed_with_it() -> None:
     ],
 )
 def test_is_left_where_it_is_not_certain(text: str, why: str) -> None:
-    patch = patched(Source(f"import torch\n{text}"), [RATE])
+    patch = patched(ParsedScript(f"import torch\n{text}"), [RATE])
     assert [str(left.why) for left in patch.left] == [why]
 
 
 def test_is_left_where_the_script_is_not_the_one_that_was_treated() -> None:
-    patch = patched(Source("import torch\no = torch.optim.SGD(p, lr=1)\n", is_other=True), [RATE])
+    patch = patched(ParsedScript("import torch\no = torch.optim.SGD(p, lr=1)\n", is_other=True), [RATE])
     assert "has changed since" in str(patch.left[0].why)
 
 
@@ -86,5 +86,5 @@ def test_is_left_where_the_script_is_not_the_one_that_was_treated() -> None:
 @given(st.floats(1e-6, 1e3), st.floats(1e-3, 1e3))
 def test_a_rate_and_its_factor_multiply(rate: float, factor: float) -> None:
     text = f"import torch\no = torch.optim.SGD(p, lr={rate!r})\n"
-    patch = patched(Source(text), [order("learning-rate", factor=factor)])
+    patch = patched(ParsedScript(text), [order("learning-rate", factor=factor)])
     assert float(patch.text.partition("lr=")[2].strip().rstrip(")")) == pytest.approx(rate * factor, rel=1e-5)

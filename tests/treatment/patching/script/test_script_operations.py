@@ -8,14 +8,16 @@ from support.edits import order
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Kind, Site
 from gradmedic.treatment.patching import patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 
 
 def swapped(text: str, *sites: str, recording: Recording | None = None, to: str = "gelu") -> str:
     """The text with GELU at some sites; or why not."""
-    patch = patched(Source(HEAD + text, recording=recording), [order("swap-activation", sites=list(sites), to=to)])
+    patch = patched(
+        ParsedScript(HEAD + text, recording=recording), [order("swap-activation", sites=list(sites), to=to)]
+    )
     return str(patch.left[0].why) if patch.left else patch.text.removeprefix(HEAD)
 
 
@@ -233,17 +235,17 @@ def test_what_was_never_seen_is_left() -> None:
 
 def test_an_import_is_added_only_where_no_name_is_there() -> None:
     text = "from torch.nn import Linear, Tanh\nact = Tanh()\nmodel = act\n"
-    patch = patched(Source(text), [order("swap-activation", sites=["act/tanh"], to="relu")])
+    patch = patched(ParsedScript(text), [order("swap-activation", sites=["act/tanh"], to="relu")])
     assert not patch.written  # what `act` is a part of cannot be told
     text = "from torch import tanh\ny = tanh(x)\n"
-    patch = patched(Source(text), [order("swap-activation", sites=["train.py:2/tanh"], to="relu")])
+    patch = patched(ParsedScript(text), [order("swap-activation", sites=["train.py:2/tanh"], to="relu")])
     assert patch.text == "import torch\nfrom torch import tanh\ny = torch.relu(x)\n"
     text = "from torch import tanh\ntorch = 3\ny = tanh(x)\n"
-    patch = patched(Source(text), [order("swap-activation", sites=["train.py:3/tanh"], to="relu")])
+    patch = patched(ParsedScript(text), [order("swap-activation", sites=["train.py:3/tanh"], to="relu")])
     assert str(patch.left[0].why) == "the name torch means something else here"
 
 
 def test_a_text_that_is_no_python_is_left_as_it_is() -> None:
-    patch = patched(Source("def f(:\n"), [order("learning-rate", factor=0.1)])
+    patch = patched(ParsedScript("def f(:\n"), [order("learning-rate", factor=0.1)])
     assert "is not valid Python" in str(patch.left[0].why)
     assert patch.text == "def f(:\n"

@@ -5,7 +5,7 @@ from support.edits import order
 
 from gradmedic.recording.records import Optimizer, Recording
 from gradmedic.treatment.patching import patched
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 
 CLIP = order("clip-grad-norm", max_norm=1.0)
 LISTED = '[p for group in {} .param_groups for p in group["params"]]'.replace(" .", ".")
@@ -13,7 +13,7 @@ LISTED = '[p for group in {} .param_groups for p in group["params"]]'.replace(" 
 
 def clipped(text: str) -> list[str]:
     """The lines that clipping adds, without their indentation; every other line stays."""
-    patch = patched(Source(text), [CLIP])
+    patch = patched(ParsedScript(text), [CLIP])
     assert not patch.left, str(patch.left[0].why)
     before, after = text.splitlines(), patch.text.splitlines()
     added = [line for line in after if line not in before]
@@ -23,7 +23,7 @@ def clipped(text: str) -> list[str]:
 
 def reason(text: str, *orders: object) -> str:
     """Why a remedy is left."""
-    patch = patched(Source(text), orders or [CLIP])  # type: ignore[arg-type]
+    patch = patched(ParsedScript(text), orders or [CLIP])  # type: ignore[arg-type]
     assert patch.text == text
     return str(patch.left[0].why)
 
@@ -43,7 +43,7 @@ def test_takes_the_scale_out_before_it_clips() -> None:
 
 def test_clips_where_the_step_is_made_and_not_at_each_backward_pass() -> None:
     text = f"{HEAD}for i, x in data:\n\tf(x).backward()\n\tif i % 4 == 3:\n\t\topt.step()\n\t\topt.zero_grad()\n"
-    patch = patched(Source(text), [CLIP])
+    patch = patched(ParsedScript(text), [CLIP])
     assert "\tif i % 4 == 3:\n\t\ttorch.nn.utils.clip_grad_norm_(" in patch.text
 
 
@@ -83,7 +83,7 @@ def test_leaves_clipping_to_accelerate_where_it_makes_the_backward_pass() -> Non
 
 
 def test_puts_a_short_line_behind_a_semicolon() -> None:
-    patch = patched(Source(f"{HEAD}for x in data: f(x).backward(); opt.step()  # go\n"), [CLIP])
+    patch = patched(ParsedScript(f"{HEAD}for x in data: f(x).backward(); opt.step()  # go\n"), [CLIP])
     ending = "f(x).backward(); torch.nn.utils.clip_grad_norm_(net.parameters(), max_norm=1); opt.step()  # go\n"
     assert patch.text.endswith(ending)
 
@@ -136,13 +136,13 @@ def test_groups_of_one_model_are_that_model_to_a_start_and_not_to_a_clip() -> No
     groups = "[{'params': net.a.parameters()}, {'params': net.b.parameters(), 'lr': 2}]"
     text = f"import torch\nnet = Net()\nopt = torch.optim.SGD({groups}, lr=1)\nopt.step()\n"
     assert clipped(text) == [f"torch.nn.utils.clip_grad_norm_({LISTED.format('opt')}, max_norm=1)"]
-    assert "in net.named_parameters():" in patched(Source(text), [order("zero-biases")]).text
+    assert "in net.named_parameters():" in patched(ParsedScript(text), [order("zero-biases")]).text
 
 
 @pytest.mark.parametrize(("head", "name"), [("", "fc.weight"), ("self.net = 1\n", "net.fc.weight")])
 def test_the_name_of_the_model_is_no_part_of_its_parameters_names(head: str, name: str) -> None:
     start = order("init-he", weights=["net.fc.weight"])
-    assert f'if name == "{name}":' in patched(Source(f"{HEAD}{head}opt.step()\n"), [start]).text
+    assert f'if name == "{name}":' in patched(ParsedScript(f"{HEAD}{head}opt.step()\n"), [start]).text
 
 
 LIGHTNING = (
@@ -152,10 +152,10 @@ LIGHTNING = (
 
 
 def test_an_optimizer_that_is_handed_on_has_a_rate_and_a_model() -> None:
-    assert "lr=0.1)" in patched(Source(LIGHTNING), [order("learning-rate", factor=0.1)]).text
+    assert "lr=0.1)" in patched(ParsedScript(LIGHTNING), [order("learning-rate", factor=0.1)]).text
     assert (
         "        for name, parameter in self.named_parameters():\n"
-        in patched(Source(LIGHTNING), [order("zero-biases")]).text
+        in patched(ParsedScript(LIGHTNING), [order("zero-biases")]).text
     )
     assert reason(LIGHTNING, order("clip-adaptive")) == "line 4 gives the optimizer no name"
     assert reason(LIGHTNING) == "no optimizer.step() is found in this script"
@@ -163,7 +163,7 @@ def test_an_optimizer_that_is_handed_on_has_a_rate_and_a_model() -> None:
 
 def test_code_about_one_model_stands_at_the_steps_of_that_model() -> None:
     two = f"{HEAD}critic = torch.nn.Linear(2, 2)\nb = torch.optim.SGD(critic.parameters())\nopt.step()\nb.step()\n"
-    after = patched(Source(two), [order("clip-weights", limit=0.1, parameters=["critic.**"])]).text
+    after = patched(ParsedScript(two), [order("clip-weights", limit=0.1, parameters=["critic.**"])]).text
     assert after.endswith(
         "b.step()\nwith torch.no_grad():\n    for p in critic.parameters():\n        p.clamp_(-0.1, 0.1)\n"
     )
@@ -175,22 +175,27 @@ def test_code_about_one_model_stands_at_the_steps_of_that_model() -> None:
 
 def test_an_optimizer_of_somebody_else_is_not_overlooked() -> None:
     recording = Recording(optimizers={0: Optimizer(0, "Adam"), 1: Optimizer(1, "Lion")})
-    patch = patched(Source(f"{HEAD}opt.step()\n", recording=recording), [order("learning-rate", factor=0.1)])
+    patch = patched(ParsedScript(f"{HEAD}opt.step()\n", recording=recording), [order("learning-rate", factor=0.1)])
     assert str(patch.left[0].why) == "it is not plain where Lion is made"
 
 
 def test_names_of_its_own_do_not_take_those_of_the_script() -> None:
     text = f"{HEAD}name = 'mine'\nopt.step()\nprint(name)\n"
-    patch = patched(Source(text), [order("zero-biases")])
+    patch = patched(ParsedScript(text), [order("zero-biases")])
     assert "for name_, parameter in net.named_parameters():\n    if name_.endswith" in patch.text
-    assert str(patched(Source(patch.text), [order("zero-biases")]).left[0].why).endswith("stands there already")
+    assert str(patched(ParsedScript(patch.text), [order("zero-biases")]).left[0].why).endswith("stands there already")
 
 
 def test_names_in_other_functions_are_no_obstacle() -> None:
     text = f"{HEAD}def f(name):\n    parameter = name\n    return parameter\nopt.step()\n"
-    assert "\nfor name, parameter in net.named_parameters():\n" in patched(Source(text), [order("zero-biases")]).text
+    assert (
+        "\nfor name, parameter in net.named_parameters():\n" in patched(ParsedScript(text), [order("zero-biases")]).text
+    )
     text = f"{HEAD}def f():\n    return name\nopt.step()\n"
-    assert "\nfor name_, parameter in net.named_parameters():\n" in patched(Source(text), [order("zero-biases")]).text
+    assert (
+        "\nfor name_, parameter in net.named_parameters():\n"
+        in patched(ParsedScript(text), [order("zero-biases")]).text
+    )
 
 
 def test_what_is_made_in_one_function_is_not_known_in_another() -> None:
@@ -211,7 +216,7 @@ def test_no_schedule_is_added_beside_one_that_writes_over_it(remedy: str) -> Non
 
 def test_zeroes_behind_the_step_where_that_is_made_now_and_then() -> None:
     text = f"{HEAD}for i, x in data:\n    f(x).backward()\n    if i % 4 == 3:\n        opt.step()\n"
-    patch = patched(Source(text), [order("zero-gradients")])
+    patch = patched(ParsedScript(text), [order("zero-gradients")])
     assert patch.text.endswith("        opt.step()\n        opt.zero_grad()\n")
 
 
@@ -220,7 +225,7 @@ def test_zeroes_the_one_that_was_forgotten() -> None:
         f"{HEAD}b = torch.optim.SGD(other.parameters())\nfor x in data:\n    opt.zero_grad()\n    f(x).backward()\n"
         "    opt.step()\n    b.step()\n"
     )
-    patch = patched(Source(text), [order("zero-gradients")])
+    patch = patched(ParsedScript(text), [order("zero-gradients")])
     assert "    b.zero_grad()\n    f(x).backward()" in patch.text
 
 

@@ -23,7 +23,7 @@ ROWS = 48
 
 
 @dataclass(frozen=True)
-class Row:
+class NetworkRow:
     """One operation, or neighbors of one kind folded into one."""
 
     name: str
@@ -38,7 +38,7 @@ class Row:
     """Whether a finding points at it."""
 
 
-def rows(recording: Recording, capture: Capture, findings: Iterable[Finding]) -> list[Row]:
+def rows(recording: Recording, capture: Capture, findings: Iterable[Finding]) -> list[NetworkRow]:
     """At most `ROWS` rows of one capture, the input first."""
     spots = {place.name for finding in findings for place in finding.places}
     sites = [s for s in recording.in_order(capture.stream) if s.kind in SHOWN and capture.sites.get(s.id)]
@@ -47,7 +47,7 @@ def rows(recording: Recording, capture: Capture, findings: Iterable[Finding]) ->
     return folded(single, ROWS)
 
 
-def _row(site: Site, capture: Capture, parameter: int | None, here: bool) -> Row:
+def _row(site: Site, capture: Capture, parameter: int | None, here: bool) -> NetworkRow:
     flow = capture.sites[site.id]
     weights = capture.parameters.get(parameter, {}) if parameter is not None else {}
     pace = (
@@ -56,10 +56,10 @@ def _row(site: Site, capture: Capture, parameter: int | None, here: bool) -> Row
     signal = flow.get("value_rms")
     gradient = flow.get("grad_rms")
     dead = flow.get("dead", flow.get("silent"))
-    return Row(site.name, site.op, gradient, site.expected_grad, signal, pace, dead, flow.get("saturated"), here)
+    return NetworkRow(site.name, site.op, gradient, site.expected_grad, signal, pace, dead, flow.get("saturated"), here)
 
 
-def folded(single: Sequence[Row], most: int) -> list[Row]:
+def folded(single: Sequence[NetworkRow], most: int) -> list[NetworkRow]:
     """Rows of one kind of operation that follow each other in even runs, until there are few enough."""
     if len(single) <= most:
         return list(single)
@@ -68,11 +68,11 @@ def folded(single: Sequence[Row], most: int) -> list[Row]:
     return [_one(run) for run in ([single[0]], *inner, [single[-1]])]
 
 
-def _one(run: Sequence[Row]) -> Row:
+def _one(run: Sequence[NetworkRow]) -> NetworkRow:
     if len(run) == 1:
         return run[0]
     ops = ", ".join(dict.fromkeys(row.op for row in run))
-    return Row(
+    return NetworkRow(
         ranged(run[0].name, run[-1].name),
         ops,
         _typical([row.gradient for row in run]),
@@ -99,14 +99,14 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return fsum(known) / len(known) if known else None
 
 
-def table(found: Sequence[Row]) -> list[dict[str, Any]]:
+def table(found: Sequence[NetworkRow]) -> list[dict[str, Any]]:
     """The rows as cells: text and bar of each column, on one decade scale for all gradients."""
     gradients = axis([v for row in found for v in (row.gradient, row.expected) if v and isfinite(v)], log=True)
     signals = axis([row.signal for row in found if row.signal and isfinite(row.signal)], log=True)
     return [_cells(row, gradients, signals) for row in found]
 
 
-def _cells(row: Row, gradients: ChartAxis, signals: ChartAxis) -> dict[str, Any]:
+def _cells(row: NetworkRow, gradients: ChartAxis, signals: ChartAxis) -> dict[str, Any]:
     expected = gradients.at(row.expected) if row.expected else None
     return {
         "name": row.name,

@@ -12,8 +12,8 @@ from gradmedic.treatment.patching.edits.insert import inserted
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.layer_starts import by_layer
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 F = "torch.nn.functional"
@@ -46,7 +46,7 @@ class ActivationEdit(Edit):
     name: ClassVar[str] = "activation"
     remedies: ClassVar[tuple[str, ...]] = ("swap-activation",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         sites, to = order.words("sites"), order.text("to", "relu")
         found = swapped(Places(source), sites, to)
         if not order.words("weights"):
@@ -82,7 +82,7 @@ def swapped(places: Places, sites: list[str], to: str) -> list[TextEdit]:
     return [change for use in places.uses(sites) for change in swapped_use(places.words, use, target)]
 
 
-def swapped_use(words: Words, use: Use, to: Target) -> list[TextEdit]:
+def swapped_use(words: Words, use: OperationUse, to: Target) -> list[TextEdit]:
     """Another activation in one place."""
     if use.form in (Form.MODULE, Form.CLASS):
         return _module(words, use, to)
@@ -95,7 +95,7 @@ def swapped_use(words: Words, use: Use, to: Target) -> list[TextEdit]:
     return _function(words, use, to)
 
 
-def _module(words: Words, use: Use, to: Target) -> list[TextEdit]:
+def _module(words: Words, use: OperationUse, to: Target) -> list[TextEdit]:
     source, node = words.source, use.node
     func = node.func if isinstance(node, ast.Call) else node
     name = words.spelled(f"torch.nn.{to.module}")
@@ -110,7 +110,7 @@ def _module(words: Words, use: Use, to: Target) -> list[TextEdit]:
     return found
 
 
-def _method(source: Source, use: Use, to: Target) -> list[TextEdit]:
+def _method(source: ParsedScript, use: OperationUse, to: Target) -> list[TextEdit]:
     """`x.sigmoid()` becomes `x.relu()`; what else the method was given goes."""
     call: ast.Call = use.node  # type: ignore[assignment]
     end = source.span(call.func)[1]
@@ -118,7 +118,7 @@ def _method(source: Source, use: Use, to: Target) -> list[TextEdit]:
     return [name, *_filled(source, source.text.index("(", end) + 1, source.span(call)[1] - 1, "")]
 
 
-def _function(words: Words, use: Use, to: Target) -> list[TextEdit]:
+def _function(words: Words, use: OperationUse, to: Target) -> list[TextEdit]:
     """A function of the operand in the place of whatever was computed with it."""
     source, name = words.source, _named(words, use, to.function)
     rest = f", {to.arguments}" if to.arguments else ""
@@ -130,7 +130,7 @@ def _function(words: Words, use: Use, to: Target) -> list[TextEdit]:
     return [*around(source, use, f"{name}(", f"{rest})"), *words.needed(name)]
 
 
-def _named(words: Words, use: Use, function: str) -> str:
+def _named(words: Words, use: OperationUse, function: str) -> str:
     """The function in the words that the script has used here: `F.sigmoid` becomes `F.relu`."""
     func = use.node.func if isinstance(use.node, ast.Call) else None
     if isinstance(func, ast.Attribute) and words.torch(func.value) == F:
@@ -138,7 +138,7 @@ def _named(words: Words, use: Use, function: str) -> str:
     return words.spelled(function)
 
 
-def around(source: Source, use: Use, before: str, after: str) -> list[TextEdit]:
+def around(source: ParsedScript, use: OperationUse, before: str, after: str) -> list[TextEdit]:
     """The operand of a use, with other text around it; what is inside of it may be changed too."""
     (start, end), (first, last) = source.span(use.node), source.span(use.operand or use.node)
     if "#" in source.text[start:first] + source.text[last:end]:
@@ -146,12 +146,12 @@ def around(source: Source, use: Use, before: str, after: str) -> list[TextEdit]:
     return [TextEdit(start, first, before), TextEdit(last, end, after)]
 
 
-def parentheses(source: Source, operand: ast.expr) -> tuple[str, str]:
+def parentheses(source: ParsedScript, operand: ast.expr) -> tuple[str, str]:
     """What an expression needs around it to stand alone."""
     return ("", "") if source.atom(operand) == source.read(operand) else ("(", ")")
 
 
-def _filled(source: Source, start: int, end: int, arguments: str) -> list[TextEdit]:
+def _filled(source: ParsedScript, start: int, end: int, arguments: str) -> list[TextEdit]:
     """Other arguments in the place of those that are there; a comment among them is not thrown away."""
     held = source.text[start:end]
     if not held.strip() and not arguments:

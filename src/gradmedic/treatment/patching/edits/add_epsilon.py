@@ -7,8 +7,8 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 
 NEVER_NEGATIVE = ("norm", "std", "var", "abs", "square", "exp", "sqrt", "softmax", "sigmoid", "count_nonzero")
 """Functions whose result may be zero, and never lies below it."""
@@ -20,29 +20,29 @@ class Guard(Edit):
     name: ClassVar[str] = "guard"
     remedies: ClassVar[tuple[str, ...]] = ("add-epsilon",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         epsilon = f"{order.number('epsilon', 1e-6):g}"
         places = Places(source)
         found = places.uses(order.words("sites"))
         return [change for use in found for change in _guarded(places, use, epsilon)]
 
 
-def _guarded(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
+def _guarded(places: Places, use: OperationUse, epsilon: str) -> list[TextEdit]:
     guard = GUARDS.get(use.op)
     if guard is None:
         raise UnsureError(Message("it is not plain how line {line} is to be guarded", {"line": use.node.lineno}))
     return guard(places, use, epsilon)
 
 
-def _above(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
+def _above(places: Places, use: OperationUse, epsilon: str) -> list[TextEdit]:
     return operand(places.source, use, f".clamp(min={epsilon})")
 
 
-def _inside(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
+def _inside(places: Places, use: OperationUse, epsilon: str) -> list[TextEdit]:
     return operand(places.source, use, f".clamp({epsilon} - 1, 1 - {epsilon})")
 
 
-def _root(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
+def _root(places: Places, use: OperationUse, epsilon: str) -> list[TextEdit]:
     """A fractional power: of what is not negative."""
     power = use.node.right if isinstance(use.node, ast.BinOp) else None
     if not isinstance(power, ast.Constant) or not isinstance(power.value, float) or power.value.is_integer():
@@ -50,7 +50,7 @@ def _root(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
     return _above(places, use, epsilon)
 
 
-def _divided(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
+def _divided(places: Places, use: OperationUse, epsilon: str) -> list[TextEdit]:
     """A divisor that is a norm, or something else that cannot be negative."""
     divisor = use.node.right if isinstance(use.node, ast.BinOp) else None
     call = divisor if isinstance(divisor, ast.Call) else None
@@ -62,7 +62,7 @@ def _divided(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
     return wrapped(places.source, divisor, f".clamp(min={epsilon})")
 
 
-def _spread(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
+def _spread(places: Places, use: OperationUse, epsilon: str) -> list[TextEdit]:
     """A norm or a standard deviation, as the root of something that is never zero."""
     start, end = places.source.span(use.node)
     if use.op == "norm":
@@ -74,14 +74,14 @@ def _spread(places: Places, use: Use, epsilon: str) -> list[TextEdit]:
     return [TextEdit(start, start, "("), TextEdit(name - 3, name, "var"), TextEdit(end, end, f" + {epsilon}).sqrt()")]
 
 
-def operand(source: Source, use: Use, behind: str) -> list[TextEdit]:
+def operand(source: ParsedScript, use: OperationUse, behind: str) -> list[TextEdit]:
     """Something behind what an operation is applied to."""
     if use.operand is None:
         raise UnsureError(Message("line {line} is written in an unusual way", {"line": use.node.lineno}))
     return wrapped(source, use.operand, behind, stands=use.form is Form.METHOD)
 
 
-def wrapped(source: Source, node: ast.expr, behind: str, *, stands: bool = False) -> list[TextEdit]:
+def wrapped(source: ParsedScript, node: ast.expr, behind: str, *, stands: bool = False) -> list[TextEdit]:
     """Something behind an expression, in parentheses where it needs them; `stands` says that it has what it needs."""
     start, end = source.span(node)
     if source.text[end:].lstrip().startswith(f"{behind}") or source.read(node).endswith(behind):
@@ -94,7 +94,7 @@ def wrapped(source: Source, node: ast.expr, behind: str, *, stands: bool = False
     return [TextEdit(start, start, "("), TextEdit(end, end, f"){behind}")]
 
 
-GUARDS: Mapping[str, Callable[[Places, Use, str], list[TextEdit]]] = {
+GUARDS: Mapping[str, Callable[[Places, OperationUse, str], list[TextEdit]]] = {
     **dict.fromkeys(("log", "log2", "log10", "sqrt", "rsqrt"), _above),
     **dict.fromkeys(("acos", "asin", "atanh"), _inside),
     **dict.fromkeys(("std", "norm"), _spread),

@@ -8,7 +8,7 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.learning_rate import absolute
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument, without
 from gradmedic.treatment.patching.script.literals import shown
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, Training, argument
 
 
@@ -18,7 +18,7 @@ class ChangeClass(Edit):
     name: ClassVar[str] = "optimizer"
     remedies: ClassVar[tuple[str, ...]] = ("change-optimizer",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training = Training(source)
         kind, rate = order.text("to", "AdamW"), order.number("rate", 1e-3)
         if any(True for _ in absolute(training)):
@@ -42,5 +42,5 @@ def _changed(training: Training, made: OptimizerCreation, kind: str, rate: float
     ]
 
 
-def _with_rate(source: Source, made: OptimizerCreation, rate: float) -> TextEdit:
+def _with_rate(source: ParsedScript, made: OptimizerCreation, rate: float) -> TextEdit:
     return with_argument(source, made.call, f"lr={shown(rate)}")

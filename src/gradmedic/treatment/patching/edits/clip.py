@@ -8,7 +8,7 @@ from gradmedic.treatment.code_places import sections
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.insert import inserted
 from gradmedic.treatment.patching.script.literals import literal, shown, value
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training, argument, method
 
 
@@ -18,7 +18,7 @@ class Clip(Edit):
     name: ClassVar[str] = "clip"
     remedies: ClassVar[tuple[str, ...]] = ("clip-grad-norm", "clip-grad-value")
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training = Training(source)
         there = [call for call in source.calls() if _name(call) in ("clip_grad_norm_", "clip_grad_value_")]
         if there:
@@ -29,7 +29,7 @@ class Clip(Edit):
         return inserted(training, code, training.accelerator.partition(".")[0])
 
 
-def _smaller(source: Source, order: Order, there: list[ast.Call]) -> list[TextEdit]:
+def _smaller(source: ParsedScript, order: Order, there: list[ast.Call]) -> list[TextEdit]:
     """The script's own limits, where they are larger; a second clipping behind the first does the same."""
     wanted, [(_, call)] = order.item.remedy.replace("-", "_") + "_", _calls(order.code)
     limit = value(call.keywords[-1].value)

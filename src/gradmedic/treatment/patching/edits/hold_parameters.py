@@ -9,7 +9,7 @@ from gradmedic.base.messages import Message
 from gradmedic.base.name_patterns import glob
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.module_construction import Builds
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 LISTS: Mapping[type[ast.expr], str] = {
@@ -26,7 +26,7 @@ class Hold(Edit):
     name: ClassVar[str] = "hold"
     remedies: ClassVar[tuple[str, ...]] = ("hold-parameters",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training, names = Training(source), order.words("parameters")
         stems = {re.split(r"[.\[]", name)[0] for name in names}
         if all("[" in name for name in names):
@@ -115,7 +115,7 @@ def _owner(training: Training, stem: str, model: str) -> str:
     raise UnsureError(Message("it is not plain where {name} is made", {"name": stem}))
 
 
-def _refuse_part(source: Source, stem: str, names: Sequence[str]) -> None:
+def _refuse_part(source: ParsedScript, stem: str, names: Sequence[str]) -> None:
     """Refuse where only some of the part's parameters are missing."""
     recording = source.recording
     if recording is None:

@@ -9,8 +9,8 @@ from gradmedic.treatment.code_places import Where, sections
 from gradmedic.treatment.patching import ANY, Edit, Order
 from gradmedic.treatment.patching.script.adapt import Adapter
 from gradmedic.treatment.patching.script.layer_starts import by_layer
-from gradmedic.treatment.patching.script.source import Function, Source, TextEdit, UnsureError
-from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, Step, Training
+from gradmedic.treatment.patching.script.source import Function, ParsedScript, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, OptimizerStep, Training
 
 
 class Insert(Edit):
@@ -19,7 +19,7 @@ class Insert(Edit):
     name: ClassVar[str] = "insert"
     remedies: ClassVar[tuple[str, ...]] = (ANY,)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         return inserted(Training(source), by_layer(source, order.words("weights"), order.code))
 
 
@@ -69,7 +69,7 @@ def behind_step(training: Training, adapter: Adapter, code: str) -> list[TextEdi
 def before_step_unscaled(training: Training, adapter: Adapter, code: str) -> list[TextEdit]:
     """Right before each step, where gradients are what they are: a GradScaler's factor is taken out."""
 
-    def put(step: Step, text: str) -> TextEdit:
+    def put(step: OptimizerStep, text: str) -> TextEdit:
         if step.scaler and not _is_unscaled(training, step):
             text = f"{step.scaler}.unscale_({step.optimizer})\n{text}"
         return training.source.above(step.statement, text)
@@ -84,7 +84,9 @@ def instead_of_step(training: Training, adapter: Adapter, code: str) -> list[Tex
     return _at_steps(training, adapter, code, lambda step, text: training.source.instead(step.statement, text))
 
 
-def _at_steps(training: Training, adapter: Adapter, code: str, put: Callable[[Step, str], TextEdit]) -> list[TextEdit]:
+def _at_steps(
+    training: Training, adapter: Adapter, code: str, put: Callable[[OptimizerStep, str], TextEdit]
+) -> list[TextEdit]:
     found: list[TextEdit] = []
     for step in training.the_steps():
         if adapter.owners and training.model_at(step) not in adapter.owners:
@@ -115,7 +117,7 @@ PLACES: Mapping[Where, Callable[[Training, Adapter, str], list[TextEdit]]] = {
 }
 
 
-def _is_unscaled(training: Training, step: Step) -> bool:
+def _is_unscaled(training: Training, step: OptimizerStep) -> bool:
     before = training.source.block(step.statement)
     calls = [call for one in before[: before.index(step.statement)] for call in training.source.calls(one)]
     return any(training.source.read(call) == f"{step.scaler}.unscale_({step.optimizer})" for call in calls)

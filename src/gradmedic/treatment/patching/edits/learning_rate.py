@@ -8,7 +8,7 @@ from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument
 from gradmedic.treatment.patching.script.literals import literal, shown, times, value
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, Training, argument
 
 USUAL: Mapping[str, float] = {
@@ -35,7 +35,7 @@ class Rate(Edit):
     name: ClassVar[str] = "rate"
     remedies: ClassVar[tuple[str, ...]] = ("learning-rate",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training, factor = Training(source), order.number("factor")
         if source.is_other:
             raise UnsureError(Message("the script has changed since it was treated, its learning rate perhaps with it"))
@@ -56,7 +56,7 @@ def _rates(training: Training) -> Iterator[ast.expr]:
     yield from absolute(training)
 
 
-def rates_of_groups(source: Source, made: OptimizerCreation) -> Iterator[ast.expr]:
+def rates_of_groups(source: ParsedScript, made: OptimizerCreation) -> Iterator[ast.expr]:
     """The rates that are written for groups of parameters: `[{"params": ..., "lr": 0.1}]`."""
     groups = [node for node in source.nodes() if isinstance(node, ast.Dict)]
     for group in groups:
@@ -79,7 +79,7 @@ def absolute(training: Training) -> Iterator[ast.expr]:
                 yield rate
 
 
-def refuse_set(source: Source) -> None:
+def refuse_set(source: ParsedScript) -> None:
     """Refuse where the script writes rates into an optimizer: those that it is made with do not last."""
     for node in source.nodes():
         if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Store):
@@ -96,7 +96,7 @@ def _with_rate(training: Training, made: OptimizerCreation, factor: float) -> Te
     return with_argument(training.source, made.call, f"lr={shown(USUAL[made.kind] * factor)}")
 
 
-def _by_hand(source: Source) -> list[ast.expr]:
+def _by_hand(source: ParsedScript) -> list[ast.expr]:
     """The rates of steps that are made by hand: `p -= 0.05 * p.grad`."""
     found = []
     for node in source.nodes():
@@ -110,7 +110,7 @@ def _by_hand(source: Source) -> list[ast.expr]:
     return found
 
 
-def _without_gradient(source: Source, node: ast.AugAssign) -> bool:
+def _without_gradient(source: ParsedScript, node: ast.AugAssign) -> bool:
     """True under no_grad, and for `.data`: where weights are moved."""
     if isinstance(node.target, ast.Attribute) and node.target.attr == "data":
         return True

@@ -9,8 +9,8 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.activation import Target, swapped_use
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.module_construction import Builds
-from gradmedic.treatment.patching.script.operation_uses import Form, Use, uses
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse, uses
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 LOSSES: Mapping[str, str] = {
@@ -33,7 +33,7 @@ class Loss(Edit):
     name: ClassVar[str] = "loss"
     remedies: ClassVar[tuple[str, ...]] = ("logits-to-loss",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         words = Words(source)
         found = [(kind, node) for node in source.nodes() if (kind := LOSSES.get(words.torch(node)))]
         kinds = {kind for kind, _ in found}
@@ -102,7 +102,7 @@ EDITS: Mapping[str, Callable[[Words, list[ast.AST]], list[TextEdit]]] = {
 }
 
 
-def _only(words: Words, ops: tuple[str, ...], losses: list[ast.AST]) -> Use:
+def _only(words: Words, ops: tuple[str, ...], losses: list[ast.AST]) -> OperationUse:
     """The softmax before the loss: the last thing that the model does, or what the loss is called with."""
     found = [use for op in ops for use in uses(words, op)]
     last = [use for use in found if _is_last(words, use, losses)]
@@ -111,7 +111,7 @@ def _only(words: Words, ops: tuple[str, ...], losses: list[ast.AST]) -> Use:
     return last[0]
 
 
-def _is_last(words: Words, use: Use, losses: list[ast.AST]) -> bool:
+def _is_last(words: Words, use: OperationUse, losses: list[ast.AST]) -> bool:
     """True for the end of the model that is trained, and for what is handed to the loss."""
     source, node = words.source, use.node
     parent = source.parents[node]
@@ -128,7 +128,7 @@ def _is_sequential(words: Words, call: ast.Call) -> bool:
     return words.torch(call.func) == "torch.nn.Sequential"
 
 
-def _is_returned(source: Source, parent: ast.AST) -> bool:
+def _is_returned(source: ParsedScript, parent: ast.AST) -> bool:
     """True for a module that is set as an attribute, and whose result is always what a method returns."""
     if not isinstance(parent, ast.Assign):
         return False
@@ -149,7 +149,7 @@ def _is_model(words: Words, node: ast.AST) -> bool:
     return owner is made if owner is not None else given[0] in words.source.around(node)
 
 
-def _is_seen_last(source: Source, op: str) -> bool:
+def _is_seen_last(source: ParsedScript, op: str) -> bool:
     """False where the script was seen to run, and no such operation stood between the last weights and the loss."""
     sites = source.recording.sites.values() if source.recording is not None else ()
     return not sites or any(site.op == op and site.tail for site in sites)
@@ -164,7 +164,7 @@ def _refuse_thresholds(words: Words) -> None:
                     raise UnsureError(Message("line {line} counts on probabilities", {"line": node.lineno}))
 
 
-def _renamed(words: Words, use: Use, module: str, function: str = "") -> list[TextEdit]:
+def _renamed(words: Words, use: OperationUse, module: str, function: str = "") -> list[TextEdit]:
     """Another module, or another function with the same arguments."""
     call: ast.Call = use.node  # type: ignore[assignment]
     if use.form is Form.MODULE:

@@ -8,7 +8,7 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.activation import swapped
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 
@@ -18,7 +18,7 @@ class Fill(Edit):
     name: ClassVar[str] = "fill"
     remedies: ClassVar[tuple[str, ...]] = ("fill-missing",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training, value = Training(source), shown(order.number("value", 0.0))
         name = training.words.spelled("torch.nan_to_num")
         found: list[TextEdit] = []
@@ -39,7 +39,7 @@ class Output(Edit):
     name: ClassVar[str] = "output"
     remedies: ClassVar[tuple[str, ...]] = ("change-output",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         to, sites = order.text("to", "linear"), order.words("sites")
         if sites and to in ("linear", "probability"):
             activation = {"linear": "identity", "probability": "sigmoid"}[to]

@@ -8,8 +8,8 @@ from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import argument
 
 LAYERS: Mapping[tuple[str, str], str] = {
@@ -30,12 +30,12 @@ class Norm(Edit):
     name: ClassVar[str] = "norm"
     remedies: ClassVar[tuple[str, ...]] = ("normalize",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         places, kind = Places(source), order.text("kind", "layer")
         return [change for use in places.uses(order.words("sites")) for change in _normalized(places.words, use, kind)]
 
 
-def _normalized(words: Words, use: Use, kind: str) -> list[TextEdit]:
+def _normalized(words: Words, use: OperationUse, kind: str) -> list[TextEdit]:
     source, call = words.source, use.node
     if use.form is not Form.MODULE or not isinstance(call, ast.Call):
         raise UnsureError(Message("line {line} is written in an unusual way", {"line": call.lineno}))
@@ -57,7 +57,7 @@ def _normalized(words: Words, use: Use, kind: str) -> list[TextEdit]:
     return [TextEdit(start, start, f"{whole}("), TextEdit(end, end, f", {norm})"), *words.needed(norm)]
 
 
-def _calls_of(source: Source, made: ast.Assign) -> list[ast.Call]:
+def _calls_of(source: ParsedScript, made: ast.Assign) -> list[ast.Call]:
     """The one call of a layer that is set as an attribute."""
     name = source.read(made.targets[0])
     calls = [call for call in source.calls() if source.read(call.func) == name]
@@ -74,12 +74,12 @@ def _as_attribute(words: Words, made: ast.Assign, calls: list[ast.Call], norm: s
     return [line, TextEdit(start, start, f"{name}("), TextEdit(end, end, ")"), *words.needed(norm)]
 
 
-def _refuse_again(source: Source, end: int, norm: str) -> None:
+def _refuse_again(source: ParsedScript, end: int, norm: str) -> None:
     if source.text[end:].lstrip(", \n").startswith(norm):
         raise UnsureError(Message("{code} stands there already", {"code": norm}))
 
 
-def _refuse_asked(source: Source, call: ast.Call) -> None:
+def _refuse_asked(source: ParsedScript, call: ast.Call) -> None:
     """Refuse where the layer is asked for its weights: with a normalization in one module it has none of its own."""
     asked = {node.attr for node in source.nodes() if isinstance(node, ast.Attribute) and node.attr in _OWN}
     if asked:

@@ -9,8 +9,8 @@ from gradmedic.treatment.patching.edits.add_epsilon import wrapped
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training, argument, method
 
 HALVES = ("torch.float16", "torch.half")
@@ -23,7 +23,7 @@ class Precision(Edit):
     name: ClassVar[str] = "precision"
     remedies: ClassVar[tuple[str, ...]] = ("use-bfloat16", "use-float32")
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         if order.words("sites"):
             return [change for use in Places(source).uses(order.words("sites")) for change in _widened(source, use)]
         words = Words(source)
@@ -35,7 +35,7 @@ class Precision(Edit):
         return found
 
 
-def _widened(source: Source, use: Use) -> list[TextEdit]:
+def _widened(source: ParsedScript, use: OperationUse) -> list[TextEdit]:
     """float32 for what an operation is applied to."""
     parts: list[ast.expr | None] = [use.operand]
     if isinstance(use.node, ast.BinOp):
@@ -55,7 +55,7 @@ def _types(words: Words, to: str, narrow: tuple[str, ...]) -> list[TextEdit]:
     return found
 
 
-def _methods(source: Source, to: str, narrow: tuple[str, ...]) -> list[TextEdit]:
+def _methods(source: ParsedScript, to: str, narrow: tuple[str, ...]) -> list[TextEdit]:
     """`model.half()`."""
     names = {"half", *(["bfloat16"] if "torch.bfloat16" in narrow else [])}
     calls = [call for call in source.calls() if method(call) in names and not call.args]
@@ -77,7 +77,7 @@ class Scaling(Edit):
     name: ClassVar[str] = "scaling"
     remedies: ClassVar[tuple[str, ...]] = ("scale-loss",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training = Training(source)
         steps, scale = training.the_steps(), order.number("scale", 65536.0)
         casts = [c for c in source.calls() if training.words.torch(c.func).endswith("autocast") and c.args]
@@ -97,5 +97,5 @@ class Scaling(Edit):
         ]
 
 
-def _scaled_step(source: Source, statement: ast.stmt, call: ast.Call, optimizer: str) -> list[TextEdit]:
+def _scaled_step(source: ParsedScript, statement: ast.stmt, call: ast.Call, optimizer: str) -> list[TextEdit]:
     return [source.replace(call, f"scaler.step({optimizer})"), source.below(statement, "scaler.update()")]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
-from gradmedic.treatment.patching.script.source import Function, Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import Function, ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training, method
 
 
@@ -18,7 +18,7 @@ class Cut(Edit):
     name: ClassVar[str] = "cut"
     remedies: ClassVar[tuple[str, ...]] = ("reconnect",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training, lines = Training(source), order.words("lines")
         cuts = [*_detached(source), *_made_anew(training), *_without_gradient(training)]
         if lines:
@@ -31,7 +31,7 @@ class Cut(Edit):
         return [change for node in chosen for change in _joined(source, node)]
 
 
-def _detached(source: Source) -> list[ast.AST]:
+def _detached(source: ParsedScript) -> list[ast.AST]:
     """`x.detach()` and `x.data`, where they are read."""
     calls = [call for call in source.calls() if method(call) == "detach" and not call.args]
     reads = [node for node in source.nodes() if isinstance(node, ast.Attribute) and node.attr == "data"]
@@ -56,7 +56,7 @@ def _held(call: ast.Call) -> ast.expr:
 HANDED_OUT = ("tolist", "numpy", "cpu", "detach", "clone")
 
 
-def _is_named(source: Source, node: ast.Attribute) -> bool:
+def _is_named(source: ParsedScript, node: ast.Attribute) -> bool:
     """True for `weight.data.fill_(0)` and the like, which is no part of a graph."""
     return isinstance(source.parents[node], ast.Attribute)
 
@@ -74,7 +74,7 @@ def _is_no_grad(training: Training, node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and training.words.torch(node.func) in ("torch.no_grad", "torch.inference_mode")
 
 
-def _lines(source: Source, lines: Sequence[str]) -> set[int]:
+def _lines(source: ParsedScript, lines: Sequence[str]) -> set[int]:
     found = [line.rpartition(":") for line in lines]
     if any(PurePath(file).name != PurePath(source.name).name for file, _, _ in found):
         raise UnsureError(Message("{site} stands in another file", {"site": ", ".join(lines)}))
@@ -86,7 +86,7 @@ def _covered(node: ast.AST) -> range:
     return range(node.lineno, (node.end_lineno or node.lineno) + 1)  # type: ignore[attr-defined]
 
 
-def _names(source: Source, node: ast.AST, parameters: Sequence[str]) -> bool:
+def _names(source: ParsedScript, node: ast.AST, parameters: Sequence[str]) -> bool:
     """True where what is cut off is the result of the module that holds the parameters."""
     owners = {re.split(r"[.\[]", name)[0] for name in parameters}
     inner = _cut_off(source, node)
@@ -95,7 +95,7 @@ def _names(source: Source, node: ast.AST, parameters: Sequence[str]) -> bool:
     return any(is_named) and _is_trained(source, node)
 
 
-def _cut_off(source: Source, node: ast.AST) -> ast.AST:
+def _cut_off(source: ParsedScript, node: ast.AST) -> ast.AST:
     """The expression, or one statement, that a cut takes the gradient from; for a variable what it was given last."""
     if isinstance(node, ast.With):
         return node.body[0] if len(node.body) == 1 else node
@@ -112,7 +112,7 @@ def _is_detach(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and method(node) == "detach"
 
 
-def _is_trained(source: Source, node: ast.AST) -> bool:
+def _is_trained(source: ParsedScript, node: ast.AST) -> bool:
     """True in a forward method, and in a loop with a backward pass: evaluation is meant to have no graph."""
     for one in source.around(node):
         if isinstance(one, Function):
@@ -122,7 +122,7 @@ def _is_trained(source: Source, node: ast.AST) -> bool:
     return False
 
 
-def _joined(source: Source, node: ast.AST) -> list[TextEdit]:
+def _joined(source: ParsedScript, node: ast.AST) -> list[TextEdit]:
     if isinstance(node, ast.With):
         return _opened(source, node)
     if isinstance(node, ast.Call) and not _is_detach(node):
@@ -135,7 +135,7 @@ def _joined(source: Source, node: ast.AST) -> list[TextEdit]:
     return [TextEdit(start + rest.rindex("."), end, "")]
 
 
-def _taken(source: Source, made: ast.Call) -> list[TextEdit]:
+def _taken(source: ParsedScript, made: ast.Call) -> list[TextEdit]:
     """The tensor itself in the place of the one that is made anew; no line at all where it would be given to itself."""
     tensor, statement = source.read(_held(made)), source.statement(made)
     if isinstance(statement, ast.Assign) and statement.value is made and source.read(statement.targets[0]) == tensor:
@@ -143,7 +143,7 @@ def _taken(source: Source, made: ast.Call) -> list[TextEdit]:
     return [source.replace(made, source.atom(_held(made)))]
 
 
-def _opened(source: Source, node: ast.With) -> list[TextEdit]:
+def _opened(source: ParsedScript, node: ast.With) -> list[TextEdit]:
     """The block without its head, one step further out."""
     first = node.body[0]
     if not (source.begins_line(node) and all(source.begins_line(one) for one in node.body)):

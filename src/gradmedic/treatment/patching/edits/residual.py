@@ -9,7 +9,7 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.module_construction import Builds
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 
 
 class Shortcut(Edit):
@@ -18,12 +18,12 @@ class Shortcut(Edit):
     name: ClassVar[str] = "shortcut"
     remedies: ClassVar[tuple[str, ...]] = ("residual",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         branch = order.number("branch", 1.0)
         return [change for name in order.words("modules") for change in _added(source, name, branch)]
 
 
-def _added(source: Source, name: str, branch: float) -> list[TextEdit]:
+def _added(source: ParsedScript, name: str, branch: float) -> list[TextEdit]:
     """In the loop over `self.blocks` for the modules blocks.*; else in the one class that they are of."""
     stem = re.fullmatch(r"(.*)\.\*", name)
     if stem is None:
@@ -35,7 +35,7 @@ def _added(source: Source, name: str, branch: float) -> list[TextEdit]:
     return _in_class(source, stem[1], branch)
 
 
-def _in_class(source: Source, path: str, branch: float) -> list[TextEdit]:
+def _in_class(source: ParsedScript, path: str, branch: float) -> list[TextEdit]:
     """In the forward method of the class that all entries of a list are of, and nothing else is."""
     builds = Builds(Words(source))
     made = builds.entries(path) or []
@@ -52,7 +52,7 @@ def _in_class(source: Source, path: str, branch: float) -> list[TextEdit]:
     return _returned(source, forward, branch)
 
 
-def _returned(source: Source, forward: ast.FunctionDef | None, branch: float) -> list[TextEdit]:
+def _returned(source: ParsedScript, forward: ast.FunctionDef | None, branch: float) -> list[TextEdit]:
     """`return y` becomes `return x + y`, where x is the argument, and still what it was."""
     returns = [node for node in ast.walk(forward) if isinstance(node, ast.Return)] if forward is not None else []
     if forward is None or len(returns) != 1 or returns[0].value is None or len(forward.args.args) != 2:
@@ -76,7 +76,7 @@ def _is_run(node: ast.AST, block: ast.expr) -> bool:
     return block.id in names and isinstance(target, ast.Name) and target.id in names[1:]
 
 
-def _with_branch(source: Source, run: ast.Assign, branch: float) -> TextEdit:
+def _with_branch(source: ParsedScript, run: ast.Assign, branch: float) -> TextEdit:
     start = source.span(run.value)[0]
     factor = "" if branch == 1.0 else f"{shown(branch)} * "
     return TextEdit(start, start, f"{source.read(run.targets[0])} + {factor}")

@@ -6,7 +6,7 @@ from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.insert import inserted
 from gradmedic.treatment.patching.edits.learning_rate import refuse_set
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training
 
 FACTORS = ("ExponentialLR", "StepLR", "MultiStepLR", "ConstantLR")
@@ -19,7 +19,7 @@ class ScheduleEdit(Edit):
     name: ClassVar[str] = "schedule"
     remedies: ClassVar[tuple[str, ...]] = ("warm-up", "decay-learning-rate", "bound-learning-rate")
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training = Training(source)
         for call in training.schedulers:
             name = training.words.torch(call.func).rpartition(".")[2]

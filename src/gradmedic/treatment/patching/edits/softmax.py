@@ -8,8 +8,8 @@ from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.operation_uses import Form, Use
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import argument
 
 
@@ -19,7 +19,7 @@ class Milder(Edit):
     name: ClassVar[str] = "milder"
     remedies: ClassVar[tuple[str, ...]] = ("scale-attention",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         factor = shown(order.number("factor"))
         uses = softmaxes(source, order)
         if any(f"* {factor}" in source.read(use.node) for use in uses):
@@ -33,11 +33,11 @@ class Unmasked(Edit):
     name: ClassVar[str] = "unmasked"
     remedies: ClassVar[tuple[str, ...]] = ("safe-softmax",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         return [change for use in softmaxes(source, order) for change in _unmasked(source, use)]
 
 
-def softmaxes(source: Source, order: Order) -> list[Use]:
+def softmaxes(source: ParsedScript, order: Order) -> list[OperationUse]:
     """The softmaxes that a remedy is about, each a function or a method with a plain operand."""
     found = Places(source).uses(order.words("sites"))
     for use in found:
@@ -46,7 +46,7 @@ def softmaxes(source: Source, order: Order) -> list[Use]:
     return found
 
 
-def _times(source: Source, use: Use, factor: str) -> list[TextEdit]:
+def _times(source: ParsedScript, use: OperationUse, factor: str) -> list[TextEdit]:
     assert use.operand is not None
     start, end = source.span(use.operand)
     is_atom = source.atom(use.operand) == source.read(use.operand)
@@ -58,7 +58,7 @@ def _times(source: Source, use: Use, factor: str) -> list[TextEdit]:
     return [TextEdit(start, start, "("), TextEdit(end, end, f") * {factor}")]
 
 
-def _unmasked(source: Source, use: Use) -> list[TextEdit]:
+def _unmasked(source: ParsedScript, use: OperationUse) -> list[TextEdit]:
     call: ast.Call = use.node  # type: ignore[assignment]
     scores, dim = use.operand, argument(call, 0 if use.form is Form.METHOD else 1, "dim", "axis")
     inner = (ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.While)

@@ -8,8 +8,8 @@ from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.activation import around
 from gradmedic.treatment.patching.script.imports import Words
-from gradmedic.treatment.patching.script.operation_uses import Form, Use, uses
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse, uses
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 
 INSIDE: Mapping[str, tuple[str, str]] = {
     "softmax": ("log_softmax", "log_softmax"),
@@ -25,7 +25,7 @@ class Stable(Edit):
     name: ClassVar[str] = "stable"
     remedies: ClassVar[tuple[str, ...]] = ("stable-logarithms",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         words = Words(source)
         inner = [use for op in INSIDE for use in uses(words, op) if use.is_call and _is_whole(words, use)]
         found = [change for use in uses(words, "log") for change in _joined(words, use, inner)]
@@ -34,7 +34,7 @@ class Stable(Edit):
         return found
 
 
-def _is_whole(words: Words, use: Use) -> bool:
+def _is_whole(words: Words, use: OperationUse) -> bool:
     """True for softmax and sigmoid, and for the sum of exponentials along a dimension."""
     if use.op != "sum":
         return True
@@ -47,7 +47,7 @@ def _is_whole(words: Words, use: Use) -> bool:
     )
 
 
-def _joined(words: Words, log: Use, inner: list[Use]) -> list[TextEdit]:
+def _joined(words: Words, log: OperationUse, inner: list[OperationUse]) -> list[TextEdit]:
     """One function in the place of two; nothing where the operand is something else."""
     nested = [use for use in inner if use.node is log.operand]
     if nested:
@@ -60,7 +60,7 @@ def _joined(words: Words, log: Use, inner: list[Use]) -> list[TextEdit]:
     return _renamed(words, log, held, log.operand.id)
 
 
-def _name_of(source: Source, use: Use) -> str:
+def _name_of(source: ParsedScript, use: OperationUse) -> str:
     """The variable that is given the result of a use, and nothing else."""
     parent = source.parents[use.node]
     is_plain = isinstance(parent, ast.Assign) and len(parent.targets) == 1
@@ -68,7 +68,7 @@ def _name_of(source: Source, use: Use) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _renamed(words: Words, log: Use, held: list[Use], name: str) -> list[TextEdit]:
+def _renamed(words: Words, log: OperationUse, held: list[OperationUse], name: str) -> list[TextEdit]:
     """The variable holds the logarithm, under a name that says so."""
     source, scope = words.source, words.source.scope(log.node)
     inside = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == name]
@@ -80,7 +80,7 @@ def _renamed(words: Words, log: Use, held: list[Use], name: str) -> list[TextEdi
     return [*text, source.replace(log.node, fresh)]
 
 
-def _logarithm(words: Words, use: Use) -> list[TextEdit]:
+def _logarithm(words: Words, use: OperationUse) -> list[TextEdit]:
     """The logarithm of a function, with the arguments of that function."""
     call: ast.Call = use.node  # type: ignore[assignment]
     function, method = INSIDE[use.op]

@@ -9,7 +9,7 @@ from gradmedic.base.messages import Message
 from gradmedic.recording.site import Kind
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.model_calls import model_calls
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import Training, argument
 
 
@@ -19,7 +19,7 @@ class Standardize(Edit):
     name: ClassVar[str] = "standardize"
     remedies: ClassVar[tuple[str, ...]] = ("standardize-inputs",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         feeds = Feeds(Training(source))
         first, *others = feeds.names
         places = [feeds.made(name) for name in feeds.names]
@@ -128,7 +128,7 @@ class Feeds:
         return False
 
 
-def source_end(source: Source, statement: ast.stmt) -> int:
+def source_end(source: ParsedScript, statement: ast.stmt) -> int:
     """Where a statement ends."""
     return source.span(statement)[1]
 
@@ -150,7 +150,7 @@ def _base(node: ast.expr) -> str | None:
     return node.id
 
 
-def _is_table(source: Source) -> bool:
+def _is_table(source: ParsedScript) -> bool:
     """True where the first weights were seen to work on rows of features."""
     sites = source.recording.sites.values() if source.recording is not None else ()
     weights = sorted((s for s in sites if s.kind is Kind.WEIGHTS), key=lambda site: (site.stream, site.order))

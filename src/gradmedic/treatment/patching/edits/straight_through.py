@@ -6,7 +6,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.operation_names import Places
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 
 
 class Through(Edit):
@@ -15,7 +15,7 @@ class Through(Edit):
     name: ClassVar[str] = "through"
     remedies: ClassVar[tuple[str, ...]] = ("straight-through",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         found: list[TextEdit] = []
         for use in Places(source).uses(order.words("sites")):
             start, end = source.span(use.node)

@@ -7,7 +7,7 @@ from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument
 from gradmedic.treatment.patching.script.literals import shown
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 from gradmedic.treatment.patching.script.training_loop import OptimizerCreation, Training
 
 
@@ -17,7 +17,7 @@ class Decay(Edit):
     name: ClassVar[str] = "decay"
     remedies: ClassVar[tuple[str, ...]] = ("weight-decay",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training, rate = Training(source), order.number("rate")
         return [change for made in training.the_made() for change in _decaying(training, made, shown(rate))]
 

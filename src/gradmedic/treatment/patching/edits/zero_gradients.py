@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
-from gradmedic.treatment.patching.script.training_loop import Step, Training
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.training_loop import OptimizerStep, Training
 
 
 class Zeroing(Edit):
@@ -15,7 +15,7 @@ class Zeroing(Edit):
     name: ClassVar[str] = "zeroing"
     remedies: ClassVar[tuple[str, ...]] = ("zero-gradients",)
 
-    def changes(self, source: Source, order: Order) -> list[TextEdit]:
+    def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         training = Training(source)
         if order.item.dose.get("only", False):
             return _moved(training)
@@ -25,14 +25,14 @@ class Zeroing(Edit):
         return [_zeroed(training, step) for step in steps]
 
 
-def _steps(training: Training) -> list[Step]:
+def _steps(training: Training) -> list[OptimizerStep]:
     """The steps, an optimizer's own also where nothing is known of it but its name."""
     if training.steps:
         return training.the_steps()
     raise UnsureError(Message("no optimizer.step() is found in this script"))
 
 
-def _is_zeroed(training: Training, step: Step) -> bool:
+def _is_zeroed(training: Training, step: OptimizerStep) -> bool:
     """True where the optimizer's gradients, or those of something else, are zeroed in the innermost loop around it."""
     others = {one.optimizer for one in training.steps} - {step.optimizer}
     beside = [call for call in training.zeros if _loop(training, call) is _loop(training, step.call)]
@@ -43,7 +43,7 @@ def _loop(training: Training, call: ast.Call) -> ast.AST | None:
     return next((one for one in training.source.around(call) if isinstance(one, ast.For | ast.While)), None)
 
 
-def _zeroed(training: Training, step: Step) -> TextEdit:
+def _zeroed(training: Training, step: OptimizerStep) -> TextEdit:
     source, code = training.source, f"{step.optimizer}.zero_grad()"
     block = source.block(step.statement)
     before = block[: block.index(step.statement)]

@@ -10,7 +10,7 @@ from functools import cached_property
 from gradmedic.base.messages import Message
 from gradmedic.treatment.code_places import quoted
 from gradmedic.treatment.patching.script.imports import Words, imports_of
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError, changed
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError, changed
 
 ALL = '[p for group in {optimizer}.param_groups for p in group["params"]]'
 """What an optimizer moves, where no model of a name is known to hold it."""
@@ -43,7 +43,7 @@ class Adapter:
         text, imports = self._without_imports(part)
         if self._foreign:
             raise UnsureError(Message("its code speaks of {name}", {"name": ", ".join(sorted(self._foreign))}))
-        fitting = _Fitting(Source(text), self.words, model, optimizer, self._renamed(at))
+        fitting = _Fitting(ParsedScript(text), self.words, model, optimizer, self._renamed(at))
         made = fitting.text
         if self._own and self._holds(made):
             raise UnsureError(Message("{code} stands there already", {"code": made.splitlines()[0]}))
@@ -57,7 +57,7 @@ class Adapter:
     @cached_property
     def _own(self) -> set[str]:
         """The names that the code leaves behind in the script; those of a comprehension stay in it."""
-        source = Source(self.code)
+        source = ParsedScript(self.code)
         stores = (n for n in source.nodes() if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         return {n.id for n in stores if not any(isinstance(one, ast.comprehension) for one in source.around(n))}
 
@@ -99,7 +99,7 @@ class Adapter:
 class _Fitting:
     """What each word of a piece of code is in the script."""
 
-    source: Source
+    source: ParsedScript
     words: Words
     model: str
     optimizer: str

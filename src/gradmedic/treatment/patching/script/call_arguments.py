@@ -3,17 +3,17 @@
 import ast
 
 from gradmedic.base.messages import Message
-from gradmedic.treatment.patching.script.source import Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 
 
-def with_argument(source: Source, call: ast.Call, text: str) -> TextEdit:
+def with_argument(source: ParsedScript, call: ast.Call, text: str) -> TextEdit:
     """One more argument, behind the last one."""
     last = max(source.span(one)[1] for one in given(call))
     _refuse_odd(source, last, source.span(call)[1] - 1, call)
     return TextEdit(last, last, f", {text}")
 
 
-def without(source: Source, call: ast.Call, one: ast.expr | ast.keyword) -> TextEdit:
+def without(source: ParsedScript, call: ast.Call, one: ast.expr | ast.keyword) -> TextEdit:
     """An argument less; it is not the first one."""
     before = max(source.span(other)[1] for other in given(call) if source.span(other)[1] < source.span(one)[0])
     start, end = source.span(one)
@@ -32,7 +32,7 @@ def refuse_unpacked(call: ast.Call) -> None:
         raise UnsureError(Message("line {line} does not write out its arguments", {"line": call.lineno}))
 
 
-def _refuse_odd(source: Source, start: int, end: int, call: ast.Call) -> None:
+def _refuse_odd(source: ParsedScript, start: int, end: int, call: ast.Call) -> None:
     """Refuse where more than a comma and space lies between two arguments: a comment, or a parenthesis."""
     if source.text[start:end].replace(",", "", 1).strip() or start > end:
         raise UnsureError(Message("line {line} is written in an unusual way", {"line": call.lineno}))

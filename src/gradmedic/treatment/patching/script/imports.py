@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradmedic.base.messages import Message
-from gradmedic.treatment.patching.script.source import Function, Source, TextEdit, UnsureError
+from gradmedic.treatment.patching.script.source import Function, ParsedScript, TextEdit, UnsureError
 
 
 @dataclass(frozen=True, eq=False)
 class Words:
     """The imported names of a script."""
 
-    source: Source
+    source: ParsedScript
 
     @cached_property
     def imported(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradmedic.treatment.patching.script.source import Function, Source
+from gradmedic.treatment.patching.script.source import Function, ParsedScript
 from gradmedic.treatment.patching.script.training_loop import method
 
 LOOPS = (ast.For, ast.While)
@@ -18,7 +18,7 @@ class AppendedEntries:
     loop: ast.AST | None = None
 
 
-def parts_of(source: Source, name: str, at: ast.AST) -> list[AppendedEntries] | None:
+def parts_of(source: ParsedScript, name: str, at: ast.AST) -> list[AppendedEntries] | None:
     """What a list such as `layers` or `self.blocks` consists of, by the statements around `at`; None if not plain."""
     parts: list[AppendedEntries] = []
     for node in _uses(source, name, at):
@@ -31,7 +31,7 @@ def parts_of(source: Source, name: str, at: ast.AST) -> list[AppendedEntries] | 
     return [part for part in parts if part.entries] if parts else None
 
 
-def written_parts(source: Source, args: Sequence[ast.expr]) -> list[AppendedEntries] | None:
+def written_parts(source: ParsedScript, args: Sequence[ast.expr]) -> list[AppendedEntries] | None:
     """What a Sequential or a ModuleList consists of, by its arguments; None where that is not plain."""
     parts: list[AppendedEntries] = []
     for arg in args:
@@ -66,7 +66,7 @@ def _turns(made: ast.ListComp | ast.GeneratorExp) -> list[AppendedEntries] | Non
     return [AppendedEntries(tuple(turns), made)]
 
 
-def is_extended(source: Source, name: str, at: ast.AST) -> bool:
+def is_extended(source: ParsedScript, name: str, at: ast.AST) -> bool:
     """True where something is added to a list behind the place where it is made."""
     statements = [source.statement(node) for node in _uses(source, name, at)] if name else []
     calls = [one.value for one in statements if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call)]
@@ -93,7 +93,7 @@ def entry(parts: Sequence[AppendedEntries], index: int, total: int | None) -> as
     return None
 
 
-def _uses(source: Source, name: str, at: ast.AST) -> Iterator[ast.AST]:
+def _uses(source: ParsedScript, name: str, at: ast.AST) -> Iterator[ast.AST]:
     """Where a name occurs in the function, or the script, in which `at` stands; but for `at` itself."""
     scope, inside = source.scope(at), {id(node) for node in ast.walk(at)}
     for node in source.nodes(scope):
@@ -102,7 +102,7 @@ def _uses(source: Source, name: str, at: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
-def _added(source: Source, node: ast.AST, name: str, at: ast.AST) -> AppendedEntries | None:
+def _added(source: ParsedScript, node: ast.AST, name: str, at: ast.AST) -> AppendedEntries | None:
     """What a statement adds to the list; None where it does something else with it."""
     statement = source.statement(node)
     values = _values(source, node, statement)
@@ -116,7 +116,7 @@ def _added(source: Source, node: ast.AST, name: str, at: ast.AST) -> AppendedEnt
     return AppendedEntries(tuple(values), loops[0] if loops else None)
 
 
-def _values(source: Source, node: ast.AST, statement: ast.stmt) -> list[ast.expr] | None:
+def _values(source: ParsedScript, node: ast.AST, statement: ast.stmt) -> list[ast.expr] | None:
     """The entries in `x = [...]`, `x = nn.ModuleList()`, `x += [...]`, `x.append(...)`, `x.extend([...])`."""
     if isinstance(statement, ast.Assign) and statement.targets == [node]:
         value = statement.value

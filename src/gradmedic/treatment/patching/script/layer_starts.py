@@ -9,14 +9,14 @@ from gradmedic.base.name_patterns import glob
 from gradmedic.treatment.code_places import Where
 from gradmedic.treatment.patching.script.imports import Words
 from gradmedic.treatment.patching.script.module_construction import Builds
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 
 WEIGHTED = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding")
 LONGEST = 100
 """Characters that the line may have which names the layers; longer ones are no better than a test of names."""
 
 
-def by_layer(source: Source, names: Sequence[str], code: str) -> str:
+def by_layer(source: ParsedScript, names: Sequence[str], code: str) -> str:
     """The lines that give weights their start by name, as lines for layers, where it is certain which these are."""
     tests = _tests(code)
     layers = ScriptLayers(source).of(names) if tests else None
@@ -49,7 +49,7 @@ def _about(part: str, statement: ast.stmt) -> str:
 class ScriptLayers:
     """What was seen of the layers of a script, and how it makes them."""
 
-    source: Source
+    source: ParsedScript
 
     def of(self, names: Sequence[str]) -> str | None:
         """The layers that have weights of these names, as an expression; None where that is not certain."""

@@ -2,11 +2,11 @@
 
 import ast
 
-from gradmedic.treatment.patching.script.source import Source, TextEdit
+from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit
 from gradmedic.treatment.patching.script.training_loop import method
 
 
-def times(source: Source, node: ast.expr, factor: float) -> TextEdit:
+def times(source: ParsedScript, node: ast.expr, factor: float) -> TextEdit:
     """The number behind an expression, multiplied by a factor.
 
     A literal is changed where it stands; so is a constant of the script, or the default of an argument
@@ -34,7 +34,7 @@ def shown(number: float) -> str:
     return repr(float(f"{number:.6g}"))
 
 
-def _constant(source: Source, node: ast.expr) -> ast.expr | None:
+def _constant(source: ParsedScript, node: ast.expr) -> ast.expr | None:
     """The literal that a name of the whole script is given once, if this is all that it is used for."""
     if not isinstance(node, ast.Name):
         return None
@@ -49,7 +49,7 @@ def _constant(source: Source, node: ast.expr) -> ast.expr | None:
     return literal(statement.value) if is_alone else None
 
 
-def _default(source: Source, node: ast.expr) -> ast.expr | None:
+def _default(source: ParsedScript, node: ast.expr) -> ast.expr | None:
     """The literal default of an argument on the command line that was not given and is used nowhere else."""
     if not isinstance(node, ast.Attribute):
         return None

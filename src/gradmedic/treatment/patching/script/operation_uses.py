@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gradmedic.treatment.patching.script.imports import Words
-from gradmedic.treatment.patching.script.source import Source
+from gradmedic.treatment.patching.script.source import ParsedScript
 from gradmedic.treatment.patching.script.training_loop import argument, method
 
 
@@ -39,7 +39,7 @@ FUNCTIONS = ("torch", "torch.nn.functional", "torch.special", "torch.linalg")
 
 
 @dataclass(frozen=True, eq=False)
-class Use:
+class OperationUse:
     """One place where an operation is written."""
 
     op: str
@@ -72,7 +72,7 @@ def same_op(kind: str, op: str) -> bool:
     return kind.lower().replace("_", "") == op.lower().replace("_", "") or (op == "conv" and kind in CONVOLUTIONS)
 
 
-def uses(words: Words, op: str) -> list[Use]:
+def uses(words: Words, op: str) -> list[OperationUse]:
     """All places where an operation is written, in the order in which Python comes to them."""
     return [use for node in evaluated(words.source.tree) if (use := _use(words, node, op)) is not None]
 
@@ -85,33 +85,33 @@ def evaluated(node: ast.AST) -> Iterator[ast.AST]:
         yield node
 
 
-def _use(words: Words, node: ast.AST, op: str) -> Use | None:
+def _use(words: Words, node: ast.AST, op: str) -> OperationUse | None:
     if isinstance(node, ast.BinOp) and OPERATORS.get(type(node.op)) == op:
-        return Use(op, node, Form.OPERATOR, node.left)
+        return OperationUse(op, node, Form.OPERATOR, node.left)
     if isinstance(node, ast.Call):
         return _call(words, node, op)
     if isinstance(node, ast.Attribute | ast.Name) and not _is_called(words.source, node):
         stem, _, name = words.torch(node).rpartition(".")
         if stem == "torch.nn" and same_op(name, op):
-            return Use(op, node, Form.CLASS)
+            return OperationUse(op, node, Form.CLASS)
     return None
 
 
-def _call(words: Words, call: ast.Call, op: str) -> Use | None:
+def _call(words: Words, call: ast.Call, op: str) -> OperationUse | None:
     full = words.torch(call.func)
     stem, _, name = full.rpartition(".")
     if stem == "torch.nn" and same_op(name, op):
-        return Use(op, call, Form.MODULE)
+        return OperationUse(op, call, Form.MODULE)
     if stem in FUNCTIONS and op_of(name) == op:
-        return Use(op, call, Form.FUNCTION, argument(call, 0, "input", "self"))
+        return OperationUse(op, call, Form.FUNCTION, argument(call, 0, "input", "self"))
     if not full and isinstance(call.func, ast.Attribute) and op_of(method(call)) == op:
         receiver = call.func.value
         is_own = isinstance(receiver, ast.Name) and (receiver.id == "self" or receiver.id in words.imported)
-        return None if is_own else Use(op, call, Form.METHOD, receiver)
+        return None if is_own else OperationUse(op, call, Form.METHOD, receiver)
     return None
 
 
-def _is_called(source: Source, node: ast.AST) -> bool:
+def _is_called(source: ParsedScript, node: ast.AST) -> bool:
     """True for what a call calls, and for the beginning of a longer name."""
     parent = source.parents[node]
     return (isinstance(parent, ast.Call) and parent.func is node) or isinstance(parent, ast.Attribute)

@@ -33,7 +33,7 @@ class TextEdit:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ParsedScript:
     """A script, parsed. `args` are what it is run with.
 
     `recording` is what was seen when it ran, if it did; lines in it are those of this text. `is_other`

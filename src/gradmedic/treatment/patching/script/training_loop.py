@@ -7,7 +7,7 @@ from functools import cached_property
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching.script.imports import Words, bound
-from gradmedic.treatment.patching.script.source import Function, Source, UnsureError
+from gradmedic.treatment.patching.script.source import Function, ParsedScript, UnsureError
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class OptimizerCreation:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class OptimizerStep:
     """A step of an optimizer, perhaps through a GradScaler. `plain` is a statement that takes no closure."""
 
     optimizer: str
@@ -42,7 +42,7 @@ class Step:
 class Training:
     """Everything that a script does with its optimizers."""
 
-    source: Source
+    source: ParsedScript
 
     @cached_property
     def words(self) -> Words:
@@ -87,7 +87,7 @@ class Training:
         return [call for call in self.source.calls() if method(call) == "zero_grad"]
 
     @cached_property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[OptimizerStep]:
         """The steps of optimizers, in the order in which they are written."""
         known = {one.name for one in self.made if one.name} | {self.receiver(call) for call in self.zeros}
         found = []
@@ -97,15 +97,17 @@ class Training:
             first = self.source.read(call.args[0]) if len(call.args) == 1 else ""
             alone = isinstance(self.source.parents[call], ast.Expr)
             if self.receiver(call) in known:
-                step = Step(self.receiver(call), call, self.source.statement(call), plain=alone and not _given(call))
+                step = OptimizerStep(
+                    self.receiver(call), call, self.source.statement(call), plain=alone and not _given(call)
+                )
             elif first in known and not call.keywords:
-                step = Step(first, call, self.source.statement(call), self.receiver(call), plain=alone)
+                step = OptimizerStep(first, call, self.source.statement(call), self.receiver(call), plain=alone)
             else:
                 continue
             found.append(step)
         return found
 
-    def the_steps(self) -> list[Step]:
+    def the_steps(self) -> list[OptimizerStep]:
         """The steps, all of them plain; raises `UnsureError` otherwise."""
         if not self.steps:
             raise UnsureError(Message("no optimizer.step() is found in this script"))
@@ -159,7 +161,7 @@ class Training:
         [(model, made)] = found.items()
         return model, made
 
-    def model_at(self, step: Step) -> str:
+    def model_at(self, step: OptimizerStep) -> str:
         """The model that a step moves, if it has a name there; else the empty string."""
         found = [made for made in self.made if made.name == step.optimizer]
         if len(found) != 1 or not (model := self.model_of(found[0])):

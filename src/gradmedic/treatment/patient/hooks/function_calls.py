@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from gradmedic.base.errors import RemedyError
 from gradmedic.probe.hooks.sequence_intervals import user_frame
 from gradmedic.probe.torch_internals import ENGINE, FUNCTION_STACK, function_modes
-from gradmedic.treatment.operation_names import Spot
+from gradmedic.treatment.operation_names import OperationName
 from gradmedic.treatment.patient.hooks.compile_off import eagerly
 from gradmedic.treatment.patient.hooks.custom_functions import custom_calls, definition
 from gradmedic.treatment.patient.hooks.entered_function import entered
@@ -96,7 +96,7 @@ class Lens(TorchFunctionMode):
     def __init__(self, modules: ModuleHooks) -> None:
         super().__init__()
         self._modules = modules
-        self._looks: dict[str, list[tuple[Spot | None, Look]]] = {}
+        self._looks: dict[str, list[tuple[OperationName | None, Look]]] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._counted: set[str] = set()
         self._passed = WeakSet[nn.Module]()
@@ -104,7 +104,7 @@ class Lens(TorchFunctionMode):
         self._wraps = ExitStack()
 
     @contextmanager
-    def around(self, spot: Spot | None, op: str, look: Look) -> Iterator[None]:
+    def around(self, spot: OperationName | None, op: str, look: Look) -> Iterator[None]:
         """Have `look` make all calls of an operation, at one spot or everywhere; it returns the result."""
         if not FUNCTION_STACK.there:
             raise RemedyError(FUNCTION_STACK.lost.text)
@@ -204,7 +204,7 @@ class Lens(TorchFunctionMode):
         self._counts[key] = self._counts.get(key, -1) + 1
         return {key[0]: self._counts[key]}
 
-    def _is_at(self, spot: Spot, call: FunctionCall, nth: dict[str, int] | None) -> bool:
+    def _is_at(self, spot: OperationName, call: FunctionCall, nth: dict[str, int] | None) -> bool:
         place = call.line if spot.is_line else call.module
         return spot.is_at(place) and (spot.nth is None or nth is None or spot.nth == nth.get(place))
 

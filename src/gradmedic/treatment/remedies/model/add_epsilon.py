@@ -14,7 +14,7 @@ from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.operation_names import spots_of
-from gradmedic.treatment.patient import FunctionCall, Patient, Spot
+from gradmedic.treatment.patient import FunctionCall, OperationName, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 
 
@@ -60,7 +60,7 @@ class AddEpsilon(Remedy):
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
         for site in self.sites:
-            if Spot.parse(site).op not in GUARDS:
+            if OperationName.parse(site).op not in GUARDS:
                 raise RemedyError(f"{site} is not an operation that an epsilon helps: {', '.join(GUARDS)}")
 
         def guarded(call: FunctionCall) -> Any:

@@ -15,7 +15,7 @@ from gradmedic.recording.site import Kind, Site
 from gradmedic.theory.activations import Activation, activation
 from gradmedic.treatment.code_places import start_loop
 from gradmedic.treatment.operation_names import spots
-from gradmedic.treatment.patient import FunctionCall, Patient, Weight
+from gradmedic.treatment.patient import FirstUse, FunctionCall, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import edge, normal, started, zero
 
@@ -78,7 +78,7 @@ class SwapActivation(Remedy):
         def swapped(call: FunctionCall) -> Tensor:
             return call.become(function(call.operand.clone() if call.in_place else call.operand))
 
-        def draw(weight: Weight, generator: Generator) -> None:
+        def draw(weight: FirstUse, generator: Generator) -> None:
             normal(weight.tensor, gain, weight.fan_in, generator)
 
         with patient.around_calls(self.sites, swapped), ExitStack() as more:

@@ -12,7 +12,7 @@ from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.code_places import start_loop
-from gradmedic.treatment.patient import Patient, Weight
+from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import normal, started
 
@@ -58,7 +58,7 @@ class BreakSymmetry(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def draw(weight: Weight, generator: Generator) -> None:
+        def draw(weight: FirstUse, generator: Generator) -> None:
             fan = weight.tensor.shape[-1] if weight.role == "table" else weight.fan_in
             normal(weight.tensor, self.gain, fan, generator)
 

@@ -10,7 +10,7 @@ from torch import Generator
 
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Patient, Weight
+from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import started
 
@@ -78,7 +78,7 @@ class ForgetGateBias(Remedy):
         with started(patient, self.parameters, {"bias": self._open}):
             yield
 
-    def _open(self, weight: Weight, _: Generator) -> bool:
+    def _open(self, weight: FirstUse, _: Generator) -> bool:
         gate = GATES.get(type(weight.owner).__name__)
         if gate is None:
             return False

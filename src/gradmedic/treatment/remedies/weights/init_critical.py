@@ -16,7 +16,7 @@ from gradmedic.diagnosis.finding import Finding
 from gradmedic.prediction.init import critical_
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.code_places import start_loop
-from gradmedic.treatment.patient import Patient, Weight
+from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import BY_HAND, edge, is_distributed, normal, start_for, started
 
@@ -85,10 +85,10 @@ class InitCritical(Remedy):
     def _for_activation(self, patient: Patient) -> Iterator[None]:
         point = start_for(self.activation)
 
-        def draw(weight: Weight, generator: Generator) -> None:
+        def draw(weight: FirstUse, generator: Generator) -> None:
             normal(weight.tensor, point.sigma_w, weight.fan_in, generator)
 
-        def shift(weight: Weight, generator: Generator) -> None:
+        def shift(weight: FirstUse, generator: Generator) -> None:
             normal(weight.tensor, sqrt(point.sigma_b2), 1.0, generator)
 
         with started(patient, self.weights, {"matrix": draw, "bias": shift}):

@@ -12,7 +12,7 @@ from gradmedic.diagnosis.features.structure import blames_weights, weights_of
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.code_places import start_loop
-from gradmedic.treatment.patient import Patient, Weight
+from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import normal, started, table, zero
 
@@ -62,7 +62,7 @@ class InitHe(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def draw(weight: Weight, generator: Generator) -> None:
+        def draw(weight: FirstUse, generator: Generator) -> None:
             normal(weight.tensor, self.gain, weight.fan_in, generator)
 
         with started(patient, self.weights, {"matrix": draw, "bias": zero, "table": table}):

@@ -12,7 +12,7 @@ from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.features.structure import blames_weights, weights_of
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.patient import Patient, Weight
+from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import is_distributed, orthogonal, started, zero
 
@@ -70,7 +70,7 @@ class InitLsuv(Remedy):
         with started(patient, self.weights, {"matrix": self._fit, "bias": zero}):
             yield
 
-    def _fit(self, weight: Weight, generator: Generator) -> None:
+    def _fit(self, weight: FirstUse, generator: Generator) -> None:
         orthogonal(weight.tensor, 1.0, generator)
         done = 1.0
         for _ in range(ROUNDS):

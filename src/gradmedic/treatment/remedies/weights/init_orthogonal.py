@@ -12,7 +12,7 @@ from gradmedic.diagnosis.features.structure import recurrent_weights
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.code_places import is_named
-from gradmedic.treatment.patient import Patient, Weight
+from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import identity, orthogonal, started
 
@@ -63,7 +63,7 @@ class InitOrthogonal(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def draw(weight: Weight, generator: Generator) -> None:
+        def draw(weight: FirstUse, generator: Generator) -> None:
             if self.identity:
                 identity(weight.tensor, self.gain)
             else:

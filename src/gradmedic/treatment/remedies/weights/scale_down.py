@@ -13,7 +13,7 @@ from gradmedic.diagnosis.features.structure import branch_ends, recurrent_weight
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.code_places import start_loop
-from gradmedic.treatment.patient import Patient, Weight
+from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.weight_draws import started
 
@@ -67,7 +67,7 @@ class ScaleDown(Remedy):
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
-        def shrink(weight: Weight, _: Generator) -> None:
+        def shrink(weight: FirstUse, _: Generator) -> None:
             weight.tensor.mul_(self.factor)
 
         with started(patient, self.weights, {"matrix": shrink, "recurrent": shrink}):
