@@ -98,12 +98,12 @@ def work(pipe: Connection, number: int, options: dict[str, Any] | None, clock: s
 def watching(options: dict[str, Any]) -> tuple[Any, Any]:
     """A probe that has not sat down yet, and what it writes to."""
     from gradmedic.base.settings import Settings
-    from gradmedic.prediction.run_expectations import Forecasts
+    from gradmedic.prediction.run_expectations import RunExpectations
     from gradmedic.probe import Probe
     from gradmedic.recording.recorder import Recorder
 
     recorder = Recorder({})
-    return Probe(recorder, Settings(**options), Forecasts()), recorder
+    return Probe(recorder, Settings(**options), RunExpectations()), recorder
 
 
 def block(step: Callable[[], None], steps: int, watch: Stopwatch, probe: Any) -> float:

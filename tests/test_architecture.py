@@ -53,22 +53,8 @@ RIDDLES = {
 }
 """Names that files once had, which told nobody what is in them."""
 NO_NOUNS = {
-    *(
-        "Asked",
-        "Ended",
-        "Given",
-        "Held",
-        "Kept",
-        "Known",
-        "Left",
-        "Made",
-        "Owned",
-        "Patched",
-        "Returned",
-        "Seen",
-        "Sent",
-    ),
-    *("Stopped", "Told", "Until", "Where", "Wish", "Words", "Written"),
+    *("Asked", "Ended", "Given", "Held", "Kept", "Known", "Left", "Made", "Owned", "Patched", "Returned", "Seen"),
+    *("Sent", "Stopped", "Told", "Until", "Where", "Wish", "Words", "Written"),
     *("Births", "Chains", "Forecasts", "Foresight", "Foretelling", "Hands", "Journal", "Look", "Lookout", "Misfit"),
     *("People", "Quiet", "Wiring"),
 }

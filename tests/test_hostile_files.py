@@ -15,14 +15,14 @@ from gradmedic.recording import reader
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Vital
 from gradmedic.recording.site import Kind, Place, Site
-from gradmedic.recording.writer import Journal
+from gradmedic.recording.writer import RecordingWriter
 from gradmedic.treatment.prescription import Prescription
 from gradmedic.verbs.diagnose import diagnose
 from gradmedic.verbs.watch import watch
 
 
 def recorded(folder: Path, file: str = "train.py") -> Path:
-    recorder = Recorder({}, Journal(folder))
+    recorder = Recorder({}, RecordingWriter(folder))
     recorder.site(Site(0, "fc", Kind.WEIGHTS, "linear", file=file, line=1))
     for step in range(20):
         recorder.vital(Vital(step, 0, float(step), 1.0))
@@ -36,7 +36,7 @@ def test_a_folder_with_files_of_others_is_refused_and_left_as_it_is(tmp_path: Pa
     theirs.write_text("{}\n")
     (tmp_path / "run.new").write_text("theirs")
     with pytest.raises(RecordingError, match="choose another folder"):
-        Journal(tmp_path)
+        RecordingWriter(tmp_path)
     assert theirs.read_text() == "{}\n"
     assert (tmp_path / "run.new").read_text() == "theirs"
 

@@ -19,7 +19,7 @@ from gradmedic.diagnosis.rules import all_rules
 from gradmedic.launch import script, stopping
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event, Stream, Vital
-from gradmedic.recording.writer import Journal
+from gradmedic.recording.writer import RecordingWriter
 from gradmedic.render.deliver import FOUND, exit_code
 
 NON_FINITE = Event("non-finite", 3, {"phase": "forward", "op": "log", "name": "log", "operand_min": -1.0})
@@ -135,7 +135,7 @@ def test_the_page_of_an_activation_is_found_by_both_commands(
 def test_diagnose_judges_a_recording_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recorder = Recorder({"script": "train.py"}, Journal(tmp_path / "run"))
+    recorder = Recorder({"script": "train.py"}, RecordingWriter(tmp_path / "run"))
     sick(recorder)
     recorder.close()
     words = ["diagnose", str(tmp_path / "run"), "-o", str(tmp_path / "report.json"), "--fail-on", "critical"]
@@ -172,18 +172,18 @@ def sick(recorder: Recorder) -> None:
 
 def test_a_run_is_ended_at_once_by_a_non_finite_value() -> None:
     recorder = Recorder({})
-    watcher = stopping.Lookout(Settings(stop_on="critical"), recorder)
+    watcher = stopping.StopCondition(Settings(stop_on="critical"), recorder)
     watcher.look()
     sick(recorder)
     watcher.next_look = float("inf")
-    with pytest.raises(stopping.Stopped) as raised:
+    with pytest.raises(stopping.StopRun) as raised:
         watcher.look()
     assert raised.value.code == FOUND
 
 
 def test_a_run_is_ended_only_by_a_finding_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder({})
-    watcher = stopping.Lookout(Settings(stop_on="warning"), recorder)
+    watcher = stopping.StopCondition(Settings(stop_on="warning"), recorder)
     shown = [Finding("a", Severity.WARNING, Message("a"), Message("b"))]
     monkeypatch.setattr("gradmedic.diagnosis.judge.judge", lambda recording, settings: Report(recording, tuple(shown)))
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.features.depth_profile import foreseen
-from gradmedic.prediction.run_expectations import Forecasts
+from gradmedic.prediction.run_expectations import RunExpectations
 from gradmedic.probe import Probe
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Recording
@@ -26,7 +26,7 @@ def trained(model: nn.Module, steps: int = 3) -> Recording:
     x, y = torch.randn(64, 64), torch.randint(0, 10, (64,))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     recorder = Recorder({})
-    with Probe(recorder, Settings(every=1), Forecasts()) as probe:
+    with Probe(recorder, Settings(every=1), RunExpectations()) as probe:
         for _ in range(steps):
             optimizer.zero_grad()
             F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
@@ -67,7 +67,7 @@ def test_no_graph_and_no_weight_stays_alive() -> None:
     model = deep(2)
     weight = weakref.ref(model[0].weight)
     x = torch.randn(8, 64)
-    with Probe(Recorder({}), Settings(every=1), Forecasts()) as probe:
+    with Probe(Recorder({}), Settings(every=1), RunExpectations()) as probe:
         model(x).sum().backward()
     del model
     gc.collect()
@@ -78,7 +78,7 @@ def test_no_graph_and_no_weight_stays_alive() -> None:
 def test_random_states_stay_as_they_are() -> None:
     model = deep(2)
     recorder = Recorder({})
-    with Probe(recorder, Settings(every=1), Forecasts()) as probe:
+    with Probe(recorder, Settings(every=1), RunExpectations()) as probe:
         model(torch.randn(8, 64)).sum().backward()
     before = torch.get_rng_state()
     probe.foresee()

@@ -13,10 +13,10 @@ from torch import nn
 from gradmedic.base.errors import GradmedicWarning
 from gradmedic.base.settings import Settings
 from gradmedic.probe import Probe
-from gradmedic.probe.fast_path import STRIDE, Quiet
+from gradmedic.probe.fast_path import STRIDE, FastPath
 from gradmedic.probe.hooks.backward_shortcut import Counting
 from gradmedic.probe.hooks.torch_hooks import Seat
-from gradmedic.probe.participants import Held, People
+from gradmedic.probe.participants import KnownOptimizer, Participants
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.vitals import Vitals
 from gradmedic.recording.recorder import Recorder
@@ -214,14 +214,14 @@ def test_times_only_grow() -> None:
 
 
 PARTS = [
-    *((Quiet, name) for name in ("allow", "notes", "_stays", "_count", "_note_rate")),
-    *((Quiet, name) for name in ("_unfold", "_look_ahead", "_catch_up", "close", "_hand_over")),
+    *((FastPath, name) for name in ("allow", "notes", "_stays", "_count", "_note_rate")),
+    *((FastPath, name) for name in ("_unfold", "_look_ahead", "_catch_up", "close", "_hand_over")),
     *((Vitals, name) for name in ("absorb", "limits", "settle")),
     *((Schedule, name) for name in ("idle", "ready")),
     (Seat, "doze"),
     (Seat, "count"),
-    (People, "calls"),
-    (Held, "rate"),
+    (Participants, "calls"),
+    (KnownOptimizer, "rate"),
 ]
 
 

@@ -23,7 +23,7 @@ from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.rules import all_rules
 from gradmedic.prediction import init
-from gradmedic.prediction.run_expectations import Forecasts
+from gradmedic.prediction.run_expectations import RunExpectations
 from gradmedic.probe import Probe
 from gradmedic.probe.reading.ledger_booking import book
 from gradmedic.probe.step_window import Window
@@ -122,7 +122,7 @@ def broken_run(monkeypatch: pytest.MonkeyPatch, function: FunctionType) -> tuple
     """Train with a broken function; the weights, what was recorded, and our warnings."""
     with monkeypatch.context() as broken, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("error")  # as a user's script may have it
-        probe = Probe(recorder := Recorder({}), Settings(every=2), Forecasts())
+        probe = Probe(recorder := Recorder({}), Settings(every=2), RunExpectations())
         broken.setattr(function, "__code__", raising.__code__)
         with probe:
             weights = train()

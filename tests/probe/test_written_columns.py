@@ -15,7 +15,7 @@ from gradmedic.base.settings import Settings
 from gradmedic.probe import Probe
 from gradmedic.recording.columns import COLUMNS, EVENTS, OF_CAPTURE, PARAMETER_READINGS, SITE_READINGS
 from gradmedic.recording.recorder import Recorder
-from gradmedic.recording.writer import Journal
+from gradmedic.recording.writer import RecordingWriter
 
 Loop = Callable[[], object]
 
@@ -81,7 +81,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
     for loop in LOOPS:
         torch.manual_seed(0)
         folder = tmp_path_factory.mktemp("recording")
-        recorder = Recorder({}, Journal(folder))
+        recorder = Recorder({}, RecordingWriter(folder))
         with Probe(recorder, Settings(every=1)):
             loop()
         recorder.close()

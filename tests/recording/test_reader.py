@@ -14,11 +14,11 @@ from gradmedic.recording import reader
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import SCHEMA, Capture, Event, Recording, Vital
 from gradmedic.recording.site import Kind, Site
-from gradmedic.recording.writer import Journal
+from gradmedic.recording.writer import RecordingWriter
 
 
 def save(recording: Recording, folder: Path, rank: int = 0) -> None:
-    recorder = Recorder(dict(recording.run), Journal(folder, rank))
+    recorder = Recorder(dict(recording.run), RecordingWriter(folder, rank))
     replay(recording, recorder)
     recorder.close()
 
@@ -36,7 +36,7 @@ def test_what_is_loaded_is_what_was_saved(recording: Recording) -> None:
 @given(recordings())
 def test_memory_and_disk_hold_the_same(recording: Recording) -> None:
     with TemporaryDirectory() as folder:
-        recorder = Recorder({}, Journal(folder))
+        recorder = Recorder({}, RecordingWriter(folder))
         replay(recording, recorder)
         replay(recording, recorder)
         recorder.close(exit_code=0)
@@ -44,7 +44,7 @@ def test_memory_and_disk_hold_the_same(recording: Recording) -> None:
 
 
 def test_a_long_run_is_thinned_alike_in_memory_and_on_disk(tmp_path: Path) -> None:
-    recorder = Recorder({}, Journal(tmp_path))
+    recorder = Recorder({}, RecordingWriter(tmp_path))
     for step in range(40_000):
         recorder.vital(Vital(step, step % 2, float(step), 1.0 / (step + 1)))
     for step in range(1_000):
@@ -57,7 +57,7 @@ def test_a_long_run_is_thinned_alike_in_memory_and_on_disk(tmp_path: Path) -> No
 
 
 def test_a_later_fact_replaces_the_earlier_one(tmp_path: Path) -> None:
-    recorder = Recorder({}, Journal(tmp_path))
+    recorder = Recorder({}, RecordingWriter(tmp_path))
     for repeats in range(2_000):
         recorder.site(Site(0, "cell", Kind.RECURRENT, "lstm", repeats=repeats))
         recorder.event(Event("tallies", repeats, {"steps": repeats}))
@@ -69,7 +69,7 @@ def test_a_later_fact_replaces_the_earlier_one(tmp_path: Path) -> None:
 
 
 def test_a_table_does_not_grow_for_ever(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = RecordingWriter(tmp_path)
     for repeats in range(300):
         for _ in range(10):
             journal.site(Site(0, "cell", Kind.RECURRENT, "lstm", repeats=repeats))
@@ -81,7 +81,7 @@ def test_a_table_does_not_grow_for_ever(tmp_path: Path) -> None:
 
 
 def test_torn_lines_and_torn_captures_are_left_out(tmp_path: Path) -> None:
-    recorder = Recorder({}, Journal(tmp_path))
+    recorder = Recorder({}, RecordingWriter(tmp_path))
     recorder.vital(Vital(0, 0, 0.0, 1.0))
     recorder.capture(Capture(0, sites={0: {"grad_rms": 1.0}}))
     recorder.close()
@@ -150,7 +150,7 @@ def test_ranks_of_a_larger_run_before_are_not_read(tmp_path: Path) -> None:
 def test_pandas_reads_the_files_as_they_are(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     sites = {0: {"grad_rms": 0.5, "gain": -inf}, 1: {"grad_rms": 0.25}}
-    recorder = Recorder({}, Journal(tmp_path))
+    recorder = Recorder({}, RecordingWriter(tmp_path))
     for step, loss in enumerate([1.0, inf, nan, None]):
         recorder.vital(Vital(step, 0, 0.0, loss))
         recorder.capture(Capture(step, loss=loss, sites=sites, parameters={0: {"grad": 1}}, profiles={1: [1e-30, 2.0]}))

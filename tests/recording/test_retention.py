@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gradmedic.recording.ledger import Entry, Ledger
 from gradmedic.recording.records import Capture
-from gradmedic.recording.retention import LAST, Chains, Limits, slot, weight
+from gradmedic.recording.retention import LAST, Limits, Retention, slot, weight
 from gradmedic.recording.site import Kind
 
 LIMITS = Limits(head=5, segment=4)
@@ -15,7 +15,7 @@ LIMITS = Limits(head=5, segment=4)
 
 def kept(count: int, limits: Limits = LIMITS, weigh: float = 1) -> list[int]:
     """The records that stand after `count` of them."""
-    chains = Chains[list[int]](limits, lambda name: [], lambda segment: None)
+    chains = Retention[list[int]](limits, lambda name: [], lambda segment: None)
     for record in range(count):
         chains.place(weigh).append(record)
     return sorted(record for segment in chains.segments() for record in segment)
@@ -48,8 +48,8 @@ def test_a_pile_goes_where_its_records_would_have_gone(
 ) -> None:
     limits = Limits(head, segment, weight)
     piled, single = (
-        Chains[list[int]](limits, lambda _: [], lambda _: None),
-        Chains[list[int]](limits, lambda _: [], lambda _: None),
+        Retention[list[int]](limits, lambda _: [], lambda _: None),
+        Retention[list[int]](limits, lambda _: [], lambda _: None),
     )
     for begun, count in zip(accumulate(piles, initial=0), piles, strict=False):
         records = range(begun, begun + count)
@@ -68,7 +68,7 @@ def test_nothing_is_dropped_but_the_oldest_segment_of_a_chain() -> None:
         opened.append(name)
         return name
 
-    chains = Chains[str](Limits(head=1, segment=1), opening, dropped.append)
+    chains = Retention[str](Limits(head=1, segment=1), opening, dropped.append)
     assert [chains.place() for _ in range(9)] == [
         "head",
         *("00-000000", "01-000000", "00-000001", "02-000000", "00-000002", "01-000001", "00-000003", "03-000000"),
@@ -85,7 +85,7 @@ def test_heavy_records_fill_a_segment_sooner() -> None:
 
 
 def test_the_last_chain_takes_all_the_rest() -> None:
-    chains = Chains[str](Limits(head=1, segment=1), lambda name: name, lambda segment: None)
+    chains = Retention[str](Limits(head=1, segment=1), lambda name: name, lambda segment: None)
     chains._count = 2 ** (LAST + 3)
     chains._head.room = 0
     assert chains.place().startswith(f"{LAST:02}-")

@@ -17,7 +17,7 @@ from gradmedic.base.errors import GradmedicWarning, RecordingError
 from gradmedic.recording import reader
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Capture, Event, Stream, Vital
-from gradmedic.recording.writer import Journal
+from gradmedic.recording.writer import RecordingWriter
 
 BEGIN = """
 import os, sys, time
@@ -87,7 +87,7 @@ def test_a_kill_costs_the_last_second_at_most(tmp_path: Path, seed: int) -> None
 
 
 def test_an_event_is_on_disk_at_once(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = RecordingWriter(tmp_path)
     journal.event(Event("non-finite", 3, {"op": "log"}))
     deadline = time.monotonic() + 5
     while not rows(tmp_path, "events") and time.monotonic() < deadline:
@@ -97,7 +97,7 @@ def test_an_event_is_on_disk_at_once(tmp_path: Path) -> None:
 
 
 def test_everything_else_is_on_disk_within_a_second(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = RecordingWriter(tmp_path)
     journal.vital(Vital(0, 0, 0.0, 1.0))
     journal.capture(Capture(0))
     time.sleep(1.0)
@@ -106,7 +106,7 @@ def test_everything_else_is_on_disk_within_a_second(tmp_path: Path) -> None:
 
 
 def test_close_joins_the_thread_and_notes_how_it_ended(tmp_path: Path) -> None:
-    recorder = Recorder({"script": "train.py"}, Journal(tmp_path))
+    recorder = Recorder({"script": "train.py"}, RecordingWriter(tmp_path))
     recorder.vital(Vital(0, 0, 0.0, float("inf")))
     recorder.close(exit_code=3)
     recorder.close(exit_code=4)
@@ -162,7 +162,7 @@ recorder.vital(Vital(1, 0, 0.0, 1.0))
 
 
 def test_a_folder_that_vanishes_ends_the_recording_with_one_warning(tmp_path: Path) -> None:
-    recorder = Recorder({}, Journal(tmp_path / "run"))
+    recorder = Recorder({}, RecordingWriter(tmp_path / "run"))
     shutil.rmtree(tmp_path / "run")
     with pytest.warns(GradmedicWarning, match="stops recording") as warned:
         train(recorder)
@@ -204,14 +204,14 @@ print(recorder.recording().events_of("failure")[0].data["part"])
 def test_a_place_that_cannot_be_written_to_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.warns(GradmedicWarning, match="stops recording"):
-        recorder = Recorder({}, Journal(tmp_path / "file" / "run"))
+        recorder = Recorder({}, RecordingWriter(tmp_path / "file" / "run"))
     recorder.vital(Vital(0, 0, 0.0, 1.0))
     recorder.close()
     assert recorder.recording().losses(0) == [(0, 1.0)]
 
 
 def test_a_value_that_no_row_can_hold_ends_the_recording_only(tmp_path: Path) -> None:
-    recorder = Recorder({}, Journal(tmp_path))
+    recorder = Recorder({}, RecordingWriter(tmp_path))
     recorder.event(Event("note", 0, {(1, 2): "keys of JSON are text"}))  # type: ignore[dict-item]
     with pytest.warns(GradmedicWarning, match="stops recording"):
         recorder.close()
@@ -221,7 +221,7 @@ def test_a_value_that_no_row_can_hold_ends_the_recording_only(tmp_path: Path) ->
 def test_numbers_of_array_libraries_and_paths_are_written_plainly(tmp_path: Path) -> None:
     numpy = pytest.importorskip("numpy")
     numbers = {"grad_rms": numpy.float32(0.5), "gain": numpy.float32("-inf"), "grad": numpy.int64(1)}
-    recorder = Recorder({"folder": tmp_path}, Journal(tmp_path))
+    recorder = Recorder({"folder": tmp_path}, RecordingWriter(tmp_path))
     recorder.vital(Vital(0, 0, 0.0, numpy.float64(2.0)))
     recorder.capture(Capture(0, sites={0: numbers}))
     recorder.close()
@@ -233,7 +233,7 @@ def test_numbers_of_array_libraries_and_paths_are_written_plainly(tmp_path: Path
 
 def test_a_new_recording_replaces_the_old_one(tmp_path: Path) -> None:
     for loss in (1.0, 2.0):
-        recorder = Recorder({}, Journal(tmp_path))
+        recorder = Recorder({}, RecordingWriter(tmp_path))
         recorder.stream(Stream(int(loss)))
         recorder.vital(Vital(0, 0, 0.0, loss))
         recorder.close()
@@ -244,12 +244,12 @@ def test_a_new_recording_replaces_the_old_one(tmp_path: Path) -> None:
 def test_leaves_a_folder_of_somebody_else_alone(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"name": "mine"}')
     with pytest.raises(RecordingError, match="not gradmedic's"):
-        Journal(tmp_path)
+        RecordingWriter(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_ranks_share_a_folder_and_rank_0_writes_the_facts(tmp_path: Path) -> None:
-    recorders = [Recorder({"rank": rank}, Journal(tmp_path, rank)) for rank in (1, 0, 2)]
+    recorders = [Recorder({"rank": rank}, RecordingWriter(tmp_path, rank)) for rank in (1, 0, 2)]
     for recorder in recorders:
         recorder.vital(Vital(0, 0, 0.0, 1.0))
         recorder.close()
@@ -258,7 +258,7 @@ def test_ranks_share_a_folder_and_rank_0_writes_the_facts(tmp_path: Path) -> Non
 
 
 def test_a_long_run_stays_small_on_disk(tmp_path: Path) -> None:
-    recorder = Recorder({}, Journal(tmp_path))
+    recorder = Recorder({}, RecordingWriter(tmp_path))
     for step in range(200_000):
         recorder.vital(Vital(step, 0, 1.7e9 + step, 1 / (step + 1), 3 / (step + 1)))
     recorder.close()

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from gradmedic.base.messages import Message
 from gradmedic.render.patch import show, tell
-from gradmedic.treatment.patching import Left, Patch
+from gradmedic.treatment.patching import Patch, UnwrittenRemedy
 from gradmedic.treatment.patching.script.source import ParsedScript
 from gradmedic.treatment.prescription import Item
 from gradmedic.trials.patch_agreement import Agreement, Degree
@@ -24,7 +24,7 @@ class Written:
     agreement: Agreement | None = None
 
 
-LEFT = Left(Item("normalize"), Message("line {line} works in place", {"line": 7}))
+LEFT = UnwrittenRemedy(Item("normalize"), Message("line {line} works in place", {"line": 7}))
 WRITTEN = Written(
     Patch(ParsedScript("x = 1\n"), "x = [2]\n", left=(LEFT,)), agreement=Agreement(Degree.END, "0.12", "0.13")
 )

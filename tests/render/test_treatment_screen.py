@@ -18,7 +18,7 @@ from gradmedic.render.treatment import show, text
 from gradmedic.trials.paired_effect import Arm, effect
 from gradmedic.trials.scoring import scale_of
 from gradmedic.trials.search.treatment_result import ArmResult, Treatment, ending, label
-from gradmedic.trials.trial import Ended
+from gradmedic.trials.trial import RunEnd
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SICK, HEALTHY = judge(VanishingGradient.SICK[0]), judge(VanishingGradient.HEALTHY[1])
@@ -43,7 +43,7 @@ def helped() -> Treatment:
     better = arm(*[falling(2.3, end) for end in (0.11, 0.12, 0.10, 0.13)], prescription=SWAP)
     worse = arm(*[falling(2.3, end) for end in (0.3, 0.5, 0.4, 0.35)], prescription=CLIP)
     others = [arm(falling(2.3, 1.5 + i / 20), prescription=prescribed("warm-up", steps=10 * i)) for i in range(1, 13)]
-    crashed = arm([2.3], prescription=prescribed("residual"), ended=Ended.CRASHED)
+    crashed = arm([2.3], prescription=prescribed("residual"), ended=RunEnd.CRASHED)
     return treated(CONTROL, better, worse, *others, crashed, steps=400)
 
 
@@ -109,6 +109,6 @@ def test_long_doses_are_counted_and_short_ones_shown() -> None:
 def test_how_runs_ended_is_told_by_the_worst_of_them() -> None:
     runs = list(arm(falling(2.3, 0.2), falling(2.3, 0.4)).runs.values())
     assert ending(runs) == "0.345"
-    assert ending([*runs, replace(runs[0], ended=Ended.TIMED_OUT)]) == "timed-out"
+    assert ending([*runs, replace(runs[0], ended=RunEnd.TIMED_OUT)]) == "timed-out"
     assert ending([*arm([nan] * 9).runs.values()]) == "nan"
     assert ending([]) == ""

@@ -8,7 +8,7 @@ from gradmedic.treatment.prescription import Item, Prescription
 from gradmedic.trials.paired_effect import Arm
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.runners import Runner
-from gradmedic.trials.trial import Ended, LossSeries, Outcome, Script, Trial
+from gradmedic.trials.trial import LossSeries, Outcome, RunEnd, Script, Trial
 
 NOTHING = Prescription()
 
@@ -29,7 +29,7 @@ def outcome(
     *,
     prescription: Prescription = NOTHING,
     seed: int = 0,
-    ended: Ended = Ended.FINISHED,
+    ended: RunEnd = RunEnd.FINISHED,
     steps: int | None = None,
     **told: Any,
 ) -> Outcome:
@@ -54,7 +54,7 @@ class FakeRunner(Runner):
     """Runs nothing: `world` says what a trial's loss is, or how it ends; the clock moves as if it had been run."""
 
     name = "fake"
-    world: ClassVar[Callable[[Trial], Sequence[float] | Ended]] = staticmethod(lambda _: falling(2, 1))
+    world: ClassVar[Callable[[Trial], Sequence[float] | RunEnd]] = staticmethod(lambda _: falling(2, 1))
     recording: ClassVar[Recording] = Recording()
     prints: ClassVar[Callable[[Trial], dict[str, tuple[float, float]]]] = staticmethod(lambda _: {})
     seconds: ClassVar[float] = 2.0
@@ -76,9 +76,9 @@ class FakeRunner(Runner):
         for trial in trials:
             self.ran.append(trial)
             found = type(self).world(trial)
-            losses, ended = ((), found) if isinstance(found, Ended) else (found, Ended.FINISHED)
+            losses, ended = ((), found) if isinstance(found, RunEnd) else (found, RunEnd.FINISHED)
             losses = losses[: trial.steps]
-            ended = Ended.STOPPED if trial.steps is not None and ended is Ended.FINISHED else ended
+            ended = RunEnd.STOPPED if trial.steps is not None and ended is RunEnd.FINISHED else ended
             seconds = self.seconds * len(losses) / 100 if losses else self.seconds
             FakeRunner.now += seconds / self.jobs
             recording = self.recording if trial.observed else None

@@ -11,7 +11,7 @@ from gradmedic.trials.comparison.comparison import RIGHT, SCRIPT, Comparison, En
 from gradmedic.trials.paired_effect import Arm
 from gradmedic.trials.run_summary import Checkup, PassSummary
 from gradmedic.trials.scoring import scale_of
-from gradmedic.trials.trial import Ended, Outcome, Trial
+from gradmedic.trials.trial import Outcome, RunEnd, Trial
 
 LAYERS = ("first", *(f"hidden.{at}" for at in range(10)), "head")
 
@@ -29,7 +29,11 @@ def looks(
 
 
 def ran(
-    prescription: Prescription, seed: int, end: float | Ended, pace: float = 0.001, inside: tuple[PassSummary, ...] = ()
+    prescription: Prescription,
+    seed: int,
+    end: float | RunEnd,
+    pace: float = 0.001,
+    inside: tuple[PassSummary, ...] = (),
 ) -> Outcome:
     """The outcome of a run of a hundred steps that ended at a loss, or did not end well."""
     losses = falling(2.3, end) if isinstance(end, float) else falling(2.3, 2.2, 20)
@@ -37,12 +41,12 @@ def ran(
     error = (
         "" if isinstance(end, float) else "it is a patient that cannot be treated like this, for a reason that is long"
     )
-    ended = Ended.FINISHED if isinstance(end, float) else end
+    ended = RunEnd.FINISHED if isinstance(end, float) else end
     return Outcome(Trial(prescription, seed, observed=True), ended, {"t.py:9": series(losses)}, error=error, **told)
 
 
 def entrant(
-    activation: str, ends: Sequence[float | Ended], start: str = RIGHT, *, control: bool = False, **run: Any
+    activation: str, ends: Sequence[float | RunEnd], start: str = RIGHT, *, control: bool = False, **run: Any
 ) -> Entrant:
     """An activation that ended there, seed by seed."""
     prescription = Prescription() if control else prescribed("swap-activation", to=activation, start=start)
@@ -77,8 +81,8 @@ def sigmoids(lang: str = "en") -> Comparison:
             entrant("relu", (0.021, 0.020, 0.023), inside=looks(-0.05, -3.4, 3.2, dead=0.04)),
             entrant("tanh", (0.12, 0.13, 0.12), inside=looks(0.03, -1.1, 1.4, flat=0.31)),
             entrant("relu", (2.29, 2.31, 2.30), SCRIPT, inside=looks(-0.6, -3.5, -5.9, dead=0.1)),
-            entrant("gelu", (Ended.CRASHED, Ended.CRASHED, Ended.CRASHED), inside=looks(-0.1, -3.0, 2.0)),
-            entrant("softplus", (Ended.REFUSED, Ended.REFUSED, Ended.REFUSED)),
+            entrant("gelu", (RunEnd.CRASHED, RunEnd.CRASHED, RunEnd.CRASHED), inside=looks(-0.1, -3.0, 2.0)),
+            entrant("softplus", (RunEnd.REFUSED, RunEnd.REFUSED, RunEnd.REFUSED)),
         ],
         lang=lang,
     )

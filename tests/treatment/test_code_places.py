@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from gradmedic.treatment.code_places import Where, is_named, place, sections, start_loop
+from gradmedic.treatment.code_places import CodePlace, is_named, place, sections, start_loop
 from gradmedic.treatment.patching import all_edits
 from gradmedic.treatment.prescription import Item, Prescription
 from gradmedic.treatment.remedies import all_remedies
@@ -15,13 +15,13 @@ SITED = ("standardize-targets", "match-shapes")
 
 def test_parts_are_told_by_their_places() -> None:
     code = "# behind the line that makes the optimizer\na = 1\n# a remark\n\n# after optimizer.step()\na.step()\n"
-    assert list(sections(code)) == [(Where.OPTIMIZER, "a = 1\n# a remark"), (Where.MOVED, "a.step()")]
+    assert list(sections(code)) == [(CodePlace.OPTIMIZER, "a = 1\n# a remark"), (CodePlace.MOVED, "a.step()")]
     assert list(sections("x = 1")) == [(None, "x = 1")]
     assert list(sections("")) == []
 
 
 def test_no_place_is_mistaken_for_another() -> None:
-    assert [place(f"# {where.value}; and more") for where in Where] == list(Where)
+    assert [place(f"# {where.value}; and more") for where in CodePlace] == list(CodePlace)
     assert place("# somewhere else") is None
 
 
@@ -76,6 +76,6 @@ def test_names_become_a_condition(names: list[str], condition: str) -> None:
 
 def test_a_loop_that_gives_weights_a_start_says_where_it_belongs_and_what_it_needs() -> None:
     code = start_loop(["body.*.weight"], "one(weight)", "other(weight)")
-    assert code.splitlines()[:2] == [f"# {Where.MODEL.value}", "import re"]
+    assert code.splitlines()[:2] == [f"# {CodePlace.MODEL.value}", "import re"]
     assert '    elif re.fullmatch(r"body\\.[^.]*\\.bias", name):\n        other(weight)' in code
     assert "elif" not in start_loop(["W"], "one(weight)", "other(weight)")

@@ -3,7 +3,7 @@
 from support.arms import falling, outcome, series
 
 from gradmedic.trials.patch_agreement import Degree, agreement
-from gradmedic.trials.trial import Ended
+from gradmedic.trials.trial import RunEnd
 
 CONTROL = outcome(falling(2.0, 1.9))
 
@@ -36,7 +36,7 @@ def test_a_patch_that_does_nothing_differs() -> None:
 
 
 def test_a_patch_that_breaks_the_script_is_told_with_its_last_words() -> None:
-    patched = outcome([2.0], ended=Ended.CRASHED, error="NameError: name 'net' is not defined")
+    patched = outcome([2.0], ended=RunEnd.CRASHED, error="NameError: name 'net' is not defined")
     found = agreement([(patched, outcome(falling(2.0, 0.1)))], CONTROL)
     assert not found.holds
     assert str(found.sentence).endswith("crashed against 0.124. NameError: name 'net' is not defined")

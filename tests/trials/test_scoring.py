@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.arms import falling, outcome, series
 
 from gradmedic.trials.scoring import Scale, scale_of, score, tail
-from gradmedic.trials.trial import Ended, Outcome
+from gradmedic.trials.trial import Outcome, RunEnd
 
 losses = st.lists(st.floats(1e-1, 1e3), min_size=10, max_size=200)
 
@@ -48,8 +48,8 @@ def test_one_odd_loss_near_the_end_decides_nothing(run: list[float], where: int,
     assert scored(spiked, calm) == scored(calm, calm)
 
 
-@pytest.mark.parametrize("ended", [ended for ended in Ended if not ended.well])
-def test_a_run_that_did_not_come_to_its_end_is_worst(ended: Ended) -> None:
+@pytest.mark.parametrize("ended", [ended for ended in RunEnd if not ended.well])
+def test_a_run_that_did_not_come_to_its_end_is_worst(ended: RunEnd) -> None:
     run = outcome(falling(2, 0.1), ended=ended)
     assert score(run, scale_of([outcome(falling(2, 1))], [run])) == inf
 

@@ -4,11 +4,11 @@ import pytest
 from support.arms import NOTHING, outcome, prescribed
 
 from gradmedic.trials.paired_effect import Arm
-from gradmedic.trials.trial import Ended
+from gradmedic.trials.trial import RunEnd
 from gradmedic.trials.worsened import Worsened, worsened
 
 
-def arm(*ends: float, name: str = "cost", ended: Ended = Ended.FINISHED) -> Arm:
+def arm(*ends: float, name: str = "cost", ended: RunEnd = RunEnd.FINISHED) -> Arm:
     """Runs with seeds of their own that print one number."""
     runs = {
         seed: outcome([2.0, 1.0], seed=seed, ended=ended, printed={name: (9.0, end)}) for seed, end in enumerate(ends)
@@ -51,4 +51,4 @@ def test_a_loss_that_the_remedy_redefines_is_not_compared() -> None:
 
 
 def test_runs_that_broke_under_the_remedy_are_left_to_the_loss() -> None:
-    assert worsened(arm(9.0, 9.0, ended=Ended.CRASHED), arm(1.0, 1.0), [0, 1]) is None
+    assert worsened(arm(9.0, 9.0, ended=RunEnd.CRASHED), arm(1.0, 1.0), [0, 1]) is None

@@ -18,11 +18,11 @@ from gradmedic.recording.sketch import parameter, site, sketch
 from gradmedic.render.comparison.screen import told as line
 from gradmedic.trials import runners
 from gradmedic.trials.comparison.comparison import RIGHT, SCRIPT
-from gradmedic.trials.comparison.tournament import Contest
-from gradmedic.trials.trial import Ended, Trial
+from gradmedic.trials.comparison.tournament import Tournament
+from gradmedic.trials.trial import RunEnd, Trial
 from gradmedic.verbs.compare import compare, compare_script
 
-World = Callable[[Trial], Sequence[float] | Ended]
+World = Callable[[Trial], Sequence[float] | RunEnd]
 BOTH = ["relu", "gelu"]
 
 NETWORK = sketch(
@@ -65,7 +65,7 @@ ran: list[Trial] = []
 
 
 def noted(what: World) -> World:
-    def losses(trial: Trial) -> Sequence[float] | Ended:
+    def losses(trial: Trial) -> Sequence[float] | RunEnd:
         ran.append(trial)
         return what(trial)
 
@@ -111,7 +111,7 @@ def test_the_usual_activations_are_compared_unless_others_are_named() -> None:
 def test_an_interrupted_comparison_keeps_what_it_knows(when: int, monkeypatch: pytest.MonkeyPatch) -> None:
     count = iter(range(100))
 
-    def interrupted(trial: Trial) -> Sequence[float] | Ended:
+    def interrupted(trial: Trial) -> Sequence[float] | RunEnd:
         if next(count) == when:
             raise KeyboardInterrupt
         return world(relu=0.1)(trial)
@@ -151,7 +151,7 @@ def test_one_is_told_after_every_run() -> None:
     told: list[tuple[int, int]] = []
     lines: list[str] = []
 
-    def tell(contest: Contest) -> None:
+    def tell(contest: Tournament) -> None:
         told.append((contest.done, contest.wanted))
         lines.append(line(contest, "en"))
 

@@ -13,7 +13,7 @@ from gradmedic.base.errors import LaunchError
 from gradmedic.treatment.prescription import Evidence, Item, Prescription
 from gradmedic.trials.patch_agreement import Degree
 from gradmedic.trials.trial import Script
-from gradmedic.verbs.patch import Patched, patch, version_of
+from gradmedic.verbs.patch import PatchResult, patch, version_of
 
 WARD = Path(__file__).parents[1] / "ward" / "scripts"
 SICK = """
@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def tried(name: str, folder: Path, prescription: Prescription, steps: int) -> Patched:
+def tried(name: str, folder: Path, prescription: Prescription, steps: int) -> PatchResult:
     """The patch of a script of the ward, tried over some steps; nothing but the script is left behind."""
     shutil.copy(WARD / name, folder)
     found = patch(prescription, name, steps=steps)

@@ -17,7 +17,7 @@ from gradmedic.treatment.prescription import Prescription
 from gradmedic.trials import runners
 from gradmedic.trials.search.candidates import Candidate
 from gradmedic.trials.search.treatment_result import Treatment
-from gradmedic.trials.trial import Ended, Trial
+from gradmedic.trials.trial import RunEnd, Trial
 from gradmedic.verbs.treat import first_held_out
 from gradmedic.verbs.treat import treat as real_treat
 
@@ -122,7 +122,7 @@ def test_an_interrupted_treatment_keeps_what_it_knows(
 ) -> None:
     count = iter(range(100))
 
-    def interrupted(trial: Trial) -> list[float] | Ended:
+    def interrupted(trial: Trial) -> list[float] | RunEnd:
         if next(count) == when:
             raise KeyboardInterrupt
         found: list[float] = helped_by("b")(trial)

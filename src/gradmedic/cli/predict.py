@@ -80,9 +80,9 @@ def _of_script(target: str, as_module: bool, args: tuple[str, ...], **given: Any
         if given[option]:
             raise SettingsError(f"a script has its own {name}: leave --{name} out")
     from gradmedic.launch import script
-    from gradmedic.launch.predict_session import Asked
+    from gradmedic.launch.predict_session import PredictionRequest
 
-    asked = Asked(given["init"], not given["alone"], given["outputs"], given["quiet"], given["lang"])
+    asked = PredictionRequest(given["init"], not given["alone"], given["outputs"], given["quiet"], given["lang"])
     return partial(script.foresee, target, args, as_module=as_module, asked=asked)
 
 

@@ -86,9 +86,9 @@ def show_patch(found: Any, target: str, args: tuple[str, ...], lang: str, **how:
     from rich.console import Console
 
     from gradmedic.render.patch import show
-    from gradmedic.verbs.patch import Seen, patch
+    from gradmedic.verbs.patch import KnownRuns, patch
 
     control = replace(found.control.runs[0], recording=found.before.recording)
-    seen = Seen(control, found.chosen.arm.runs)
+    seen = KnownRuns(control, found.chosen.arm.runs)
     written = patch(found.prescription, target, args, seen=seen, **how)
     show(written, found.prescription.code(), lang, Console(_environ=terminal()))

@@ -15,14 +15,14 @@ from gradmedic.base.settings import Settings
 from gradmedic.base.surroundings import absolute, rank, terminal
 from gradmedic.launch.import_hook import after_import
 from gradmedic.launch.shadows import Shadows
-from gradmedic.launch.stopping import Stopped
+from gradmedic.launch.stopping import StopRun
 from gradmedic.launch.watch_session import flush
 from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Prediction
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Capture, Recording
 
 if TYPE_CHECKING:
-    from gradmedic.prediction.script_prediction import Foretelling
+    from gradmedic.prediction.script_prediction import ScriptPredictor
     from gradmedic.probe import Probe
 
 LONGEST = 64
@@ -30,7 +30,7 @@ LONGEST = 64
 
 
 @dataclass(frozen=True)
-class Asked:
+class PredictionRequest:
     """What is to be predicted, and where it is told."""
 
     init: str | None = None
@@ -40,10 +40,10 @@ class Asked:
     lang: str = "en"
 
 
-class Foresight:
+class PredictSession:
     """Watches this process from `open` to `close`, as a session does, for a prediction instead of a report."""
 
-    def __init__(self, asked: Asked, script: str, argv: Sequence[str]) -> None:
+    def __init__(self, asked: PredictionRequest, script: str, argv: Sequence[str]) -> None:
         outputs = tuple(absolute(output) for output in asked.outputs)  # the script may change directory
         self.asked = replace(asked, outputs=outputs)
         self.script = script
@@ -52,7 +52,7 @@ class Foresight:
         self.shadows = Shadows()
         self.pid = os.getpid()
         self.probe: Probe | None = None
-        self.foretelling: Foretelling | None = None
+        self.foretelling: ScriptPredictor | None = None
         self.closed = False
 
     def open(self) -> None:
@@ -62,12 +62,12 @@ class Foresight:
 
     def arm(self) -> None:
         """Put the probe in place, and listen."""
-        from gradmedic.prediction.script_prediction import Foretelling
+        from gradmedic.prediction.script_prediction import ScriptPredictor
         from gradmedic.probe import Probe
 
-        self.foretelling = Foretelling(self.asked.init, self.asked.recommend)
+        self.foretelling = ScriptPredictor(self.asked.init, self.asked.recommend)
         self.probe = Probe(self.recorder, Settings(every=1), self.foretelling)
-        self.probe.install(Until(self.probe, waiting_optimizers))
+        self.probe.install(FirstPassStop(self.probe, waiting_optimizers))
         self.foretelling.start()
 
     def abandon(self) -> None:
@@ -140,7 +140,7 @@ def numbered(output: str, number: int) -> str:
     return str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
 
 
-class Until:
+class FirstPassStop:
     """Hears everything in the probe's place, and ends the run once the first pass of every stream has been read.
 
     A stream is a place that calls backward, a GAN has two; nobody knows how many will come. So the run
@@ -165,7 +165,7 @@ class Until:
         self.places.add(place)
         self.passes += 1
         if self.passes > LONGEST or (again and not self.waiting(list(self.stepped.values()))):
-            raise Stopped(0)
+            raise StopRun(0)
         return self.probe.begin(tensors, inputs, frame)
 
     def after_step(self, optimizer: Any) -> None:
@@ -173,7 +173,7 @@ class Until:
         self.probe.after_step(optimizer)
         self.stepped[id(optimizer)] = optimizer
         if self.places and not self.waiting(list(self.stepped.values())):
-            raise Stopped(0)
+            raise StopRun(0)
 
 
 def waiting_optimizers(stepped: Sequence[Any]) -> bool:

@@ -19,11 +19,11 @@ from gradmedic.base.errors import LaunchError
 from gradmedic.base.settings import Settings
 from gradmedic.base.surroundings import say
 from gradmedic.launch.exits import before_exit, handlers_waiting
-from gradmedic.launch.predict_session import Asked, Foresight
+from gradmedic.launch.predict_session import PredictionRequest, PredictSession
 from gradmedic.launch.shadows import Shadows
 from gradmedic.launch.sigterm import before_sigterm
 from gradmedic.launch.stage import perform, refuse_what_is_no_script
-from gradmedic.launch.stopping import Stopped
+from gradmedic.launch.stopping import StopRun
 from gradmedic.launch.watch_session import Session
 
 DISPATCHES = ("torch._compile", "torch._dynamo.", "torch._ops")
@@ -45,14 +45,14 @@ def run(target: str, args: Sequence[str], *, as_module: bool, settings: Settings
     conduct(Session(settings, target, [target, *args]), target, args, as_module)
 
 
-def foresee(target: str, args: Sequence[str], *, as_module: bool, asked: Asked) -> NoReturn:
+def foresee(target: str, args: Sequence[str], *, as_module: bool, asked: PredictionRequest) -> NoReturn:
     """Run a script or module up to the first pass of each stream, and print what was predicted of it."""
     if not as_module:
         refuse_what_is_no_script(target)
-    conduct(Foresight(asked, target, [target, *args]), target, args, as_module)
+    conduct(PredictSession(asked, target, [target, *args]), target, args, as_module)
 
 
-def conduct(session: Session | Foresight, target: str, args: Sequence[str], as_module: bool) -> NoReturn:
+def conduct(session: Session | PredictSession, target: str, args: Sequence[str], as_module: bool) -> NoReturn:
     """Run the target while somebody watches, who has the last word on the exit code."""
     session.open()
     before_sigterm(lambda: session.close("terminated", 128 + signal.SIGTERM))
@@ -61,7 +61,7 @@ def conduct(session: Session | Foresight, target: str, args: Sequence[str], as_m
     leave(Ending(ending.word, last_word(session, ending)))
 
 
-def last_word(session: Session | Foresight, ending: Ending) -> int:
+def last_word(session: Session | PredictSession, ending: Ending) -> int:
     """The exit code, once the report is out; nothing of the script's comes between, but Ctrl-C may."""
     try:
         with handlers_waiting():
@@ -86,7 +86,7 @@ def ended_by(error: BaseException | None) -> Ending:
     if error is None:
         return Ending("finished", 0)
     if isinstance(error, SystemExit):
-        word = "stopped" if isinstance(error, Stopped) else "finished"
+        word = "stopped" if isinstance(error, StopRun) else "finished"
         if error.code is None or isinstance(error.code, int):
             return Ending(word, error.code or 0)
         say(sys.stderr, error.code)

@@ -14,12 +14,12 @@ def before_sigterm(call: Callable[[], object]) -> None:
     """Call `call` when SIGTERM comes, and then die by it, unless somebody else handles the signal."""
     if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return
-    signal.signal(signal.SIGTERM, LastWord(call))
+    signal.signal(signal.SIGTERM, SigtermHandler(call))
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=give_back)
 
 
-class LastWord:
+class SigtermHandler:
     """Stands in the place of SIG_DFL.
 
     Frameworks ask whether SIGTERM has a handler before they set their own, and would leave it at

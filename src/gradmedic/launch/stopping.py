@@ -21,11 +21,11 @@ FIRST_LINE = 10.0
 """Seconds until the first progress line; each later one waits twice as long as the one before."""
 
 
-class Stopped(SystemExit):
+class StopRun(SystemExit):
     """Ends the script the way `sys.exit` does: `finally` blocks run, `except Exception` does not catch it."""
 
 
-class Lookout:
+class StopCondition:
     """Judges the recording now and then, and ends the run as soon as the judge is sure.
 
     Sure means: a finding of the asked severity that shows at one look still shows at every look
@@ -42,14 +42,14 @@ class Lookout:
         self.next_look = 0.0
 
     def look(self) -> None:
-        """Raise `Stopped` if it is time to look and the judge is sure."""
+        """Raise `StopRun` if it is time to look and the judge is sure."""
         recording = self.recorder.recording()
         non_finite = len(recording.events_of("non-finite"))
         if perf_counter() < self.next_look and non_finite == self.non_finite:
             return
         self.non_finite = non_finite
         if self.is_sure(recording):
-            raise Stopped(FOUND)
+            raise StopRun(FOUND)
 
     def is_sure(self, recording: Recording) -> bool:
         """Judge, note since when each finding has shown, and put off the next look by what this one cost."""
@@ -94,7 +94,7 @@ class StatusLine:
         return " · ".join(parts)
 
 
-class Limited:
+class StepLimit:
     """Hears everything in the probe's place, passes it on, and ends the run once nothing more is wanted of it.
 
     That is after `steps` steps, and in a trial once the loss has not been finite for a while.
@@ -119,6 +119,6 @@ class Limited:
         self.count()
 
     def count(self) -> None:
-        """Raise `Stopped` between two steps."""
+        """Raise `StopRun` between two steps."""
         if self.probe.step >= self.steps or self.probe.lost >= self.losses:
-            raise Stopped(0)
+            raise StopRun(0)

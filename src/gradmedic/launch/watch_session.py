@@ -19,7 +19,7 @@ from gradmedic.base.surroundings import absolute, folder, rank, ranks, tell
 from gradmedic.launch.import_hook import after_import
 from gradmedic.launch.seeds import shift_seeds
 from gradmedic.launch.shadows import Shadows
-from gradmedic.launch.stopping import Limited, Lookout, StatusLine, Stopped
+from gradmedic.launch.stopping import StatusLine, StepLimit, StopCondition, StopRun
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
 from gradmedic.render import deliver as delivery
@@ -51,7 +51,7 @@ class Session:
         self.closed = False
         self.taps: list[Callable[[], None]] = []
         if settings.stop_on is not None:
-            self.taps.append(Lookout(settings, self.recorder).look)
+            self.taps.append(StopCondition(settings, self.recorder).look)
         if self.has_screen and self.stream.isatty():
             self.taps.append(StatusLine(self.stream, self.recorder).tick)
 
@@ -70,14 +70,14 @@ class Session:
     def arm(self) -> None:
         """Put the probe in place."""
         with self.contained("watch this run"), self.shadows.ours():
-            from gradmedic.prediction.run_expectations import Forecasts
+            from gradmedic.prediction.run_expectations import RunExpectations
             from gradmedic.probe import Probe
 
             self.treat()  # before the probe sits down: it is to see what the remedies have made of the run
-            probe = Probe(self.recorder, self.settings, Forecasts())
+            probe = Probe(self.recorder, self.settings, RunExpectations())
             probe.on_capture = self.captured
             limited = self.settings.steps is not None or self.settings.trial
-            probe.install(Limited(probe, self.settings) if limited else None)
+            probe.install(StepLimit(probe, self.settings) if limited else None)
             self.probe = probe
 
     def treat(self) -> None:
@@ -98,7 +98,7 @@ class Session:
         self.recorder.event(Event("refused", 0, {"remedy": remedy, "reason": reason}))
         tell(self.stream, f"gradmedic could not give {remedy}: {reason}")
         if self.settings.trial and not self.closed:
-            raise Stopped(0)
+            raise StopRun(0)
 
     def captured(self) -> None:
         """Look at what was recorded; called by the probe on the training thread."""
@@ -171,12 +171,12 @@ def recorder_for(settings: Settings, number: int, run: dict[str, Any]) -> Record
     """A recorder that keeps a journal where the user asked for one."""
     if settings.record is None:
         return Recorder(run)
-    from gradmedic.recording.writer import Journal
+    from gradmedic.recording.writer import RecordingWriter
 
     place = absolute(settings.record)
     try:
         os.makedirs(place, exist_ok=True)
-        return Recorder(run, Journal(place, number))
+        return Recorder(run, RecordingWriter(place, number))
     except OSError as error:
         raise LaunchError(f"cannot record into {settings.record}: {error.strerror or error}") from None
 

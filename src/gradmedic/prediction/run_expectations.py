@@ -59,7 +59,7 @@ EARLY = 8
 """Steps within which the first pass of a stream counts as before training: a WGAN's generator waits for some."""
 
 
-class Forecasts:
+class RunExpectations:
     """The plans of a run's first passes, by stream."""
 
     until: float = EARLY

@@ -66,7 +66,7 @@ def predicted(seen: Survey, flow: Flow) -> Prediction:
     )
 
 
-class Foretelling:
+class ScriptPredictor:
     """Listens to every operation of a script until the predictions of its first passes have been made.
 
     That costs time, other than what the probe does on its own: the script is to end soon after.

@@ -12,7 +12,7 @@ from gradmedic.prediction.graph_to_plan import Blueprint
 from gradmedic.prediction.measured_gains import Sizes, gauged
 from gradmedic.probe.graph.graph import starts, walk
 from gradmedic.probe.graph.layout import Layout
-from gradmedic.probe.graph.names import Names, Owned
+from gradmedic.probe.graph.names import NamedParameter, Names
 from gradmedic.probe.graph.sites import Sites
 from gradmedic.probe.hooks.sequence_intervals import ModuleIntervals, Owners
 from gradmedic.recording.site import Site
@@ -82,6 +82,6 @@ def _introduced(model: nn.Module, stand_ins: Mapping[str, Tensor]) -> tuple[Name
     names.introduce(model)
     parameters = dict(model.named_parameters())
     for name, tensor in stand_ins.items():
-        names.parameters[id(tensor)] = Owned(ref(tensor), name, names.parameters[id(parameters[name])].module)
+        names.parameters[id(tensor)] = NamedParameter(ref(tensor), name, names.parameters[id(parameters[name])].module)
         originals[id(tensor)] = parameters[name]
     return names, originals

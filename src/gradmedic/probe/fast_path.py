@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 from gradmedic.probe.failures import Failures, fenced
 from gradmedic.probe.hooks.backward_shortcut import Counting, countdown, made, place
 from gradmedic.probe.hooks.torch_hooks import Seat
-from gradmedic.probe.participants import Held, People
+from gradmedic.probe.participants import KnownOptimizer, Participants
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.torch_internals import profiled
 from gradmedic.probe.vitals import Vitals
@@ -47,10 +47,10 @@ FUTILE = 8
 """Times in a row that nothing came along the lane, after which it is opened no more."""
 
 
-class Quiet:
+class FastPath:
     """Keeps what the shortcut notes while it is `open`; whatever needs a closer look goes to the others."""
 
-    def __init__(self, seat: Seat, vitals: Vitals, schedule: Schedule, people: People, failed: Failures) -> None:
+    def __init__(self, seat: Seat, vitals: Vitals, schedule: Schedule, people: Participants, failed: Failures) -> None:
         self.open = False
         self.failed = failed
         self.losses: list[float] = []
@@ -64,7 +64,7 @@ class Quiet:
         self._calls: dict[int, tuple[int, float]] = {}
         self._streams: dict[int, int] = {}
         self._passes: list[tuple[int, int, float, float, Any]] = []
-        self._counted: Held | None = None
+        self._counted: KnownOptimizer | None = None
         self._rate: Callable[[], Any] | None = None
         self._rates: list[tuple[int, Any]] = []
         self._lr: Any = None

@@ -8,7 +8,7 @@ PER_CALL = 4e-6
 """Seconds that noting a call takes, of a module or of a function, measured."""
 
 
-class Listening:
+class ForwardListeners:
     """Module calls, lines of the user's code, and recurrent layers of one step that is read whole."""
 
     def __init__(self, failed: Failed) -> None:

@@ -27,7 +27,7 @@ TRUSTED = 64
 
 
 @dataclass
-class Held:
+class KnownOptimizer:
     """An optimizer that has been seen to step."""
 
     id: int
@@ -60,7 +60,7 @@ class Held:
                 yield from group["params"]
 
 
-class People:
+class Participants:
     """Gives everybody an id once, and tells the recorder who is new or has changed."""
 
     def __init__(self, recorder: Recorder, names: Names) -> None:
@@ -68,7 +68,7 @@ class People:
         self._names = names
         self._streams: dict[tuple[int, int], int] = {}
         self._calls: dict[int, int] = {}
-        self.optimizers: dict[int, Held] = {}
+        self.optimizers: dict[int, KnownOptimizer] = {}
         self._met = 0
         self._ids: dict[int, tuple[Any, int]] = {}
         self._raw: dict[tuple[str, torch.Size], int] = {}
@@ -100,7 +100,7 @@ class People:
             self._recorder.stream(Stream(known, "loss", user.f_code.co_filename, user.f_lineno))
         return known
 
-    def held(self, optimizer: Optimizer, step: int) -> Held:
+    def held(self, optimizer: Optimizer, step: int) -> KnownOptimizer:
         """The entry of an optimizer; a new one, which joins at `step`, is announced."""
         held = self.optimizers.get(id(optimizer))
         if held is None or held.optimizer() is not optimizer:
@@ -150,7 +150,7 @@ class People:
         """All tensors that any optimizer moves."""
         return (p for held in self.optimizers.values() for p in held.parameters())
 
-    def _joined(self, optimizer: Optimizer, step: int) -> Held:
+    def _joined(self, optimizer: Optimizer, step: int) -> KnownOptimizer:
         """A newcomer takes over from one of its kind, or goes along with those that are at work."""
         first = optimizer.param_groups[0]["params"][0]
         alike = {key: held for key, held in self.optimizers.items() if held.first() is first}
@@ -160,7 +160,7 @@ class People:
                 return replace(held, optimizer=ref(optimizer))
         self._met += 1
         steps = max([step - 1, 0, *(held.steps for held in alike.values())])
-        return Held(self._met - 1, ref(optimizer), ref(first), type(optimizer), steps)
+        return KnownOptimizer(self._met - 1, ref(optimizer), ref(first), type(optimizer), steps)
 
     def id_of(self, tensor: Tensor) -> int:
         """The id of a parameter in the recording."""

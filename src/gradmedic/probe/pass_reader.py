@@ -12,13 +12,13 @@ from gradmedic.base.interruption import let_through
 from gradmedic.probe.draft import Draft, Sheets
 from gradmedic.probe.failures import Failures
 from gradmedic.probe.first_pass import FirstPass
-from gradmedic.probe.forward_listeners import Listening
+from gradmedic.probe.forward_listeners import ForwardListeners
 from gradmedic.probe.graph.graph import Graph, starts, walk
 from gradmedic.probe.graph.layout import CHECKPOINT, Layout
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.graph.sites import Sites
-from gradmedic.probe.nonfinite.search import Forensics
-from gradmedic.probe.participants import People
+from gradmedic.probe.nonfinite.search import NonFiniteSearch
+from gradmedic.probe.participants import Participants
 from gradmedic.probe.reading.capture_columns import Sheet
 from gradmedic.probe.reading.forward_values import Activity
 from gradmedic.probe.reading.node_hooks import NodeHooks, ObservedPass
@@ -44,15 +44,15 @@ class Reader:
         self,
         recorder: Recorder,
         names: Names,
-        people: People,
+        people: Participants,
         vitals: Vitals,
         schedule: Schedule,
         failed: Failures,
         first_pass: FirstPass | None = None,
     ) -> None:
         self.looking: ObservedPass | None = None
-        self.listening = Listening(failed)
-        self.forensics = Forensics(recorder)
+        self.listening = ForwardListeners(failed)
+        self.forensics = NonFiniteSearch(recorder)
         self.sites = Sites(names, recorder.site)
         self.first_pass = first_pass
         self._names = names

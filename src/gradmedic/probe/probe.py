@@ -12,13 +12,13 @@ from torch.optim import Optimizer
 from gradmedic.base.background import in_forked_children, weakly
 from gradmedic.base.settings import Settings
 from gradmedic.probe.failures import Failures, fenced
-from gradmedic.probe.fast_path import Quiet
+from gradmedic.probe.fast_path import FastPath
 from gradmedic.probe.first_pass import FirstPass
 from gradmedic.probe.graph.graph import leaves_of
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.hooks.backward_shortcut import asker
 from gradmedic.probe.hooks.torch_hooks import Seat, Watcher
-from gradmedic.probe.participants import People
+from gradmedic.probe.participants import Participants
 from gradmedic.probe.pass_reader import Reader
 from gradmedic.probe.reading.node_hooks import NodeHooks, ObservedPass
 from gradmedic.probe.schedule import Schedule
@@ -39,7 +39,7 @@ class Probe:
         self.on_capture: Callable[[], None] | None = None
         self._recorder = recorder
         names = self._names = Names()
-        self._people = People(recorder, names)
+        self._people = Participants(recorder, names)
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
         self._windows = Windows(recorder, self._people)
@@ -50,7 +50,7 @@ class Probe:
         self._listening, self.lines = self._reader.listening, self._reader.listening.lines
         self._started: tuple[int, float] | None = None
         self._seat = Seat(self)
-        self._quiet = Quiet(self._seat, self._vitals, self._schedule, self._people, self.failed)
+        self._quiet = FastPath(self._seat, self._vitals, self._schedule, self._people, self.failed)
         self._news, self._never_quiet = False, settings.every is not None or settings.steps is not None
 
     @property

@@ -8,7 +8,7 @@ from weakref import ref
 from torch import Tensor, nn
 
 from gradmedic.probe.draft import Draft
-from gradmedic.probe.participants import People
+from gradmedic.probe.participants import Participants
 from gradmedic.probe.reading.statistics import norm
 from gradmedic.probe.updates import Update
 from gradmedic.recording.recorder import Recorder
@@ -62,7 +62,7 @@ class Window:
         elif self.drafts:
             _enter(self._source(parameters), update, parameters)
 
-    def hand_in(self, people: People, recorder: Recorder) -> None:
+    def hand_in(self, people: Participants, recorder: Recorder) -> None:
         """Record what was read."""
         called = (module for weak in self.called if (module := weak()) is not None)
         people.announce((leaf for draft in self.drafts for leaf in draft.alive().values()), called)
@@ -93,7 +93,7 @@ class Windows:
     Until then another optimizer may step on the same gradients.
     """
 
-    def __init__(self, recorder: Recorder, people: People) -> None:
+    def __init__(self, recorder: Recorder, people: Participants) -> None:
         self.open: Window | None = None
         self.leaving: Window | None = None
         self._recorder = recorder

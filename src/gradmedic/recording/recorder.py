@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from gradmedic.recording import retention
 from gradmedic.recording.records import SCHEMA, Capture, Event, Optimizer, Recording, Stream, Vital
-from gradmedic.recording.retention import Chains, Limits
+from gradmedic.recording.retention import Limits, Retention
 from gradmedic.recording.site import Parameter, Site
-from gradmedic.recording.writer import Journal
+from gradmedic.recording.writer import RecordingWriter
 
 R = TypeVar("R")
 Kept = list[tuple[int, R]]
@@ -21,15 +21,15 @@ Kept = list[tuple[int, R]]
 class Recorder:
     """Where the probe puts its facts, and where judges find them. Every call is cheap."""
 
-    def __init__(self, run: dict[str, Any], journal: Journal | None = None) -> None:
+    def __init__(self, run: dict[str, Any], journal: RecordingWriter | None = None) -> None:
         self._run = {"schema": SCHEMA, **run}
         self._journal = journal
         self._sites: dict[int, Site] = {}
         self._parameters: dict[int, Parameter] = {}
         self._streams: dict[int, Stream] = {}
         self._optimizers: dict[int, Optimizer] = {}
-        self._vitals: dict[int, Chains[Kept[Vital]]] = {}
-        self._captures: dict[int, Chains[Kept[Capture]]] = {}
+        self._vitals: dict[int, Retention[Kept[Vital]]] = {}
+        self._captures: dict[int, Retention[Kept[Capture]]] = {}
         self._events: dict[tuple[str, int], tuple[int, Event]] = {}
         self._kinds = Counter[str]()
         self._seen_vitals = self._seen_captures = 0
@@ -37,7 +37,7 @@ class Recorder:
             journal.begin(self._run)
 
     @property
-    def journal(self) -> Journal | None:
+    def journal(self) -> RecordingWriter | None:
         """The journal that gets everything too."""
         return self._journal
 
@@ -139,10 +139,10 @@ class Recorder:
         return [Event("failure", 0, {"part": "journal", "error": failure})] if failure else []
 
 
-def _open(histories: dict[int, Chains[Kept[R]]], stream: int, limits: Limits) -> Chains[Kept[R]]:
-    return histories.setdefault(stream, Chains(limits, lambda _: [], lambda _: None))
+def _open(histories: dict[int, Retention[Kept[R]]], stream: int, limits: Limits) -> Retention[Kept[R]]:
+    return histories.setdefault(stream, Retention(limits, lambda _: [], lambda _: None))
 
 
-def _in_order(histories: dict[int, Chains[Kept[R]]]) -> list[R]:
+def _in_order(histories: dict[int, Retention[Kept[R]]]) -> list[R]:
     segments: Iterable[Kept[R]] = chain.from_iterable(history.segments() for history in histories.values())
     return [record for _, record in sorted(chain.from_iterable(segments), key=itemgetter(0))]

@@ -73,7 +73,7 @@ class Chain(Generic[S]):
         return slice(records.start, records.start + count * records.step, records.step)
 
 
-class Chains(Generic[S]):
+class Retention(Generic[S]):
     """Tells for each record in turn the segment that it belongs to, and drops old segments."""
 
     def __init__(self, limits: Limits, opened: Callable[[str], S], dropped: Callable[[S], None]) -> None:

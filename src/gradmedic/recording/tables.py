@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from gradmedic.base.atomic_write import write
-from gradmedic.recording.retention import Chains, Limits
+from gradmedic.recording.retention import Limits, Retention
 
 ROWS = 16
 """Rows between two moments at which the training thread may have the interpreter back at once."""
@@ -61,7 +61,7 @@ class History(Generic[R]):
         self, folder: Path, limits: Limits, tables: Sequence[str], rows: Callable[[int, R], Iterable[tuple[str, str]]]
     ) -> None:
         self._folder, self._limits, self._tables, self._rows = folder, limits, tables, rows
-        self._streams: dict[int, Chains[Segment[R]]] = {}
+        self._streams: dict[int, Retention[Segment[R]]] = {}
         self._touched: dict[str, Segment[R]] = {}
         self._count = 0
 
@@ -82,8 +82,8 @@ class History(Generic[R]):
                     segment.written.add(table)
                     append(self._path(table, segment), texts[table])
 
-    def _open(self, stream: int) -> Chains[Segment[R]]:
-        chains = Chains(self._limits, lambda name: Segment[R](f"{stream}-{name}"), self._drop)
+    def _open(self, stream: int) -> Retention[Segment[R]]:
+        chains = Retention(self._limits, lambda name: Segment[R](f"{stream}-{name}"), self._drop)
         return self._streams.setdefault(stream, chains)
 
     def _drop(self, segment: Segment[R]) -> None:

@@ -41,7 +41,7 @@ MARK = "gradmedic-recording"
 T = TypeVar("T")
 
 
-class Journal:
+class RecordingWriter:
     """The recording of one rank, in the folder of its run; rank 0 keeps the facts of the run.
 
     A recording that is already in the folder is replaced. `failure` tells why the journal stopped

@@ -7,7 +7,7 @@ from enum import Enum
 from gradmedic.base.name_patterns import written
 
 
-class Where(Enum):
+class CodePlace(Enum):
     """A place in a training script, in the order in which they come; the value is how its comment begins."""
 
     MODEL = "behind the line that makes the model"
@@ -19,9 +19,9 @@ class Where(Enum):
     MOVED = "after optimizer.step()"
 
 
-def sections(code: str) -> Iterator[tuple[Where | None, str]]:
+def sections(code: str) -> Iterator[tuple[CodePlace | None, str]]:
     """The parts of some code, each with the place where it belongs; None where no place that is known is told."""
-    where: Where | None = None
+    where: CodePlace | None = None
     held: list[str] = []
     for line in code.splitlines():
         found = place(line)
@@ -35,16 +35,16 @@ def sections(code: str) -> Iterator[tuple[Where | None, str]]:
         yield where, "\n".join(held).strip("\n")
 
 
-def place(line: str) -> Where | None:
+def place(line: str) -> CodePlace | None:
     """The place that a comment names."""
     text = line.removeprefix("#").strip()
-    return next((one for one in Where if line.startswith("#") and text.startswith(one.value)), None)
+    return next((one for one in CodePlace if line.startswith("#") and text.startswith(one.value)), None)
 
 
 def rank(code: str) -> int:
     """Where the first lines of some code come in a script: what is about the model itself comes first."""
     first, _ = next(sections(code), (None, ""))
-    return list(Where).index(first) + 1 if first is not None else 0
+    return list(CodePlace).index(first) + 1 if first is not None else 0
 
 
 def start_loop(names: Sequence[str], weight: str, bias: str = "") -> str:
@@ -58,7 +58,7 @@ def start_loop(names: Sequence[str], weight: str, bias: str = "") -> str:
     words = zip(("if", "elif"), branches, strict=False)
     body = "\n".join(f"    {word} {is_named(told)}:\n        {line}" for word, (told, line) in words)
     imports = "import re\n\n" if any("*" in name for name in names) else ""
-    return f"# {Where.MODEL.value}\n{imports}for name, weight in model.named_parameters():\n{body}"
+    return f"# {CodePlace.MODEL.value}\n{imports}for name, weight in model.named_parameters():\n{body}"
 
 
 def is_named(names: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from gradmedic.trials.batches import endless, loss_of
 from gradmedic.trials.job import series_of
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.runners import Runner
-from gradmedic.trials.trial import Ended, Outcome, Script, Trial
+from gradmedic.trials.trial import Outcome, RunEnd, Script, Trial
 
 Model = nn.Module | Callable[[], nn.Module]
 Make = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -34,7 +34,7 @@ LOST = 25
 """Losses in a row that are not finite, after which a run is over."""
 
 
-class Copies(Runner):
+class InProcess(Runner):
     """Trains copies of a model in this process, one after the other."""
 
     name: ClassVar[str] = "copies"
@@ -97,7 +97,7 @@ class Run:
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
         self.recorder = Recorder({})
-        self.ended, self.error = Ended.STOPPED, ""
+        self.ended, self.error = RunEnd.STOPPED, ""
         self.steps = 0
 
     def train(
@@ -125,7 +125,7 @@ class Run:
 
     def broke(self, error: Exception) -> None:
         """Note what ended it."""
-        self.ended, self.error = Ended.CRASHED, f"{type(error).__name__}: {error}"
+        self.ended, self.error = RunEnd.CRASHED, f"{type(error).__name__}: {error}"
 
     def outcome(self, seconds: float) -> Outcome:
         """What came of it."""
@@ -142,7 +142,7 @@ class Run:
         return Outcome(self.trial, self.ended, series_of(recording), checkup=checkup, recording=recording, **told)
 
     def _refused(self, remedy: str, reason: str) -> None:
-        self.ended, self.error = Ended.REFUSED, reason
+        self.ended, self.error = RunEnd.REFUSED, reason
 
 
 def shuffle(model: nn.Module) -> None:

@@ -16,7 +16,7 @@ from gradmedic.trials.isolation import Isolation, Workspace
 from gradmedic.trials.printed_numbers import printed_numbers
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.supervisor import METRIC
-from gradmedic.trials.trial import Ended, LossSeries, Outcome, Script, Trial
+from gradmedic.trials.trial import LossSeries, Outcome, RunEnd, Script, Trial
 
 
 def place_of(script: Script, folder: Path) -> Workspace:
@@ -51,7 +51,7 @@ def outcome(trial: Trial, folder: Path, answer: Mapping[str, Any]) -> Outcome:
     except RecordingError:  # it did not get as far as to begin one
         recording = Recording()
     refusal = next((str(event.data["reason"]) for event in recording.events_of("refused")), "")
-    ended = Ended.REFUSED if refusal else _ended(answer, recording)
+    ended = RunEnd.REFUSED if refusal else _ended(answer, recording)
     steps = max((vital.step + 1 for vital in recording.vitals[-1:]), default=0)
     return Outcome(
         trial,
@@ -81,12 +81,12 @@ def series_of(recording: Recording) -> dict[str, LossSeries]:
     return found
 
 
-def _ended(answer: Mapping[str, Any], recording: Recording) -> Ended:
+def _ended(answer: Mapping[str, Any], recording: Recording) -> RunEnd:
     if answer["ended"]:
-        return Ended(answer["ended"])
+        return RunEnd(answer["ended"])
     if answer["status"] != 0:
-        return Ended.CRASHED
-    return Ended.STOPPED if recording.run.get("ending") == "stopped" else Ended.FINISHED
+        return RunEnd.CRASHED
+    return RunEnd.STOPPED if recording.run.get("ending") == "stopped" else RunEnd.FINISHED
 
 
 def _trained(recording: Recording) -> float:

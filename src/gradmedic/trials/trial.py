@@ -69,7 +69,7 @@ def identity(prescription: Prescription) -> str:
     return json.dumps([[item.remedy, dict(item.dose)] for item in prescription.items], sort_keys=True, default=list)
 
 
-class Ended(StrEnum):
+class RunEnd(StrEnum):
     """How a run ended."""
 
     FINISHED = "finished"
@@ -85,7 +85,7 @@ class Ended(StrEnum):
     @property
     def well(self) -> bool:
         """True if the run came to the end that was meant for it."""
-        return self in (Ended.FINISHED, Ended.STOPPED)
+        return self in (RunEnd.FINISHED, RunEnd.STOPPED)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Outcome:
     """
 
     trial: Trial
-    ended: Ended
+    ended: RunEnd
     series: Mapping[str, LossSeries] = field(default_factory=dict)
     metric: float | None = None
     steps: int = 0
@@ -141,7 +141,7 @@ class Outcome:
         series = {name: _series(one) for name, one in row["series"].items()}
         checkup = Checkup.from_row(row["checkup"]) if "checkup" in row else None
         printed = {name: (float(first), float(last)) for name, (first, last) in row.get("printed", {}).items()}
-        return cls(trial, Ended(row["ended"]), series, checkup=checkup, printed=printed, **told)
+        return cls(trial, RunEnd(row["ended"]), series, checkup=checkup, printed=printed, **told)
 
 
 NOT_TOLD = ("key", "remedies", "seed", "ended", "series", "checkup", "printed")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradmedic.trials.budget import Budget
-from gradmedic.trials.trial import Ended, LossSeries, Outcome
+from gradmedic.trials.trial import LossSeries, Outcome, RunEnd
 
 SHORTEST = 40
 """Steps below which nothing can be told of a treatment."""
@@ -23,7 +23,7 @@ def at_trial_length(control: Outcome, budget: Budget, needed: int = NEEDED, shar
     As long as `share` of the time is enough for `needed` trials, or as close to that as makes sense.
     """
     affordable = share * budget.seconds * budget.jobs / needed
-    if control.ended is not Ended.TIMED_OUT and control.seconds <= affordable:
+    if control.ended is not RunEnd.TIMED_OUT and control.seconds <= affordable:
         return control
     trained = max(control.seconds - control.startup, 1e-9)
     part = max(0.0, affordable - control.startup) / trained
@@ -41,7 +41,7 @@ def cut(control: Outcome, steps: int) -> Outcome:
         checkup = replace(checkup, looks=tuple(look for look in checkup.looks if look.step < steps))
     told: dict[str, Any] = {"series": series, "steps": steps, "seconds": seconds, "checkup": checkup}
     told |= {"printed": {}}  # which of it was printed by then is not known
-    return replace(control, trial=trial, ended=Ended.STOPPED, **told)
+    return replace(control, trial=trial, ended=RunEnd.STOPPED, **told)
 
 
 def _first(series: LossSeries, steps: int) -> LossSeries:

@@ -15,8 +15,8 @@ from gradmedic.trials.arms import Trials, observed, recording_of
 from gradmedic.trials.budget import Budget
 from gradmedic.trials.comparison.comparison import RIGHT, SCRIPT, Comparison
 from gradmedic.trials.comparison.swaps import canonical, hidden, swaps, untouched
-from gradmedic.trials.comparison.tournament import LOOKING, Contest, runs
-from gradmedic.trials.in_process import Copies, Make, Model
+from gradmedic.trials.comparison.tournament import LOOKING, Tournament, runs
+from gradmedic.trials.in_process import InProcess, Make, Model
 from gradmedic.trials.result_store import Results
 from gradmedic.trials.runners import Runner, runner_named
 from gradmedic.trials.trial import Script, Trial
@@ -44,7 +44,7 @@ def compare(
     optimizer: Make | Optimizer | None = None,
     minutes: float = 10.0,
     lang: str = "en",
-    told: Callable[[Contest], None] = lambda _: None,
+    told: Callable[[Tournament], None] = lambda _: None,
 ) -> Comparison:
     """Train copies of a model with each activation in its hidden places, and say which one trains best.
 
@@ -65,7 +65,7 @@ def compare(
     >>> print(gm.compare(net, (x, y), F.cross_entropy, activations=["relu", "gelu"]))  # doctest: +SKIP
     """
     wanted = _checked(activations, init, seeds, rates)
-    with Copies(model, data, loss_fn, optimizer) as place:
+    with InProcess(model, data, loss_fn, optimizer) as place:
         return _held(place, *wanted, ComparisonPlan(seeds, minutes, steps, rates, lang=lang), told)
 
 
@@ -100,7 +100,7 @@ def compare_script(
     as_module: bool = False,
     in_place: bool = False,
     settings: Settings | None = None,
-    told: Callable[[Contest], None] = lambda _: None,
+    told: Callable[[Tournament], None] = lambda _: None,
 ) -> Comparison:
     """Run a script as it is and with each activation in its hidden places, and say which one trains best.
 
@@ -141,7 +141,7 @@ def _held(
     names: Sequence[str] | None,
     starts: Sequence[str],
     plan: ComparisonPlan,
-    told: Callable[[Contest], None],
+    told: Callable[[Tournament], None],
 ) -> Comparison:
     """See what can be swapped; then run everything."""
     budget = Budget(60 * plan.minutes, place.jobs)
@@ -153,4 +153,4 @@ def _held(
         raise ProbeError(f"there is nothing to compare: the network has {chosen[0].activation} already; name others")
     control = at_trial_length(control, budget, runs(chosen, plan.seeds, plan.rates), SHARE)
     trials = Trials(place, budget, control, Results(plan.store, place.script, control), plan.goal)
-    return Contest(trials, found, chosen, plan.seeds, plan.rates, plan.lang, told=told).run()
+    return Tournament(trials, found, chosen, plan.seeds, plan.rates, plan.lang, told=told).run()

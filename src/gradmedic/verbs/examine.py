@@ -11,7 +11,7 @@ from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.finding import Severity
 from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.report import Report
-from gradmedic.prediction.run_expectations import Forecasts
+from gradmedic.prediction.run_expectations import RunExpectations
 from gradmedic.probe import Probe
 from gradmedic.probe.preserved_state import undisturbed
 from gradmedic.recording.recorder import Recorder
@@ -31,7 +31,7 @@ def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lan
     recorder = Recorder({"gradmedic": __version__, "kind": "examine", "settings": {"lang": lang}})
     with undisturbed(model):
         model.train()
-        with Probe(recorder, settings, Forecasts()) as probe, torch.enable_grad():
+        with Probe(recorder, settings, RunExpectations()) as probe, torch.enable_grad():
             probe.introduce(model, None)
             loss = loss_of(model, batch, loss_fn)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -31,7 +31,7 @@ SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
-class Patched:
+class PatchResult:
     """A patch, the code of what was left out of it, and how the patched script trained, if it was run."""
 
     patch: Patch
@@ -71,7 +71,7 @@ class Patched:
 
 
 @dataclass(frozen=True)
-class Seen:
+class KnownRuns:
     """Runs that are known already: the script as it is, observed, and under the prescription, by seed shift."""
 
     control: Outcome
@@ -88,8 +88,8 @@ def patch(
     steps: int | None = None,
     as_module: bool = False,
     in_place: bool = False,
-    seen: Seen | None = None,
-) -> Patched:
+    seen: KnownRuns | None = None,
+) -> PatchResult:
     """Write what is certain of a prescription into a script, as a diff; the file itself is not touched.
 
     With `check` the script is run three times on this machine: as it is, under the prescription, and patched,
@@ -106,7 +106,7 @@ def patch(
     return _checked(prescription, work, minutes, steps, seen) if check else _written(prescription, work)
 
 
-def _written(prescription: Prescription, work: Script, recording: Recording | None = None) -> Patched:
+def _written(prescription: Prescription, work: Script, recording: Recording | None = None) -> PatchResult:
     """The patch, by the text and what was seen of it."""
     from gradmedic.treatment.remedies import remedy_from
 
@@ -119,10 +119,12 @@ def _written(prescription: Prescription, work: Script, recording: Recording | No
     orders = [Order(item, remedy_from(item, prescription.source).code()) for item in prescription.items]
     made = patched(source, orders)
     left = Prescription(tuple(one.item for one in made.left))
-    return Patched(made, file, encoding, left.code())
+    return PatchResult(made, file, encoding, left.code())
 
 
-def _checked(prescription: Prescription, work: Script, minutes: float, steps: int | None, seen: Seen | None) -> Patched:
+def _checked(
+    prescription: Prescription, work: Script, minutes: float, steps: int | None, seen: KnownRuns | None
+) -> PatchResult:
     """The patch, and how the patched script trains beside the trial."""
     seconds = 60 * minutes * SHARE
     with Local(work, jobs=1) as place:
@@ -136,7 +138,7 @@ def _checked(prescription: Prescription, work: Script, minutes: float, steps: in
         return replace(found, agreement=_compared(found, place, control, known))
 
 
-def _compared(found: Patched, place: Local, control: Outcome, known: Mapping[int, Outcome]) -> Agreement:
+def _compared(found: PatchResult, place: Local, control: Outcome, known: Mapping[int, Outcome]) -> Agreement:
     """Run the patched script beside the trial; where luck may have parted them, with other seeds, too."""
     if not control.ended.well and control.trial.steps is None and control.steps > 1:
         control = cut(control, control.steps - 1)  # as far as it came
@@ -160,7 +162,7 @@ def _run(place: Local, trial: Trial) -> Outcome:
 
 
 @contextmanager
-def replaced(found: Patched, work: Script, place: Local) -> Iterator[Script]:
+def replaced(found: PatchResult, work: Script, place: Local) -> Iterator[Script]:
     """The script with the patched text: only its trials see that, where it lies in what they have of their own."""
     data = found.patch.text.encode(found.encoding)
     if place.has_own(found.file):

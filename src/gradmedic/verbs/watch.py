@@ -13,10 +13,10 @@ from gradmedic import __version__
 from gradmedic.base.settings import Settings, merged
 from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.report import Report
-from gradmedic.prediction.run_expectations import Forecasts
+from gradmedic.prediction.run_expectations import RunExpectations
 from gradmedic.probe import Probe
 from gradmedic.recording.recorder import Recorder
-from gradmedic.recording.writer import Journal
+from gradmedic.recording.writer import RecordingWriter
 
 _watching: list["Watch"] = []
 """The one watch of this process: a cell that is run again replaces what it has left behind."""
@@ -28,9 +28,9 @@ class Watch:
     def __init__(self, settings: Settings, model: nn.Module | None, optimizer: Optimizer | None) -> None:
         self._settings = settings
         facts = {"gradmedic": __version__, "script": None, "began": time(), "settings": asdict(settings)}
-        journal = Journal(settings.record) if settings.record is not None else None
+        journal = RecordingWriter(settings.record) if settings.record is not None else None
         self._recorder = Recorder(facts, journal)
-        self._probe = Probe(self._recorder, settings, Forecasts())
+        self._probe = Probe(self._recorder, settings, RunExpectations())
         self._model = model
         self._optimizer = optimizer
         self._entered = 0

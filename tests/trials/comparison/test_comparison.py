@@ -16,12 +16,12 @@ from gradmedic.treatment.prescription import Item, Prescription
 from gradmedic.trials.comparison.comparison import RIGHT, SCRIPT, Entrant, as_loss, standings
 from gradmedic.trials.paired_effect import Arm
 from gradmedic.trials.scoring import Scale, scale_of
-from gradmedic.trials.trial import Ended
+from gradmedic.trials.trial import RunEnd
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs/reference/comparison.schema.json").read_text())
 
 START = Prescription((Item("init-critical", {"activation": "tanh"}),))
-ends = st.lists(st.floats(0.01, 2.0) | st.sampled_from([Ended.CRASHED]), min_size=3, max_size=3)
+ends = st.lists(st.floats(0.01, 2.0) | st.sampled_from([RunEnd.CRASHED]), min_size=3, max_size=3)
 
 
 def test_who_is_proved_better_stands_before() -> None:
@@ -94,7 +94,7 @@ def test_the_own_activation_with_another_start_is_told_from_the_script_as_it_is(
 
 
 def test_what_broke_stands_last_and_what_holds_where_the_script_breaks_wins() -> None:
-    broken = (Ended.CRASHED, Ended.CRASHED, Ended.CRASHED)
+    broken = (RunEnd.CRASHED, RunEnd.CRASHED, RunEnd.CRASHED)
     found = compared([entrant("tanh", broken, control=True), entrant("relu", (0.5, 0.6, 0.5))])
     assert [one.held for one in found.standings] == [True, False]
     assert str(found.verdict) == "relu trains, where the script as it is (tanh) breaks."

@@ -15,7 +15,7 @@ from gradmedic.base.errors import LaunchError
 from gradmedic.trials.isolation import Isolation, landlock
 from gradmedic.trials.runners.local import Local
 from gradmedic.trials.runners.watch import FolderWatch
-from gradmedic.trials.trial import Ended, Script, Trial
+from gradmedic.trials.trial import RunEnd, Script, Trial
 
 linux = pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
 
@@ -85,28 +85,28 @@ def test_the_folder_is_bit_for_bit_what_it_was_and_the_script_has_not_noticed(
     script(folder, WAYS[way])
     before = bits(folder)
     [found] = overlay.run([Trial()])
-    assert (found.ended, found.error) == (Ended.FINISHED, "")
+    assert (found.ended, found.error) == (RunEnd.FINISHED, "")
     assert bits(folder) == before
 
 
 def test_each_trial_starts_from_the_users_files_and_not_from_what_another_wrote(folder: Path, overlay: Local) -> None:
     script(folder, RESUMES, RESUME)
     first, second = overlay.run([Trial(), Trial()])
-    assert (first.ended, second.ended, first.error + second.error) == (Ended.FINISHED, Ended.FINISHED, "")
+    assert (first.ended, second.ended, first.error + second.error) == (RunEnd.FINISHED, RunEnd.FINISHED, "")
     assert first.series == second.series
 
 
 def test_a_trial_reads_what_it_has_written(folder: Path, overlay: Local) -> None:
     script(folder, "open('train.log', 'a').write('1'); assert (HERE / 'train.log').read_text() == '0\\n1'")
     [found] = overlay.run([Trial()])
-    assert (found.ended, found.error) == (Ended.FINISHED, "")
+    assert (found.ended, found.error) == (RunEnd.FINISHED, "")
 
 
 def test_files_outside_of_the_folder_are_kept_as_well(folder: Path, overlay: Local) -> None:
     script(folder, "(HERE.parent / 'elsewhere.txt').write_text('x'); (HERE.parent / 'new').mkdir()")
     before = bits(folder)
     [found] = overlay.run([Trial()])
-    assert (found.ended, bits(folder)) == (Ended.FINISHED, before)
+    assert (found.ended, bits(folder)) == (RunEnd.FINISHED, before)
 
 
 def test_a_read_only_file_stays_one(folder: Path, overlay: Local) -> None:
@@ -115,10 +115,10 @@ def test_a_read_only_file_stays_one(folder: Path, overlay: Local) -> None:
     refused = "try: open('model.pt', 'a')\nexcept PermissionError: pass\nelse: assert os.geteuid() == 0"
     script(folder, refused)
     [found] = overlay.run([Trial()])
-    assert (found.ended, found.error) == (Ended.FINISHED, "")
+    assert (found.ended, found.error) == (RunEnd.FINISHED, "")
 
 
-def run(runner: Local, folder: Path, *allowed: Isolation, target: str = "train.py") -> tuple[Isolation, Ended, str]:
+def run(runner: Local, folder: Path, *allowed: Isolation, target: str = "train.py") -> tuple[Isolation, RunEnd, str]:
     """How a trial was kept apart, and how it ended."""
     [found] = kept(runner, folder, *allowed, target=target).run([Trial()])
     return runner.isolation, found.ended, found.error
@@ -132,7 +132,7 @@ def test_in_a_copy_that_is_locked_nothing_of_the_users_is_written(way: str, fold
     script(folder, WAYS[way])
     before = bits(folder)
     found = run(runner, folder, Isolation.LOCKED_COPY, target=str(folder / "train.py"))
-    assert found == (Isolation.LOCKED_COPY, Ended.FINISHED, "")
+    assert found == (Isolation.LOCKED_COPY, RunEnd.FINISHED, "")
     assert bits(folder) == before
 
 
@@ -157,13 +157,13 @@ def test_a_script_that_may_write_nowhere_is_refused_in_one_sentence_if_it_does(f
 @linux
 def test_a_script_that_may_write_nowhere_runs_if_it_does_not(folder: Path, runner: Local) -> None:
     script(folder, "import tempfile; tempfile.TemporaryFile().write(b'x')")
-    assert run(runner, folder, Isolation.LOCK) == (Isolation.LOCK, Ended.FINISHED, "")
+    assert run(runner, folder, Isolation.LOCK) == (Isolation.LOCK, RunEnd.FINISHED, "")
 
 
 def test_in_a_copy_a_link_out_of_the_folder_is_a_copy_too(folder: Path, runner: Local) -> None:
     script(folder, WAYS["link"] + "; assert os.listdir() == os.listdir(HERE)")
     before = bits(folder)
-    assert run(runner, folder, Isolation.COPY) == (Isolation.COPY, Ended.FINISHED, "")
+    assert run(runner, folder, Isolation.COPY) == (Isolation.COPY, RunEnd.FINISHED, "")
     assert bits(folder) == before
 
 
@@ -181,13 +181,13 @@ def test_where_nothing_can_be_had_the_files_are_named_and_nothing_more_is_run(fo
 
 def test_where_nothing_can_be_had_a_script_that_writes_nothing_is_treated(folder: Path, runner: Local) -> None:
     script(folder, "import helper")
-    assert run(runner, folder) == (Isolation.NONE, Ended.FINISHED, "")
+    assert run(runner, folder) == (Isolation.NONE, RunEnd.FINISHED, "")
 
 
 def test_in_place_each_trial_writes_into_the_folder(folder: Path, runner: Local) -> None:
     script(folder, WAYS["log"])
     kept(runner, folder).watch = None
-    assert [one.ended for one in runner.run([Trial(), Trial()])] == [Ended.FINISHED] * 2
+    assert [one.ended for one in runner.run([Trial(), Trial()])] == [RunEnd.FINISHED] * 2
     assert (folder / "train.log").read_text().count("\n") == 3
 
 

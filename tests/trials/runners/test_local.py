@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gradmedic.trials.runners.local import Local, cores
-from gradmedic.trials.trial import Ended, Outcome, Script, Trial
+from gradmedic.trials.trial import Outcome, RunEnd, Script, Trial
 
 PATIENTS = str(Path(__file__).parent / "patients.py")
 
@@ -60,7 +60,7 @@ def test_trials_with_one_seed_are_one_another_and_with_others_are_not(local: Loc
     first, again, other = run(local, "train", Trial(), Trial(), Trial(seed_shift=1))
     assert losses(first) == losses(again)
     assert losses(first) != losses(other)
-    assert {one.ended for one in (first, again, other)} == {Ended.FINISHED}
+    assert {one.ended for one in (first, again, other)} == {RunEnd.FINISHED}
     assert len(losses(first)) == first.steps == 30
     assert 0 < first.startup < first.seconds
 
@@ -72,7 +72,7 @@ def test_the_metric_is_what_was_printed_last(local: Local) -> None:
 
 def test_a_trial_ends_after_the_steps_that_it_was_asked_for(local: Local) -> None:
     [found] = run(local, "train", Trial(steps=10))
-    assert (found.ended, found.steps, found.metric) == (Ended.STOPPED, 10, 0.08)
+    assert (found.ended, found.steps, found.metric) == (RunEnd.STOPPED, 10, 0.08)
 
 
 def test_only_an_observed_trial_brings_a_recording(local: Local) -> None:
@@ -84,9 +84,13 @@ def test_only_an_observed_trial_brings_a_recording(local: Local) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "ended", "error"),
-    [("crash", Ended.CRASHED, "ValueError: out of data"), ("vanish", Ended.CRASHED, ""), ("kill", Ended.CRASHED, "")],
+    [
+        ("crash", RunEnd.CRASHED, "ValueError: out of data"),
+        ("vanish", RunEnd.CRASHED, ""),
+        ("kill", RunEnd.CRASHED, ""),
+    ],
 )
-def test_a_run_that_breaks_off_is_an_outcome_too(mode: str, ended: Ended, error: str, local: Local) -> None:
+def test_a_run_that_breaks_off_is_an_outcome_too(mode: str, ended: RunEnd, error: str, local: Local) -> None:
     [found] = run(local, mode)
     assert (found.ended, found.error) == (ended, error)
     assert bool(found.series) == (mode != "kill")
@@ -96,40 +100,40 @@ def test_a_trial_that_takes_too_long_is_ended_and_keeps_what_it_had(local: Local
     began = time.monotonic()
     [found] = run(local, "slow", Trial(seconds=3), file=tmp_path / "pids")
     assert time.monotonic() - began < 20
-    assert found.ended is Ended.TIMED_OUT
+    assert found.ended is RunEnd.TIMED_OUT
     assert len(losses(found)) > 3
     assert alive(tmp_path / "pids") == []
 
 
 def test_a_trial_that_does_not_listen_is_killed(local: Local, tmp_path: Path) -> None:
     [found] = run(local, "hang", Trial(seconds=3), file=tmp_path / "pids")
-    assert found.ended is Ended.TIMED_OUT
+    assert found.ended is RunEnd.TIMED_OUT
     assert alive(tmp_path / "pids") == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell of memory")
 def test_a_trial_that_eats_memory_is_ended(local: Local) -> None:
     [found] = run(local, "hold", Trial(seconds=30, memory=600e6))
-    assert found.ended is Ended.OUT_OF_MEMORY
+    assert found.ended is RunEnd.OUT_OF_MEMORY
     assert found.memory > 600e6
 
 
 def test_what_a_trial_has_started_ends_with_it(local: Local, tmp_path: Path) -> None:
     [found] = run(local, "spawn", file=tmp_path / "pids")
-    assert found.ended is Ended.FINISHED
+    assert found.ended is RunEnd.FINISHED
     assert alive(tmp_path / "pids") == []
 
 
 def test_what_a_trial_has_started_in_a_session_of_its_own_ends_with_it(local: Local, tmp_path: Path) -> None:
     [found] = run(local, "detach", file=tmp_path / "pids")
-    assert found.ended is Ended.FINISHED
+    assert found.ended is RunEnd.FINISHED
     assert len((tmp_path / "pids").read_text().split()) == 2
     assert alive(tmp_path / "pids") == []
 
 
 def test_a_detached_child_of_a_trial_that_does_not_listen_is_killed_too(local: Local, tmp_path: Path) -> None:
     [found] = run(local, "detach-and-hang", Trial(seconds=3), file=tmp_path / "pids")
-    assert found.ended is Ended.TIMED_OUT
+    assert found.ended is RunEnd.TIMED_OUT
     assert alive(tmp_path / "pids") == []
 
 
@@ -144,7 +148,7 @@ def test_who_stops_listening_ends_the_trials_under_way(local: Local, tmp_path: P
     next(iter(trials))
     trials.close()  # type: ignore[attr-defined]
     assert alive(tmp_path / "pids") == []
-    assert run(local, "train")[0].ended is Ended.FINISHED
+    assert run(local, "train")[0].ended is RunEnd.FINISHED
 
 
 def test_what_the_script_imports_is_loaded_ahead_if_it_holds_nothing_of_torch(local: Local) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gradmedic.trials.runners import Runner
 from gradmedic.trials.runners.local import Local
-from gradmedic.trials.trial import Ended, Script, Trial
+from gradmedic.trials.trial import RunEnd, Script, Trial
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -39,7 +39,7 @@ def test_trials_come_out_as_on_this_machine(tmp_path: Path) -> None:
 def test_a_trial_begins_anew_where_its_worker_is_lost(tmp_path: Path) -> None:
     with cluster(tmp_path, "once") as runner:
         [found] = runner.run([Trial(seconds=60)])
-    assert found.ended is Ended.FINISHED
+    assert found.ended is RunEnd.FINISHED
     first, second = (tmp_path / "pids").read_text().split()
     assert first != second
 

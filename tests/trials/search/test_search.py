@@ -11,11 +11,11 @@ from gradmedic.trials.budget import Budget
 from gradmedic.trials.result_store import Results
 from gradmedic.trials.search.candidates import Candidate
 from gradmedic.trials.search.search import Search
-from gradmedic.trials.trial import Ended, Script, Trial
+from gradmedic.trials.trial import RunEnd, Script, Trial
 from gradmedic.trials.trial_length import at_trial_length
 
 Names = tuple[str, ...]
-World = Callable[[Trial], list[float] | Ended]
+World = Callable[[Trial], list[float] | RunEnd]
 SCRIPT = Script("train.py")
 
 
@@ -86,9 +86,9 @@ def test_what_won_by_luck_with_the_scripts_own_seeds_is_not_believed() -> None:
 
 
 def test_a_worse_remedy_that_holds_is_better_than_one_that_breaks_with_other_seeds() -> None:
-    def fickle(trial: Trial) -> list[float] | Ended:
+    def fickle(trial: Trial) -> list[float] | RunEnd:
         if names(trial) == ("a",) and trial.seed_shift > 0:
-            return Ended.CRASHED
+            return RunEnd.CRASHED
         ends: dict[Names, float] = {("a",): 0.1, ("b",): 0.3}
         return falling(2.0, ends.get(names(trial), 1.0))
 
@@ -126,8 +126,8 @@ def test_a_run_that_breaks_without_a_remedy_can_be_rescued() -> None:
 
 
 def test_a_remedy_that_refuses_is_passed_over() -> None:
-    def refusing(trial: Trial) -> list[float] | Ended:
-        return Ended.REFUSED if names(trial) == ("a",) else falling(2.0, 0.1 if names(trial) == ("b",) else 1.0)
+    def refusing(trial: Trial) -> list[float] | RunEnd:
+        return RunEnd.REFUSED if names(trial) == ("a",) else falling(2.0, 0.1 if names(trial) == ("b",) else 1.0)
 
     assert found(search(refusing, "a", "b")) == ("b",)
 

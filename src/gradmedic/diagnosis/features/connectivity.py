@@ -12,7 +12,7 @@ Group = tuple[Parameter, ...]
 
 
 @dataclass(frozen=True)
-class Wiring:
+class Connectivity:
     """The trainable parameters, sorted by what is missing; what the script moves itself is left out.
 
     `cut`: an optimizer holds them and their module is used, but no gradient arrives.
@@ -54,7 +54,7 @@ class Wiring:
         return part[0].id < min(p.id for p in reached)
 
 
-def wiring(recording: Recording) -> Wiring:
+def wiring(recording: Recording) -> Connectivity:
     """Sort the trainable parameters of a recording."""
     everybody = sorted(recording.parameters.values(), key=lambda p: p.id)
     modular = any(p.optimizer is not None and p.module_type for p in everybody)
@@ -66,7 +66,7 @@ def wiring(recording: Recording) -> Wiring:
     reached = {p.id for p in trainable if _reached(recording, p)}
     held = [p for p in trainable if p.optimizer is not None]
     sound = list(_sound(recording))
-    return Wiring(
+    return Connectivity(
         tuple(p for p in held if p.id not in reached and p.called),
         tuple(p for p in held if p.id not in reached and not p.called),
         tuple(p for p in trainable if p.id in reached and p.optimizer is None),

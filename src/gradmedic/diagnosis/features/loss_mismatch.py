@@ -42,7 +42,7 @@ NO_PROBABILITY = {"relu", "tanh", "linear", "conv"}
 
 
 @dataclass(frozen=True)
-class Misfit:
+class OutputMismatch:
     """An output that misses its loss: the operation at fault, in words and numbers."""
 
     last: Site
@@ -52,7 +52,7 @@ class Misfit:
     cures: tuple[Cure, ...]
 
 
-def misfit(recording: Recording, end: Site, beyond: float, floor: float) -> Misfit | None:
+def misfit(recording: Recording, end: Site, beyond: float, floor: float) -> OutputMismatch | None:
     """What is wrong with the tail operation `end` and what feeds it, if anything is."""
     feeds = [recording.sites[i] for i in end.inputs if i in recording.sites]
     crossed = _crossed(recording, end, feeds)
@@ -74,7 +74,7 @@ def misfit(recording: Recording, end: Site, beyond: float, floor: float) -> Misf
     return _out_of_reach(recording, end, feeds[0], beyond) if end.op in DISTANCES else None
 
 
-def _crossed(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit | None:
+def _crossed(recording: Recording, end: Site, feeds: Sequence[Site]) -> OutputMismatch | None:
     """An output of shape (N, 1) against targets of shape (N,): all N x N differences are taken."""
     subtracted = [feed for feed in feeds if feed.op == "sub"] if end.op in ("pow", "abs") else []
     if subtracted:
@@ -91,10 +91,12 @@ def _crossed(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit |
     text = "{last} gives {count} outputs, but the loss compares each of them with all {count} targets"
     why = "Shapes (N, 1) and (N,) are broadcast to (N, N). The best answer to that is the mean of all targets."
     cure = Cure(Message("Give output and target the same shape"), "loss = loss_fn(output.squeeze(1), target)")
-    return Misfit(feeds[0], Message(text, values), Message(why), {"outputs": size, "compared": counts[0]}, (cure,))
+    return OutputMismatch(
+        feeds[0], Message(text, values), Message(why), {"outputs": size, "compared": counts[0]}, (cure,)
+    )
 
 
-def _no_share(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit | None:
+def _no_share(recording: Recording, end: Site, feeds: Sequence[Site]) -> OutputMismatch | None:
     """Targets of a binary cross-entropy that are no probabilities: classes counted from 1, or -1 and 1."""
     lows, highs = ([n for _, n in recording.site_series(end.id, f"target_{side}")] for side in ("min", "max"))
     least, most = min(lows, default=0.0), max(highs, default=1.0)
@@ -105,20 +107,20 @@ def _no_share(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit 
     why = "Beyond 0 and 1 the loss has no lower bound: it rewards ever larger outputs, whatever the input."
     cure = Cure(Message("Give it the classes 0 and 1"), "target = (target > threshold).float()")
     evidence = {"target_min": least, "target_max": most}
-    return Misfit(feeds[0] if feeds else end, Message(text, values), Message(why), evidence, (cure,))
+    return OutputMismatch(feeds[0] if feeds else end, Message(text, values), Message(why), evidence, (cure,))
 
 
-def _constant(recording: Recording, end: Site) -> Misfit | None:
+def _constant(recording: Recording, end: Site) -> OutputMismatch | None:
     lows = [low for _, low in recording.site_series(end.id, "value_min")]
     if not lows or min(lows) < 1 - 1e-6:
         return None
     text = "{last} is a softmax over a single unit: it is always 1"
     why = "A softmax shares out 1 among its entries. With one entry nothing can change it, and no gradient passes."
     cure = Cure(Message("Use a sigmoid for a single unit, or its stable form on the raw output"), _BINARY)
-    return Misfit(end, Message(text, {"last": end.name}), Message(why), {"value_min": min(lows)}, (cure,))
+    return OutputMismatch(end, Message(text, {"last": end.name}), Message(why), {"value_min": min(lows)}, (cure,))
 
 
-def _no_logits(end: Site, last: Site, floor: float) -> Misfit | None:
+def _no_logits(end: Site, last: Site, floor: float) -> OutputMismatch | None:
     if last.op not in SHORT_OF_LOGITS[end.op]:
         return None
     binary = end.op == "binary_cross_entropy_with_logits"
@@ -142,10 +144,12 @@ def _no_logits(end: Site, last: Site, floor: float) -> Misfit | None:
         why = "It should be any real number. No logit can be negative now, and where it is cut no gradient passes."
     cure = Cure(Message("Leave out the {op}: give the loss the output of the last layer", values), _LOGITS[binary])
     text = "{last} feeds {loss} with the output of {op}, but the loss wants logits"
-    return Misfit(last, Message(text, values), Message(why, values), {"best_loss": best, "guess_loss": guess}, (cure,))
+    return OutputMismatch(
+        last, Message(text, values), Message(why, values), {"best_loss": best, "guess_loss": guess}, (cure,)
+    )
 
 
-def _unnormalized(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit | None:
+def _unnormalized(recording: Recording, end: Site, feeds: Sequence[Site]) -> OutputMismatch | None:
     highs = [high for _, high in recording.site_series(end.id, "input_max")]
     positive = bool(highs) and median(highs) > 1e-3
     if not positive and (highs or not feeds or any(feed.op not in NO_LIKELIHOOD for feed in feeds)):
@@ -158,10 +162,10 @@ def _unnormalized(recording: Recording, end: Site, feeds: Sequence[Site]) -> Mis
     if end.op == "kl_div":
         cure = Cure(Message("Give kl_div log-probabilities"), "F.kl_div(F.log_softmax(output, dim=1), target)")
     evidence = {"input_max": max(highs)} if highs else {"feeds": last.op}
-    return Misfit(last, Message(text, values), Message(why), evidence, (cure,))
+    return OutputMismatch(last, Message(text, values), Message(why), evidence, (cure,))
 
 
-def _no_probability(recording: Recording, end: Site, feeds: Sequence[Site]) -> Misfit | None:
+def _no_probability(recording: Recording, end: Site, feeds: Sequence[Site]) -> OutputMismatch | None:
     last = feeds[0] if len(feeds) == 1 else None
     if last is not None and last.op in ("clamp", "hardtanh"):
         behind = [recording.sites[i] for i in last.inputs if i in recording.sites]
@@ -173,10 +177,10 @@ def _no_probability(recording: Recording, end: Site, feeds: Sequence[Site]) -> M
     text = "{last} feeds binary_cross_entropy with the output of {op}, which is no probability"
     why = "Cut to 0..1 instead of squashed, an output that is sure and wrong gets no gradient, or an infinite one."
     cure = Cure(Message("Use the loss that contains the sigmoid"), _BINARY)
-    return Misfit(last, Message(text, values), Message(why), {"feeds": last.op}, (cure,))
+    return OutputMismatch(last, Message(text, values), Message(why), {"feeds": last.op}, (cure,))
 
 
-def _out_of_reach(recording: Recording, end: Site, last: Site, beyond: float) -> Misfit | None:
+def _out_of_reach(recording: Recording, end: Site, last: Site, beyond: float) -> OutputMismatch | None:
     low, high = RANGES[last.op]
     lows, highs = ([n for _, n in recording.site_series(end.id, f"target_{end_}")] for end_ in ("min", "max"))
     if not lows or not highs or median(highs) <= median(lows):
@@ -189,10 +193,10 @@ def _out_of_reach(recording: Recording, end: Site, last: Site, beyond: float) ->
     text = "{last} can put out {range}, but the targets span {targets}"
     why = "What lies outside can never be met; the network is driven to the end of its range, where {op} is flat."
     evidence = {"target_min": least, "target_max": most, "outside": outside}
-    return Misfit(last, Message(text, values), Message(why, values), evidence, _reach(last))
+    return OutputMismatch(last, Message(text, values), Message(why, values), evidence, _reach(last))
 
 
-def _residual(recording: Recording, end: Site, feeds: Sequence[Site], beyond: float) -> Misfit | None:
+def _residual(recording: Recording, end: Site, feeds: Sequence[Site], beyond: float) -> OutputMismatch | None:
     """The same for a loss that is written by hand: the error is larger than the output's whole range."""
     if end.op not in ("pow", "abs") or [feed.op for feed in feeds] != ["sub"]:
         return None
@@ -208,7 +212,9 @@ def _residual(recording: Recording, end: Site, feeds: Sequence[Site], beyond: fl
     values = {"last": behind[0].name, "range": _span(low, high), "error": f"{median(errors):.3g}", "op": behind[0].op}
     text = "{last} can put out {range}, but misses its targets by up to {error}"
     why = "What lies outside can never be met; the network is driven to the end of its range, where {op} is flat."
-    return Misfit(behind[0], Message(text, values), Message(why, values), {"error": median(errors)}, _reach(behind[0]))
+    return OutputMismatch(
+        behind[0], Message(text, values), Message(why, values), {"error": median(errors)}, _reach(behind[0])
+    )
 
 
 def _rows(recording: Recording, site: Site) -> list[Mapping[str, float]]:

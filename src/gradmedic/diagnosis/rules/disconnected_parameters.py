@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gradmedic.base.messages import Message
-from gradmedic.diagnosis.features.connectivity import Group, Wiring, entries, modules, wiring
+from gradmedic.diagnosis.features.connectivity import Connectivity, Group, entries, modules, wiring
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
@@ -136,7 +136,7 @@ class DisconnectedParameters(Rule):
         passes = [sum(v.stream == stream for v in recording.vitals) for stream in recording.streams]
         return min(passes, default=0) >= self.passes and all(map(recording.captures_of, recording.streams))
 
-    def _forgotten(self, recording: Recording, wires: Wiring) -> Iterator[Finding]:
+    def _forgotten(self, recording: Recording, wires: Connectivity) -> Iterator[Finding]:
         lost = wires.forgotten
         if not lost:
             return
@@ -160,19 +160,19 @@ class DisconnectedParameters(Rule):
             severity = max(severity, Severity.WARNING)
         yield self._finding(wires, lost, severity, message, why, cure)
 
-    def _is_stale(self, wires: Wiring) -> bool:
+    def _is_stale(self, wires: Connectivity) -> bool:
         """True where the optimizer holds the weights of a network or layer that is gone."""
         same = {p.shape for p in wires.idle} & {p.shape for p in wires.forgotten}
         held = {(p.name, p.shape) for p in (*wires.working, *wires.cut)}
         replaced = held & {(p.name, p.shape) for p in wires.forgotten}  # trained before, in another layer's place
         return bool(same or replaced) or any(not p.module_type for p in wires.idle)
 
-    def _is_input(self, wires: Wiring) -> bool:
+    def _is_input(self, wires: Connectivity) -> bool:
         """True where what is trained is an image or the like, and the network only passes the gradient on."""
         trained, passing = [p.module_type for p in wires.working], [p.module_type for p in wires.forgotten]
         return bool(trained) and not any(trained) and all(passing)
 
-    def _cut(self, recording: Recording, wires: Wiring) -> Iterator[Finding]:
+    def _cut(self, recording: Recording, wires: Connectivity) -> Iterator[Finding]:
         first = wires.comes_first(wires.cut)
         if wires.cut:
             share = wires.share(wires.cut)
@@ -197,7 +197,7 @@ class DisconnectedParameters(Rule):
                 severity = Severity.CRITICAL if _fails(recording) else Severity.WARNING
             yield self._finding(wires, wires.idle, severity, Message(text, values), Message(why), UNUSED)
 
-    def _cleared(self, wires: Wiring) -> Iterator[Finding]:
+    def _cleared(self, wires: Connectivity) -> Iterator[Finding]:
         if wires.cleared and wires.cleared == wires.working:
             text = "The gradient of {first}{more} is zeroed before the optimizer uses it"
             why = Message("The order must be zero_grad(), backward(), step().")
@@ -210,7 +210,7 @@ class DisconnectedParameters(Rule):
         return Severity.WARNING if share > self.little or _fails(recording) else Severity.NOTE
 
     def _finding(
-        self, wires: Wiring, part: Group, severity: Severity, message: Message, why: Message, cure: Cure
+        self, wires: Connectivity, part: Group, severity: Severity, message: Message, why: Message, cure: Cure
     ) -> Finding:
         return Finding(
             self.name,
@@ -226,7 +226,7 @@ class DisconnectedParameters(Rule):
         )
 
 
-def _values(wires: Wiring, part: Group) -> dict[str, object]:
+def _values(wires: Connectivity, part: Group) -> dict[str, object]:
     names = [name for name, _ in modules(part)]
     shown = names[:NAMED] if len(names) > NAMED + 1 else names
     more = Message(" and {count} more", {"count": len(names) - len(shown)}) if len(names) > len(shown) else ""

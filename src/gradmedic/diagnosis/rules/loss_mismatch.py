@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradmedic.diagnosis.features.loss_mismatch import Misfit, misfit
+from gradmedic.diagnosis.features.loss_mismatch import OutputMismatch, misfit
 from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
@@ -112,7 +112,7 @@ class LossMismatch(Rule):
             if found:
                 yield self._finding(recording, stream, found[0])
 
-    def _finding(self, recording: Recording, stream: int, fault: Misfit) -> Finding:
+    def _finding(self, recording: Recording, stream: int, fault: OutputMismatch) -> Finding:
         fails = outcome(recording, stream) is not TrainingState.LEARNING
         return Finding(
             self.name,

@@ -24,7 +24,7 @@ LEAST = 0.01
 
 
 @dataclass(frozen=True)
-class Wish:
+class TargetSize:
     """The root mean square that what a weight makes is to have, and by how much it may be multiplied."""
 
     weight: Weight
@@ -32,7 +32,7 @@ class Wish:
     most: float
 
 
-def trim(model: nn.Module, feed: Feed, wishes: Mapping[str, Wish]) -> dict[str, float]:
+def trim(model: nn.Module, feed: Feed, wishes: Mapping[str, TargetSize]) -> dict[str, float]:
     """Trim each weight at its first use with a signal; the factors by the weights' names.
 
     The model runs in training mode, without gradients; buffers, modes and random states are put back.
@@ -46,12 +46,12 @@ def trim(model: nn.Module, feed: Feed, wishes: Mapping[str, Wish]) -> dict[str, 
 
 
 class _Trimmer(Dispatched):
-    def __init__(self, model: nn.Module, wishes: Mapping[str, Wish]) -> None:
+    def __init__(self, model: nn.Module, wishes: Mapping[str, TargetSize]) -> None:
         super().__init__()
         self.factors: dict[str, float] = {}
         self._owned = {_storage(parameter) for parameter in model.parameters()}
-        self._wishes: dict[int, Wish] = {}
-        self._directions: dict[int, Wish] = {}
+        self._wishes: dict[int, TargetSize] = {}
+        self._directions: dict[int, TargetSize] = {}
         for wish in wishes.values():
             kept = self._directions if isinstance(wish.weight, Normed) else self._wishes
             kept[_storage(wish.weight.parts[-1][1])] = wish
@@ -87,7 +87,7 @@ class _Trimmer(Dispatched):
         """An operand that is a parameter is a bias."""
         return torch.zeros_like(x) if isinstance(x, Tensor) and _storage(x) in self._owned else x
 
-    def _multiply(self, wish: Wish, weight: Tensor, size: float) -> None:
+    def _multiply(self, wish: TargetSize, weight: Tensor, size: float) -> None:
         factor = min(max(wish.size / size, LEAST), wish.most)
         weight.mul_(factor)
         if isinstance(wish.weight, Normed):
@@ -99,6 +99,6 @@ def _storage(x: Tensor) -> int:
     return x.untyped_storage().data_ptr() if x.device.type != "meta" else id(x)
 
 
-def wished(weight: Weight, made: float, most: float) -> Wish:
+def wished(weight: Weight, made: float, most: float) -> TargetSize:
     """The wish that stands for a mean square."""
-    return Wish(weight, sqrt(made), most)
+    return TargetSize(weight, sqrt(made), most)

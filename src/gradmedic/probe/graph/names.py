@@ -19,7 +19,7 @@ SCANS = 6
 
 
 @dataclass(frozen=True)
-class Owned:
+class NamedParameter:
     """A parameter with its name, its aliases, the module that owns it, and whether that is registered."""
 
     tensor: Any  # weak reference
@@ -39,13 +39,13 @@ class Names:
     """
 
     modules: dict[int, str] = field(default_factory=dict)
-    parameters: dict[int, Owned] = field(default_factory=dict)
+    parameters: dict[int, NamedParameter] = field(default_factory=dict)
     roots: list[Any] = field(default_factory=list)
     _labels: dict[int, str] = field(default_factory=dict)
     _strangers: frozenset[int] = frozenset()
     _scans: int = 0
 
-    def of(self, tensor: Tensor) -> Owned | None:
+    def of(self, tensor: Tensor) -> NamedParameter | None:
         """The entry of a tensor, unless another one has taken its address."""
         owned = self.parameters.get(id(tensor))
         return owned if owned is not None and owned.tensor() is tensor else None
@@ -99,19 +99,19 @@ class Names:
             name, module, parameter = first
             aliases = tuple(other[0] for other in others)
             if key not in self.parameters or self.parameters[key].tensor() is not parameter:
-                self.parameters[key] = Owned(ref(parameter), name, ref(module), aliases, registered)
+                self.parameters[key] = NamedParameter(ref(parameter), name, ref(module), aliases, registered)
 
     def _name_tensors(self, tensors: list[Tensor], frame: FrameType | None) -> None:
         wanted = {id(tensor): tensor for tensor in tensors}
         for name, value in variables(frame):
             for label, item in inside(name, value):
                 if id(item) in wanted:
-                    self.parameters[id(item)] = Owned(ref(item), label)
+                    self.parameters[id(item)] = NamedParameter(ref(item), label)
                     del wanted[id(item)]
             if not wanted:
                 return
         for key, tensor in wanted.items():
-            self.parameters[key] = Owned(ref(tensor), f"tensor{list(tensor.shape)}")
+            self.parameters[key] = NamedParameter(ref(tensor), f"tensor{list(tensor.shape)}")
 
 
 def _alive() -> list[nn.Module]:

@@ -18,7 +18,7 @@ from gradmedic.recording.site import Site
 Sites = Sequence[Site | None]
 
 
-class Forensics:
+class NonFiniteSearch:
     """Finds the first culprit of each stream."""
 
     def __init__(self, recorder: Recorder) -> None:

@@ -12,7 +12,7 @@ from gradmedic.theory.plan.plan import Step
 from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, rule, signal
 from gradmedic.theory.recurrent.gradient_growth import Both, growth_of
 from gradmedic.theory.recurrent.population import Drive, LayerLaws
-from gradmedic.theory.recurrent.unrolled import Sent, Unrolled, back_through, over_time, parameter_squares, run
+from gradmedic.theory.recurrent.unrolled import SentGradients, Unrolled, back_through, over_time, parameter_squares, run
 from gradmedic.theory.signals.axes import Axis, diagonal, over, pairs
 from gradmedic.theory.signals.signal import UNITS, Atom, Signal
 from gradmedic.theory.signals.unit_instance import parted
@@ -83,7 +83,7 @@ def _values(drives: Sequence[Drive], length: int) -> list[Both]:
     return [known[min(t, len(known) - 1)] for t in range(length)]
 
 
-def _into(runs: Sequence[Unrolled], sent: Sequence[Sent]) -> Tensor:
+def _into(runs: Sequence[Unrolled], sent: Sequence[SentGradients]) -> Tensor:
     """The gradient of what goes into a layer, between any two steps: from all directions."""
     found = torch.zeros_like(sent[0].into)
     for seq, own in zip(runs, sent, strict=True):

@@ -123,7 +123,7 @@ Both = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Returned:
+class StepGradients:
     """What one step sends back: to the operands of the gates by the input's and the state's weights, and on.
 
     `whole` is the gradient of the state that is carried on: of LSTM the cell's.
@@ -136,14 +136,14 @@ class Returned:
     whole: Both
 
 
-def returned(population: Population, growth: GradientGrowth, h: Both, c: Both, age: float) -> Returned:
+def returned(population: Population, growth: GradientGrowth, h: Both, c: Both, age: float) -> StepGradients:
     """Send the gradients of a state (and of a cell's, after `age` steps) one step back."""
     slopes, weights = population.slopes, population.weights
     assert slopes is not None
     if slopes.inner is None or slopes.output is None:
         gates, into = _summed(h, slopes.gates), _summed(h, slopes.gates_in or slopes.gates)
         grown = growth.ratio(age)
-        return Returned(into, gates, (h[0] * grown, h[1] * grown), c, h)
+        return StepGradients(into, gates, (h[0] * grown, h[1] * grown), c, h)
     whole = _plus(c, _times(h, slopes.inner))
     gates = _plus(_summed(whole, slopes.gates), _times(h, slopes.output))
     before = weights.back_gain * gates[0], weights.back_gain * gates[1]
@@ -151,7 +151,7 @@ def returned(population: Population, growth: GradientGrowth, h: Both, c: Both, a
     grown, by_output = growth.ratio(age), pair(slopes.inner)
     kept = pair(slopes.keep)
     on = [max(grown * w - b * o, k * w) for w, b, o, k in zip(whole, before, by_output, kept, strict=True)]
-    return Returned(gates, gates, before, (on[0], on[1]), whole)
+    return StepGradients(gates, gates, before, (on[0], on[1]), whole)
 
 
 def _times(g: Both, slope: Tensor) -> Both:

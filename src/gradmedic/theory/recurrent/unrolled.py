@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmedic.theory.recurrent.gradient_growth import Both, GradientGrowth, Returned, growth_of, returned
+from gradmedic.theory.recurrent.gradient_growth import Both, GradientGrowth, StepGradients, growth_of, returned
 from gradmedic.theory.recurrent.population import Drive, LayerLaws, Population, pair, start, stepped
 
 MOST = 64
@@ -68,7 +68,7 @@ LONGEST = 512
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentGradients:
     """Second moments of the gradients that a layer sends back, between any two steps: shape (steps, steps, 2).
 
     The last dimension is a sample with itself, and two samples. `into` is at the gates' operands by
@@ -79,7 +79,7 @@ class Sent:
     back: Tensor
 
 
-def back_through(seq: Unrolled, arriving: Tensor) -> Sent:
+def back_through(seq: Unrolled, arriving: Tensor) -> SentGradients:
     """Send gradients that arrive at the states of all steps back through time.
 
     A gradient grows from step to step (`GradientGrowth`); of two steps' gradients the later one is in the
@@ -100,7 +100,7 @@ def back_through(seq: Unrolled, arriving: Tensor) -> Sent:
         _between(torch.tensor([getattr(s.sent, name) for s in steps], dtype=torch.float64), shared, growth.steady)
         for name in ("into", "back")
     )
-    return Sent(into, back)
+    return SentGradients(into, back)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class _Step:
     """One step on the way back: how old what has come to it is, and what it sends on."""
 
     age: float
-    sent: Returned
+    sent: StepGradients
 
 
 def _at_step(seq: Unrolled, growth: GradientGrowth, t: int, fresh: Tensor, h: Both, c: Both, age: float) -> _Step:
@@ -152,8 +152,8 @@ def _between(gates: Tensor, shared: Tensor, steady: float) -> Tensor:
     return size * (here + (1 - here) * steady * shared)
 
 
-def parameter_squares(seq: Unrolled, sent: Sent, x: Tensor, count: int) -> list[float]:
-    """The squared gradients of input weights, state weights and both biases; `x` is as in `Sent`."""
+def parameter_squares(seq: Unrolled, sent: SentGradients, x: Tensor, count: int) -> list[float]:
+    """The squared gradients of input weights, state weights and both biases; `x` is as in `SentGradients`."""
     states, weights = _states(seq, len(sent.into)), seq.weights
     one = torch.ones_like(sent.into)
     found = []

@@ -65,7 +65,7 @@ def all_edits() -> dict[str, type[Edit]]:
 
 
 @dataclass(frozen=True)
-class Left:
+class UnwrittenRemedy:
     """A remedy that was not written, and why."""
 
     item: Item
@@ -79,7 +79,7 @@ class Patch:
     source: ParsedScript
     text: str
     written: tuple[Item, ...] = ()
-    left: tuple[Left, ...] = ()
+    left: tuple[UnwrittenRemedy, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -112,10 +112,10 @@ def patched(source: ParsedScript, orders: Iterable[Order]) -> Patch:
             changes += _fitting(source, order, changes)
             written.append(order.item)
         except UnsureError as reason:
-            left.append(Left(order.item, reason.message))
+            left.append(UnwrittenRemedy(order.item, reason.message))
         except Exception as error:  # of an edit: the others are written all the same
             values = {"error": f"{type(error).__name__}: {error}"}
-            left.append(Left(order.item, Message("the edit has failed ({error})", values)))
+            left.append(UnwrittenRemedy(order.item, Message("the edit has failed ({error})", values)))
     return Patch(source, changed(source.text, changes), tuple(written), tuple(left))
 
 

@@ -42,7 +42,7 @@ class RedrawnWeight:
             self.tensor().data.copy_(self.before)
 
 
-class Firsts:
+class FirstForwards:
     """Calls those who wait for the first training pass of outermost modules."""
 
     def __init__(self, modules: ModuleHooks, backward: Backward, loads: Loads) -> None:

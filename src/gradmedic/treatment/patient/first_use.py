@@ -69,7 +69,7 @@ Guard = Callable[[Callable[..., bool]], Callable[..., Any]]
 """Makes an act safe for the script that runs it."""
 
 
-class Births:
+class WeightStarts:
     """Gives weights their start; those that nobody has moved since are put back in the end."""
 
     def __init__(self, lens: Lens, steps: Steps, backward: Backward, names: Names, loads: Loads) -> None:

@@ -19,8 +19,8 @@ from gradmedic.base.name_patterns import glob
 from gradmedic.probe.graph.names import Names
 from gradmedic.treatment.operation_names import OperationName
 from gradmedic.treatment.patient.course import Course, Tell
-from gradmedic.treatment.patient.first_forward import Firsts
-from gradmedic.treatment.patient.first_use import Births, FirstUse
+from gradmedic.treatment.patient.first_forward import FirstForwards
+from gradmedic.treatment.patient.first_use import FirstUse, WeightStarts
 from gradmedic.treatment.patient.hooks.backward import Backward, PendingBackward
 from gradmedic.treatment.patient.hooks.function_calls import ANY, FunctionCall, Lens
 from gradmedic.treatment.patient.hooks.loaded_weights import Loads
@@ -47,8 +47,8 @@ class Patient:
         self.backward = Backward()
         self.loads = Loads()
         self.hands = OptimizerHook(optimizer)
-        self._births = Births(self.lens, self.steps, self.backward, self.names, self.loads)
-        self._firsts = Firsts(self.modules, self.backward, self.loads)
+        self._births = WeightStarts(self.lens, self.steps, self.backward, self.names, self.loads)
+        self._firsts = FirstForwards(self.modules, self.backward, self.loads)
         self._optimizer = optimizer
         self._tell = tell
         self._course = Course("", None)

@@ -13,7 +13,7 @@ from gradmedic.trials.paired_effect import Arm, Effect, effect, interval
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.scoring import Scale, start
 from gradmedic.trials.search.treatment_result import unit_of
-from gradmedic.trials.trial import Ended, Outcome
+from gradmedic.trials.trial import Outcome, RunEnd
 
 SCRIPT, RIGHT = "script", "right"
 """Starts of weights: as the script draws them, or as the activation needs them."""
@@ -82,7 +82,7 @@ class Standing:
     @property
     def refused(self) -> bool:
         """True if it could not be given to this script: what was run then was something else."""
-        return any(run.ended is Ended.REFUSED for run in self.runs)
+        return any(run.ended is RunEnd.REFUSED for run in self.runs)
 
     @property
     def checkup(self) -> Checkup:

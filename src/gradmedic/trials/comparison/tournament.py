@@ -20,7 +20,7 @@ LOOKING = 0.1
 
 
 @dataclass
-class Contest:
+class Tournament:
     """The runs of one comparison. `told` is called after every one of them."""
 
     trials: Trials
@@ -30,7 +30,7 @@ class Contest:
     rates: Sequence[float] = (1.0,)
     lang: str = "en"
     interrupted: bool = False
-    told: Callable[["Contest"], None] = lambda _: None
+    told: Callable[["Tournament"], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.trials.told = lambda: self.told(self)

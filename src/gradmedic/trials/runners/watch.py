@@ -6,7 +6,7 @@ import re
 from gradmedic.base.errors import LaunchError
 from gradmedic.trials.isolation import Isolation
 from gradmedic.trials.isolation.changes import changed, listed, marks
-from gradmedic.trials.trial import Ended, Outcome, Script
+from gradmedic.trials.trial import Outcome, RunEnd, Script
 
 REFUSED = re.compile(r"[Pp]ermission denied|PermissionError|readonly database|unable to open|cannot be opened")
 WAY_OUT = "--in-place lets every trial write there"
@@ -27,7 +27,7 @@ class FolderWatch:
         """Raise `LaunchError` if a trial has written there, or if the first one could not run without that."""
         if not self.isolation.is_sure:
             self._compare()
-        elif self.is_first and self.isolation.locks and outcome.ended is Ended.CRASHED:
+        elif self.is_first and self.isolation.locks and outcome.ended is RunEnd.CRASHED:
             self._refused(outcome.error)
         self.is_first = False
 

@@ -9,7 +9,7 @@ from gradmedic.trials.loss_units import Rates, exchanged, rates
 from gradmedic.trials.paired_effect import Arm, as_good, effect, gain
 from gradmedic.trials.scoring import Scale, score
 from gradmedic.trials.search.candidates import Candidate
-from gradmedic.trials.trial import Ended, Outcome, identity
+from gradmedic.trials.trial import Outcome, RunEnd, identity
 from gradmedic.trials.worsened import Worsened, worsened
 
 CURED = 1.5
@@ -91,7 +91,7 @@ class Ranking:
         """
         best: dict[frozenset[str], Candidate] = {}
         for one in self.ranked(self.steps):
-            if len(one.remedies) == 1 and self.arm(one).runs[0].ended is not Ended.REFUSED:
+            if len(one.remedies) == 1 and self.arm(one).runs[0].ended is not RunEnd.REFUSED:
                 helps = gain(self.arm(one), self.control, self.scale) > 0
                 best.setdefault(one.remedies, one if helps else self._first_dose(one))
         return [*best.values()]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gradmedic.base.messages import Message
-from gradmedic.treatment.code_places import Where, sections
+from gradmedic.treatment.code_places import CodePlace, sections
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.insert import inserted
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.layer_starts import by_layer
 from gradmedic.treatment.patching.script.operation_names import Places
 from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
@@ -51,10 +51,10 @@ class ActivationEdit(Edit):
         found = swapped(Places(source), sites, to)
         if not order.words("weights"):
             return found
-        starts = [text for where, text in sections(order.code) if where is Where.MODEL]
+        starts = [text for where, text in sections(order.code) if where is CodePlace.MODEL]
         if not starts:
             raise UnsureError(Message("how its weights start cannot be told from its code"))
-        start = by_layer(source, order.words("weights"), f"# {Where.MODEL.value}\n{starts[0]}")
+        start = by_layer(source, order.words("weights"), f"# {CodePlace.MODEL.value}\n{starts[0]}")
         return [*found, *inserted(Training(source), start)]
 
 
@@ -82,7 +82,7 @@ def swapped(places: Places, sites: list[str], to: str) -> list[TextEdit]:
     return [change for use in places.uses(sites) for change in swapped_use(places.words, use, target)]
 
 
-def swapped_use(words: Words, use: OperationUse, to: Target) -> list[TextEdit]:
+def swapped_use(words: ImportedNames, use: OperationUse, to: Target) -> list[TextEdit]:
     """Another activation in one place."""
     if use.form in (Form.MODULE, Form.CLASS):
         return _module(words, use, to)
@@ -95,7 +95,7 @@ def swapped_use(words: Words, use: OperationUse, to: Target) -> list[TextEdit]:
     return _function(words, use, to)
 
 
-def _module(words: Words, use: OperationUse, to: Target) -> list[TextEdit]:
+def _module(words: ImportedNames, use: OperationUse, to: Target) -> list[TextEdit]:
     source, node = words.source, use.node
     func = node.func if isinstance(node, ast.Call) else node
     name = words.spelled(f"torch.nn.{to.module}")
@@ -118,7 +118,7 @@ def _method(source: ParsedScript, use: OperationUse, to: Target) -> list[TextEdi
     return [name, *_filled(source, source.text.index("(", end) + 1, source.span(call)[1] - 1, "")]
 
 
-def _function(words: Words, use: OperationUse, to: Target) -> list[TextEdit]:
+def _function(words: ImportedNames, use: OperationUse, to: Target) -> list[TextEdit]:
     """A function of the operand in the place of whatever was computed with it."""
     source, name = words.source, _named(words, use, to.function)
     rest = f", {to.arguments}" if to.arguments else ""
@@ -130,7 +130,7 @@ def _function(words: Words, use: OperationUse, to: Target) -> list[TextEdit]:
     return [*around(source, use, f"{name}(", f"{rest})"), *words.needed(name)]
 
 
-def _named(words: Words, use: OperationUse, function: str) -> str:
+def _named(words: ImportedNames, use: OperationUse, function: str) -> str:
     """The function in the words that the script has used here: `F.sigmoid` becomes `F.relu`."""
     func = use.node.func if isinstance(use.node, ast.Call) else None
     if isinstance(func, ast.Attribute) and words.torch(func.value) == F:

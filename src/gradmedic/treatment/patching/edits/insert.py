@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from gradmedic.base.messages import Message
-from gradmedic.treatment.code_places import Where, sections
+from gradmedic.treatment.code_places import CodePlace, sections
 from gradmedic.treatment.patching import ANY, Edit, Order
 from gradmedic.treatment.patching.script.adapt import Adapter
 from gradmedic.treatment.patching.script.layer_starts import by_layer
@@ -107,13 +107,13 @@ def _refuse_apart(training: Training) -> None:
                 raise UnsureError(Message("line {line} steps in another function", {"line": step.call.lineno}))
 
 
-PLACES: Mapping[Where, Callable[[Training, Adapter, str], list[TextEdit]]] = {
-    Where.MODEL: behind_model,
-    Where.OPTIMIZER: behind_optimizer,
-    Where.CLIP: before_step_unscaled,
-    Where.STEP: before_step,
-    Where.INSTEAD: instead_of_step,
-    Where.MOVED: behind_step,
+PLACES: Mapping[CodePlace, Callable[[Training, Adapter, str], list[TextEdit]]] = {
+    CodePlace.MODEL: behind_model,
+    CodePlace.OPTIMIZER: behind_optimizer,
+    CodePlace.CLIP: before_step_unscaled,
+    CodePlace.STEP: before_step,
+    CodePlace.INSTEAD: instead_of_step,
+    CodePlace.MOVED: behind_step,
 }
 
 

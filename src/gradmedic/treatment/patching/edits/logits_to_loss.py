@@ -7,7 +7,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.activation import Target, swapped_use
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.module_construction import Builds
 from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse, uses
 from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
@@ -34,7 +34,7 @@ class Loss(Edit):
     remedies: ClassVar[tuple[str, ...]] = ("logits-to-loss",)
 
     def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
-        words = Words(source)
+        words = ImportedNames(source)
         found = [(kind, node) for node in source.nodes() if (kind := LOSSES.get(words.torch(node)))]
         kinds = {kind for kind, _ in found}
         if len(kinds) != 1:
@@ -43,14 +43,14 @@ class Loss(Edit):
         return EDITS[kinds.pop()](words, losses)
 
 
-def _logits(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
+def _logits(words: ImportedNames, losses: list[ast.AST]) -> list[TextEdit]:
     """No softmax before a cross-entropy, where it is the only one in the script."""
     use = _only(words, ("softmax", "log_softmax"), losses)
     _refuse_thresholds(words)
     return swapped_use(words, use, Target.parse("identity"))
 
 
-def _logarithms(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
+def _logarithms(words: ImportedNames, losses: list[ast.AST]) -> list[TextEdit]:
     """A log-softmax before a negative log-likelihood; of raw numbers, the cross-entropy, which contains it."""
     if uses(words, "log_softmax") or uses(words, "log"):
         raise UnsureError(Message("it is not plain what the loss is given"))
@@ -61,7 +61,7 @@ def _logarithms(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
     return _others(words, losses)
 
 
-def _probabilities(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
+def _probabilities(words: ImportedNames, losses: list[ast.AST]) -> list[TextEdit]:
     """The binary cross-entropy of probabilities: whoever else uses them still finds them."""
     if not uses(words, "sigmoid"):
         raise UnsureError(Message("it is not plain what the loss is given"))
@@ -72,7 +72,7 @@ def _probabilities(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
     return _others(words, losses)
 
 
-def _unbounded(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
+def _unbounded(words: ImportedNames, losses: list[ast.AST]) -> list[TextEdit]:
     """The binary loss of logits, and no bounds at the end of the model; not where that is a sigmoid."""
     if uses(words, "sigmoid"):
         raise UnsureError(Message("it is not plain what the loss is given"))
@@ -81,7 +81,7 @@ def _unbounded(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
     return [*swapped_use(words, use, Target.parse("identity")), *_others(words, losses)]
 
 
-def _others(words: Words, losses: list[ast.AST]) -> list[TextEdit]:
+def _others(words: ImportedNames, losses: list[ast.AST]) -> list[TextEdit]:
     """The loss that takes the other kind of input, wherever one is named."""
     return [change for node in losses for change in _written(words, node, OTHER[words.torch(node)])]
 
@@ -94,7 +94,7 @@ OTHER: Mapping[str, str] = {
     "torch.nn.BCELoss": "torch.nn.BCEWithLogitsLoss",
     "torch.nn.functional.binary_cross_entropy": "torch.nn.functional.binary_cross_entropy_with_logits",
 }
-EDITS: Mapping[str, Callable[[Words, list[ast.AST]], list[TextEdit]]] = {
+EDITS: Mapping[str, Callable[[ImportedNames, list[ast.AST]], list[TextEdit]]] = {
     "cross-entropy": _logits,
     "likelihood": _logarithms,
     "binary": _probabilities,
@@ -102,7 +102,7 @@ EDITS: Mapping[str, Callable[[Words, list[ast.AST]], list[TextEdit]]] = {
 }
 
 
-def _only(words: Words, ops: tuple[str, ...], losses: list[ast.AST]) -> OperationUse:
+def _only(words: ImportedNames, ops: tuple[str, ...], losses: list[ast.AST]) -> OperationUse:
     """The softmax before the loss: the last thing that the model does, or what the loss is called with."""
     found = [use for op in ops for use in uses(words, op)]
     last = [use for use in found if _is_last(words, use, losses)]
@@ -111,7 +111,7 @@ def _only(words: Words, ops: tuple[str, ...], losses: list[ast.AST]) -> Operatio
     return last[0]
 
 
-def _is_last(words: Words, use: OperationUse, losses: list[ast.AST]) -> bool:
+def _is_last(words: ImportedNames, use: OperationUse, losses: list[ast.AST]) -> bool:
     """True for the end of the model that is trained, and for what is handed to the loss."""
     source, node = words.source, use.node
     parent = source.parents[node]
@@ -124,7 +124,7 @@ def _is_last(words: Words, use: OperationUse, losses: list[ast.AST]) -> bool:
     return _is_model(words, node) and (words.within(node) is None or _is_returned(source, parent))
 
 
-def _is_sequential(words: Words, call: ast.Call) -> bool:
+def _is_sequential(words: ImportedNames, call: ast.Call) -> bool:
     return words.torch(call.func) == "torch.nn.Sequential"
 
 
@@ -137,7 +137,7 @@ def _is_returned(source: ParsedScript, parent: ast.AST) -> bool:
     return bool(calls) and all(isinstance(source.parents[one], ast.Return) for one in calls)
 
 
-def _is_model(words: Words, node: ast.AST) -> bool:
+def _is_model(words: ImportedNames, node: ast.AST) -> bool:
     """True inside of what makes the model that is trained: its class, or the expression that its variable is given."""
     training = Training(words.source)
     model, _ = training.the_model()
@@ -155,7 +155,7 @@ def _is_seen_last(source: ParsedScript, op: str) -> bool:
     return not sites or any(site.op == op and site.tail for site in sites)
 
 
-def _refuse_thresholds(words: Words) -> None:
+def _refuse_thresholds(words: ImportedNames) -> None:
     """Refuse where the script compares something with a probability: it counts on what would be left out."""
     for node in words.source.nodes():
         if isinstance(node, ast.Compare):
@@ -164,7 +164,7 @@ def _refuse_thresholds(words: Words) -> None:
                     raise UnsureError(Message("line {line} counts on probabilities", {"line": node.lineno}))
 
 
-def _renamed(words: Words, use: OperationUse, module: str, function: str = "") -> list[TextEdit]:
+def _renamed(words: ImportedNames, use: OperationUse, module: str, function: str = "") -> list[TextEdit]:
     """Another module, or another function with the same arguments."""
     call: ast.Call = use.node  # type: ignore[assignment]
     if use.form is Form.MODULE:
@@ -175,7 +175,7 @@ def _renamed(words: Words, use: OperationUse, module: str, function: str = "") -
     return _written(words, call.func, f"{words.torch(call.func).rpartition('.')[0]}.{function}")
 
 
-def _written(words: Words, node: ast.AST, full: str) -> list[TextEdit]:
+def _written(words: ImportedNames, node: ast.AST, full: str) -> list[TextEdit]:
     """Another name of torch's, with the beginning that the script has used for the old one."""
     if isinstance(node, ast.Attribute):
         end = words.source.span(node)[1]

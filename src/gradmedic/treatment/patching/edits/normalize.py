@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.operation_names import Places
 from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
 from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
@@ -35,7 +35,7 @@ class Norm(Edit):
         return [change for use in places.uses(order.words("sites")) for change in _normalized(places.words, use, kind)]
 
 
-def _normalized(words: Words, use: OperationUse, kind: str) -> list[TextEdit]:
+def _normalized(words: ImportedNames, use: OperationUse, kind: str) -> list[TextEdit]:
     source, call = words.source, use.node
     if use.form is not Form.MODULE or not isinstance(call, ast.Call):
         raise UnsureError(Message("line {line} is written in an unusual way", {"line": call.lineno}))
@@ -64,7 +64,7 @@ def _calls_of(source: ParsedScript, made: ast.Assign) -> list[ast.Call]:
     return calls if len(calls) == 1 and name.startswith("self.") and len(made.targets) == 1 else []
 
 
-def _as_attribute(words: Words, made: ast.Assign, calls: list[ast.Call], norm: str) -> list[TextEdit]:
+def _as_attribute(words: ImportedNames, made: ast.Assign, calls: list[ast.Call], norm: str) -> list[TextEdit]:
     """An attribute of its own, and its call around that of the layer: names of weights stay what they are."""
     source, name = words.source, f"{words.source.read(made.targets[0])}_norm"
     if f"{name}(" in source.text:

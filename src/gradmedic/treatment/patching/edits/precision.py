@@ -6,7 +6,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.add_epsilon import wrapped
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.operation_names import Places
 from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
@@ -26,7 +26,7 @@ class Precision(Edit):
     def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
         if order.words("sites"):
             return [change for use in Places(source).uses(order.words("sites")) for change in _widened(source, use)]
-        words = Words(source)
+        words = ImportedNames(source)
         to, narrow = ("bfloat16", HALVES) if order.item.remedy == "use-bfloat16" else ("float32", NARROW)
         found = [*_types(words, to, narrow), *_methods(source, to, narrow)]
         _refuse_autocast(words, to, narrow)
@@ -46,7 +46,7 @@ def _widened(source: ParsedScript, use: OperationUse) -> list[TextEdit]:
     return [change for part in tensors for change in wrapped(source, part, ".float()", stands=use.form is Form.METHOD)]
 
 
-def _types(words: Words, to: str, narrow: tuple[str, ...]) -> list[TextEdit]:
+def _types(words: ImportedNames, to: str, narrow: tuple[str, ...]) -> list[TextEdit]:
     """`torch.float16` and the like."""
     found = []
     for node in words.source.nodes():
@@ -63,7 +63,7 @@ def _methods(source: ParsedScript, to: str, narrow: tuple[str, ...]) -> list[Tex
     return [TextEdit(end - size, end, {"float32": "float"}.get(to, to)) for end, size in ends]
 
 
-def _refuse_autocast(words: Words, to: str, narrow: tuple[str, ...]) -> None:
+def _refuse_autocast(words: ImportedNames, to: str, narrow: tuple[str, ...]) -> None:
     """Refuse where autocast is on: in float32 it does nothing, and its usual type differs from device to device."""
     for call in words.source.calls():
         name = words.torch(call.func).rpartition(".")[2]

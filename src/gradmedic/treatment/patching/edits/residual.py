@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.module_construction import Builds
 from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
@@ -37,7 +37,7 @@ def _added(source: ParsedScript, name: str, branch: float) -> list[TextEdit]:
 
 def _in_class(source: ParsedScript, path: str, branch: float) -> list[TextEdit]:
     """In the forward method of the class that all entries of a list are of, and nothing else is."""
-    builds = Builds(Words(source))
+    builds = Builds(ImportedNames(source))
     made = builds.entries(path) or []
     kinds = {id(kind): kind for one in made if (kind := builds.kind(one)) is not None}
     calls = [

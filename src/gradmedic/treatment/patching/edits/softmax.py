@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.literals import shown
 from gradmedic.treatment.patching.script.operation_names import Places
 from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse
@@ -13,7 +13,7 @@ from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, U
 from gradmedic.treatment.patching.script.training_loop import argument
 
 
-class Milder(Edit):
+class ScaleScores(Edit):
     """Multiplies the scores of a softmax."""
 
     name: ClassVar[str] = "milder"
@@ -27,7 +27,7 @@ class Milder(Edit):
         return [change for use in uses for change in _times(source, use, factor)]
 
 
-class Unmasked(Edit):
+class MaskedRows(Edit):
     """Gives rows that are masked completely the weight zero."""
 
     name: ClassVar[str] = "unmasked"
@@ -65,7 +65,7 @@ def _unmasked(source: ParsedScript, use: OperationUse) -> list[TextEdit]:
     between = [one for one in source.around(call) if one is source.statement(call) or not isinstance(one, ast.stmt)]
     if not isinstance(scores, ast.Name) or dim is None or any(isinstance(one, inner) for one in between):
         raise UnsureError(Message("line {line} is written in an unusual way", {"line": call.lineno}))
-    mask = Words(source).fresh("empty")
+    mask = ImportedNames(source).fresh("empty")
     masked = f".masked_fill({mask}, 0.0)"
     line = f"{mask} = {scores.id}.isneginf().all({source.read(dim)}, keepdim=True)"
     end, last = source.span(scores)[1], source.span(call)[1]

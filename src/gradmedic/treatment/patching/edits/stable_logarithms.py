@@ -7,7 +7,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.activation import around
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.operation_uses import Form, OperationUse, uses
 from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError
 
@@ -26,7 +26,7 @@ class Stable(Edit):
     remedies: ClassVar[tuple[str, ...]] = ("stable-logarithms",)
 
     def changes(self, source: ParsedScript, order: Order) -> list[TextEdit]:
-        words = Words(source)
+        words = ImportedNames(source)
         inner = [use for op in INSIDE for use in uses(words, op) if use.is_call and _is_whole(words, use)]
         found = [change for use in uses(words, "log") for change in _joined(words, use, inner)]
         if not found:
@@ -34,7 +34,7 @@ class Stable(Edit):
         return found
 
 
-def _is_whole(words: Words, use: OperationUse) -> bool:
+def _is_whole(words: ImportedNames, use: OperationUse) -> bool:
     """True for softmax and sigmoid, and for the sum of exponentials along a dimension."""
     if use.op != "sum":
         return True
@@ -47,7 +47,7 @@ def _is_whole(words: Words, use: OperationUse) -> bool:
     )
 
 
-def _joined(words: Words, log: OperationUse, inner: list[OperationUse]) -> list[TextEdit]:
+def _joined(words: ImportedNames, log: OperationUse, inner: list[OperationUse]) -> list[TextEdit]:
     """One function in the place of two; nothing where the operand is something else."""
     nested = [use for use in inner if use.node is log.operand]
     if nested:
@@ -68,7 +68,7 @@ def _name_of(source: ParsedScript, use: OperationUse) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _renamed(words: Words, log: OperationUse, held: list[OperationUse], name: str) -> list[TextEdit]:
+def _renamed(words: ImportedNames, log: OperationUse, held: list[OperationUse], name: str) -> list[TextEdit]:
     """The variable holds the logarithm, under a name that says so."""
     source, scope = words.source, words.source.scope(log.node)
     inside = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == name]
@@ -80,7 +80,7 @@ def _renamed(words: Words, log: OperationUse, held: list[OperationUse], name: st
     return [*text, source.replace(log.node, fresh)]
 
 
-def _logarithm(words: Words, use: OperationUse) -> list[TextEdit]:
+def _logarithm(words: ImportedNames, use: OperationUse) -> list[TextEdit]:
     """The logarithm of a function, with the arguments of that function."""
     call: ast.Call = use.node  # type: ignore[assignment]
     function, method = INSIDE[use.op]
@@ -99,7 +99,7 @@ def _logarithm(words: Words, use: OperationUse) -> list[TextEdit]:
     return [words.source.replace(call.func, name), *words.needed(name)]
 
 
-def _total(words: Words, total: ast.Call) -> list[TextEdit]:
+def _total(words: ImportedNames, total: ast.Call) -> list[TextEdit]:
     """`torch.exp(x).sum(1)` as `x.logsumexp(1)`."""
     source = words.source
     [exp] = [

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from gradmedic.base.messages import Message
 from gradmedic.treatment.code_places import quoted
-from gradmedic.treatment.patching.script.imports import Words, imports_of
+from gradmedic.treatment.patching.script.imports import ImportedNames, imports_of
 from gradmedic.treatment.patching.script.source import ParsedScript, TextEdit, UnsureError, changed
 
 ALL = '[p for group in {optimizer}.param_groups for p in group["params"]]'
@@ -17,7 +17,7 @@ ALL = '[p for group in {optimizer}.param_groups for p in group["params"]]'
 
 
 @dataclass(frozen=True)
-class Adapted:
+class ScriptCode:
     """Code that can stand in the script, and the imports that the script lacks."""
 
     text: str
@@ -28,14 +28,14 @@ class Adapted:
 class Adapter:
     """Fits the parts of one remedy's code into one script; names of its own that are taken there get a `_`."""
 
-    words: Words
+    words: ImportedNames
     code: str
     known: frozenset[str] = frozenset(("model", "optimizer", "torch"))
     """The names that the code may take for granted."""
     is_divided: bool = False
     """Whether parts of it stand in several places, and have to agree on names."""
 
-    def fitted(self, part: str, at: ast.stmt, *, model: str, optimizer: str) -> Adapted:
+    def fitted(self, part: str, at: ast.stmt, *, model: str, optimizer: str) -> ScriptCode:
         """A part of the code for a place, with `model` and `optimizer` as the script calls them.
 
         Raises `UnsureError` where it asks for a model and there is none of a name, or where it stands in the script.
@@ -47,7 +47,7 @@ class Adapter:
         made = fitting.text
         if self._own and self._holds(made):
             raise UnsureError(Message("{code} stands there already", {"code": made.splitlines()[0]}))
-        return Adapted(made, (*imports, *self.words.needed(made)))
+        return ScriptCode(made, (*imports, *self.words.needed(made)))
 
     def _renamed(self, at: ast.stmt) -> dict[str, str]:
         """The names that the code gives to things of its own, where the script uses them for others."""
@@ -100,7 +100,7 @@ class _Fitting:
     """What each word of a piece of code is in the script."""
 
     source: ParsedScript
-    words: Words
+    words: ImportedNames
     model: str
     optimizer: str
     names: dict[str, str]

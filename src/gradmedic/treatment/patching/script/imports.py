@@ -9,7 +9,7 @@ from gradmedic.treatment.patching.script.source import Function, ParsedScript, T
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class ImportedNames:
     """The imported names of a script."""
 
     source: ParsedScript

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradmedic.base.name_patterns import glob
-from gradmedic.treatment.code_places import Where
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.code_places import CodePlace
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.module_construction import Builds
 from gradmedic.treatment.patching.script.source import ParsedScript
 
@@ -27,8 +27,8 @@ def by_layer(source: ParsedScript, names: Sequence[str], code: str) -> str:
     body = [_about(part, statement) for part, statement in zip(parts, tests, strict=False)]
     head = f"for layer in {layers}:" if layers.startswith("[") else ""
     if not head:  # a single one needs no loop
-        return "\n".join([f"# {Where.MODEL.value}", *(re.sub(r"\blayer\b", layers, line) for line in body)])
-    return "\n".join([f"# {Where.MODEL.value}", head, *(f"    {line}" for line in body)])
+        return "\n".join([f"# {CodePlace.MODEL.value}", *(re.sub(r"\blayer\b", layers, line) for line in body)])
+    return "\n".join([f"# {CodePlace.MODEL.value}", head, *(f"    {line}" for line in body)])
 
 
 def _tests(code: str) -> list[ast.stmt]:
@@ -53,7 +53,7 @@ class ScriptLayers:
 
     def of(self, names: Sequence[str]) -> str | None:
         """The layers that have weights of these names, as an expression; None where that is not certain."""
-        builds, found = Builds(Words(self.source)), []
+        builds, found = Builds(ImportedNames(self.source)), []
         for name in names:
             way = self._way(builds, name)
             if way is None:
@@ -83,7 +83,7 @@ class ScriptLayers:
         return f"model{_reached(path)}" if one is not None and self._is_weighted(one) else None
 
     def _is_weighted(self, made: ast.expr) -> bool:
-        return isinstance(made, ast.Call) and Words(self.source).torch(made.func).rpartition(".")[2] in WEIGHTED
+        return isinstance(made, ast.Call) and ImportedNames(self.source).torch(made.func).rpartition(".")[2] in WEIGHTED
 
 
 def _reached(path: str) -> str:

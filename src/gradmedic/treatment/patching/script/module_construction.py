@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.layer_lists import AppendedEntries, entry, is_extended, parts_of, written_parts
 from gradmedic.treatment.patching.script.training_loop import method
 
@@ -20,7 +20,7 @@ DEEP = 9
 class Builds:
     """How the modules of a script are put together, as far as that is written out."""
 
-    words: Words
+    words: ImportedNames
 
     def at(self, path: str) -> ast.expr | None:
         """The expression that makes the module of a path; None where that is not plain."""

@@ -12,7 +12,7 @@ from gradmedic.base.messages import Message
 from gradmedic.base.name_patterns import glob
 from gradmedic.recording.site import Site
 from gradmedic.treatment.operation_names import OperationName
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.module_construction import Builds
 from gradmedic.treatment.patching.script.operation_uses import OperationUse, same_op, uses
 from gradmedic.treatment.patching.script.source import ParsedScript, UnsureError
@@ -27,9 +27,9 @@ class Places:
     source: ParsedScript
 
     @cached_property
-    def words(self) -> Words:
+    def words(self) -> ImportedNames:
         """How the script calls what it imports."""
-        return Words(self.source)
+        return ImportedNames(self.source)
 
     @cached_property
     def _builds(self) -> Builds:

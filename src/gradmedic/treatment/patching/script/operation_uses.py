@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from gradmedic.treatment.patching.script.imports import Words
+from gradmedic.treatment.patching.script.imports import ImportedNames
 from gradmedic.treatment.patching.script.source import ParsedScript
 from gradmedic.treatment.patching.script.training_loop import argument, method
 
@@ -72,7 +72,7 @@ def same_op(kind: str, op: str) -> bool:
     return kind.lower().replace("_", "") == op.lower().replace("_", "") or (op == "conv" and kind in CONVOLUTIONS)
 
 
-def uses(words: Words, op: str) -> list[OperationUse]:
+def uses(words: ImportedNames, op: str) -> list[OperationUse]:
     """All places where an operation is written, in the order in which Python comes to them."""
     return [use for node in evaluated(words.source.tree) if (use := _use(words, node, op)) is not None]
 
@@ -85,7 +85,7 @@ def evaluated(node: ast.AST) -> Iterator[ast.AST]:
         yield node
 
 
-def _use(words: Words, node: ast.AST, op: str) -> OperationUse | None:
+def _use(words: ImportedNames, node: ast.AST, op: str) -> OperationUse | None:
     if isinstance(node, ast.BinOp) and OPERATORS.get(type(node.op)) == op:
         return OperationUse(op, node, Form.OPERATOR, node.left)
     if isinstance(node, ast.Call):
@@ -97,7 +97,7 @@ def _use(words: Words, node: ast.AST, op: str) -> OperationUse | None:
     return None
 
 
-def _call(words: Words, call: ast.Call, op: str) -> OperationUse | None:
+def _call(words: ImportedNames, call: ast.Call, op: str) -> OperationUse | None:
     full = words.torch(call.func)
     stem, _, name = full.rpartition(".")
     if stem == "torch.nn" and same_op(name, op):

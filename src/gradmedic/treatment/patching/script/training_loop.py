@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradmedic.base.messages import Message
-from gradmedic.treatment.patching.script.imports import Words, bound
+from gradmedic.treatment.patching.script.imports import ImportedNames, bound
 from gradmedic.treatment.patching.script.source import Function, ParsedScript, UnsureError
 
 
@@ -45,9 +45,9 @@ class Training:
     source: ParsedScript
 
     @cached_property
-    def words(self) -> Words:
+    def words(self) -> ImportedNames:
         """How the script calls what it imports."""
-        return Words(self.source)
+        return ImportedNames(self.source)
 
     @cached_property
     def made(self) -> list[OptimizerCreation]:
