@@ -7,6 +7,7 @@ from statistics import median
 from typing import ClassVar
 
 from gradmedic.base.messages import Message
+from gradmedic.diagnosis.features.depth_over_time import CURES, LateFall, late_fall
 from gradmedic.diagnosis.features.depth_profile import Slope, foreseen, longest, shares, slope
 from gradmedic.diagnosis.features.layers import layers, sound
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
@@ -32,12 +33,24 @@ def _deep(factor: float, losses: list[float], depth: int = 9, pace: float = 1e-3
     return sketch(sites, parameters, losses=losses)
 
 
+def _fading(losses: list[float]) -> Recording:
+    """Nine layers through which the gradient passes at first, and ever less since the third capture."""
+    sites, parameters = [], []
+    for at in range(9):
+        sizes = [0.1 * factor ** (8 - at) for factor in (1.0, 0.8, 0.5, 0.4, 0.4)]
+        sites.append(site(f"fc{at}", "linear", {"grad_norm": sizes}, parameter=f"fc{at}.weight", fan_in=64))
+        numbers: Columns = {"grad_rms": [size / 10 for size in sizes], "weight_rms": 0.1, "update_rms": 1e-4}
+        parameters.append(parameter(f"fc{at}.weight", numbers, shape=(64, 64)))
+    return sketch(sites, parameters, losses=losses)
+
+
 @dataclass(frozen=True)
 class VanishingGradient(Rule):
     """
     ## What it finds
     Networks in which the gradient shrinks from layer to layer on its way back, so that the first
-    layers get next to nothing, from the start of training.
+    layers get next to nothing: from the start of training, or since its first steps where the run
+    fails.
 
     ## Why it hurts
     The first layers stay as random as they were initialized, and all later ones have to work with
@@ -48,7 +61,8 @@ class VanishingGradient(Rule):
     Each layer multiplies the gradient's size by about the gain of its weights times the slope of
     its activation. A sigmoid's slope is at most 0.25, a hard sigmoid's 1/6: ten layers cost six
     decades and more. ReLU with PyTorch's default weights passes on 0.41 of it, 20 layers 1e-8.
-    The ledger says who lost the decades.
+    The ledger says who lost the decades. Deep transformers that normalize behind each block come to it
+    within a few steps without a warm-up: their tokens become alike.
 
     ## Example
     ```python
@@ -95,11 +109,13 @@ class VanishingGradient(Rule):
         _deep(0.2, [2.31] * 40),
         _deep(0.12, [0.18] * 3 + [0.074] * 60),  # learned the mean image
         _deep(0.45, [1.1] * 40),
+        _fading([2.30, 2.31] * 40),
         _deep(0.2, [1.0, 1.01] * 40 + [1.0 * 0.97**i for i in range(60)]),  # Adam dug it out in the end
     ]
     HEALTHY: ClassVar = [
         _deep(0.8, [2.3] * 40),  # stuck, but the gradient arrives
         _deep(0.45, [2.3 * 0.95**i for i in range(60)]),  # loses 2.8 decades and learns
+        _fading([2.3 * 0.95**i for i in range(80)]),  # and learns
         _deep(0.2, [2.3] * 40, depth=3),  # too few layers to speak of depth
     ]
 
@@ -113,7 +129,10 @@ class VanishingGradient(Rule):
                 if severity is not None and slopes[0][0].fall <= self.steepest:
                     yield self._finding(recording, *slopes[0], lost, severity)
                     continue
-            if is_contest(recording, stream) and (starved := self._starved(recording, stream)) is not None:
+            if outcome(recording, stream) is TrainingState.FAILED:
+                if (late := late_fall(recording, stream, self.suspect)) is not None:
+                    yield self._later(late)
+            elif is_contest(recording, stream) and (starved := self._starved(recording, stream)) is not None:
                 yield starved
 
     def _lost(self, found: Slope) -> float:
@@ -146,6 +165,30 @@ class VanishingGradient(Rule):
             if third and (near := median(moved[-third:])) > 0:
                 shares.append(min(moved[:third]) / near)
         return bool(shares) and median(shares) < self.starved
+
+    def _later(self, late: LateFall) -> Finding:
+        first, last = late.now.layers[0], late.now.last[-1]
+        values = {
+            "first": first.site.name,
+            "last": last.site.name,
+            "times": f"{10**late.fell:.1g}",
+            "depth": f"{late.depth:.1f}",
+            "step": late.capture.step,
+        }
+        text = "The gradient came to vanish: since step {step} {first} gets {times} times less of it than at first"
+        why = "On its way from {last} it loses {depth} decades more than at first."
+        return Finding(
+            self.name,
+            Severity.WARNING,
+            Message(text, values),
+            Message(why, values),
+            tuple(layer.site.place for layer in late.now.first),
+            late.capture.step,
+            {"decades": round(-late.fell, 2), "decades_over_depth": round(-late.depth, 2)},
+            CURES,
+            rank=2,
+            explains=("learning-rate-too-low", "gradient-underflow"),
+        )
 
     def _starved(self, recording: Recording, stream: int) -> Finding | None:
         """A generator whose judge has become so sure that it tells nothing any more (Goodfellow+ 2014, section 3)."""

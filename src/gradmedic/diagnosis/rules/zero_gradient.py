@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import ClassVar
 
 from gradmedic.base.messages import Message
+from gradmedic.diagnosis.features.sensitivity import second_derivative, sensitivity
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import TrainingState, outcome
+from gradmedic.diagnosis.training_state import TrainingState, guessing, outcome
 from gradmedic.recording.records import Recording
-from gradmedic.recording.site import Parameter, Site
+from gradmedic.recording.site import Parameter, Place, Site
 from gradmedic.recording.sketch import parameter, site, sketch
 
 STUCK = [2.30, 2.31] * 40
+NEAR = 1.02
+"""Times the loss of a guess up to which a network knows what a constant can know, and needs no gradient."""
 FALLING = [2.3 * 0.95**i for i in range(80)]
 
 OVER_ONE = ("softmax", "log_softmax", "layer_norm", "batch_norm", "group_norm", "rms_norm")
@@ -35,13 +39,26 @@ def _run(op: str, losses: list[float] | None = None, arrives: float = 0.0, befor
     return sketch(layers, weights, losses=losses or STUCK)
 
 
+def _insensitive(losses: list[float] | None = None, guess: float | None = None) -> Recording:
+    """A loss with second derivatives of a ReLU, of which the rest has been learned."""
+    told = {} if guess is None else {"loss": 49.0, "guess": guess}
+    sites = [
+        site("fc", "linear", parameter="fc.weight"),
+        site("relu", "relu"),
+        site("slope", "threshold"),
+        site("loss", "mse_loss", told),
+    ]
+    held = {"weight_rms": [0.1] * 6, "grad_rms": [0.5, 0.1, 1e-3, 1e-9, 0.0, 0.0]}
+    return sketch(sites, [parameter("fc.weight", held, shape=(64, 64))], losses=losses or [49.0, 49.1] * 40)
+
+
 @dataclass(frozen=True)
 class ZeroGradient(Rule):
     """
     ## What it finds
     Weights whose gradient is exactly zero at every look, and the operation at which it ends: a
     gradient arrives there, and none leaves. A softmax or a normalization over a single entry, a
-    clamp that cuts everything off, rounding.
+    clamp that cuts everything off, rounding. And failing runs in which no weight can change the loss.
 
     ## Why it hurts
     The weights before it stay as they were initialized, or are moved by weight decay alone. Since a
@@ -50,7 +67,8 @@ class ZeroGradient(Rule):
     ## What causes it
     A softmax behind a top-1 selection, over the wrong dimension, or over one unit: it is always 1.
     A normalization of a single feature: it is always 0. A clamp whose range the values have left.
-    `round()`, `floor()` or `sign()`, whose slope is zero everywhere.
+    `round()`, `floor()` or `sign()`, whose slope is zero everywhere. A loss with second derivatives of a
+    ReLU network, which are zero.
 
     ## Example
     ```python
@@ -77,10 +95,23 @@ class ZeroGradient(Rule):
     fewest: int = 3
     """Looks that all have to show it."""
 
-    SICK: ClassVar = [_run("softmax"), _run("softmax", FALLING), _run("layer_norm"), _run("clamp"), _run("round")]
+    nothing: float = 1e-6
+    """Share of the loss by which moving every weight by its own size would change it, to first order: below it
+    ordinary steps, of a thousandth of that, are beyond what float32 tells apart."""
+
+    SICK: ClassVar = [
+        _insensitive(),
+        _run("softmax"),
+        _run("softmax", FALLING),
+        _run("layer_norm"),
+        _run("clamp"),
+        _run("round"),
+    ]
     HEALTHY: ClassVar = [
         _run("softmax", arrives=0.1),
         _run("softmax", before="bmm"),  # attention over a single token
+        _insensitive(guess=48.9),  # knows what a constant can know: another disease
+        _insensitive(losses=FALLING),
         _run("mul"),  # multiplied by a weight that begins at zero
     ]
 
@@ -91,6 +122,43 @@ class ZeroGradient(Rule):
                 lost.setdefault(end.id, []).append(weights)
         for at, group in lost.items():
             yield self._finding(recording, recording.sites[at], group)
+        if not lost:
+            yield from (found for stream in recording.streams if (found := self._constant(recording, stream)))
+
+    def _constant(self, recording: Recording, stream: int) -> Finding | None:
+        """A loss that fails far from a guess, and that no weight can change."""
+        level = guessing(recording, stream)
+        captures = recording.captures_of(stream)
+        shares = [(at, sensitivity(recording, at)) for at in captures]
+        still = list(takewhile(lambda pair: pair[1] is not None and pair[1] < self.nothing, reversed(shares)))
+        last = captures[-1].loss if captures else None
+        at_a_guess = level is not None and last is not None and last <= NEAR * level
+        if len(still) < self.fewest or at_a_guess or outcome(recording, stream) is not TrainingState.FAILED:
+            return None
+        slope, since = second_derivative(recording, stream), still[-1][0]
+        values = {
+            "share": f"{self.nothing:g}",
+            "loss": f"{last:.3g}",
+            "site": slope.name if slope else "",
+        }
+        why = Message("The gradient of the whole network is next to nothing beside a loss of {loss}.", values)
+        if slope is not None:
+            why = Message(
+                "The loss holds a derivative of the network, and the slope of a ReLU ({site}) is flat.", values
+            )
+        text = "No weight can change the loss: all of them moved by their own size change less than {share} of it"
+        place = slope.place if slope else Place(recording.streams[stream].name, "loss")
+        return Finding(
+            self.name,
+            self.severity,
+            Message(text, values),
+            why,
+            (place,),
+            since.step,
+            {"change_of_loss": still[0][1] or 0.0, "loss": last or 0.0},
+            (_SMOOTHER if slope else _LOOK,),
+            rank=2,
+        )
 
     def _is_zero(self, recording: Recording, weights: Parameter) -> bool:
         grads = [size for _, size in recording.parameter_series(weights.id, "grad_norm")]
@@ -174,6 +242,8 @@ def _cure(op: str) -> Cure:
     return Cure(Message("Let the gradient pass as if nothing was rounded"), _STRAIGHT)
 
 
+_SMOOTHER = Cure(Message("Use an activation with a second derivative"), "nn.Tanh()")
+_LOOK = Cure(Message("Look between loss and weights for what is constant: a clamp, a rounding, a detach()"))
 _ALL = "weights, index = torch.softmax(self.gate(x), dim=-1).topk(1, dim=-1)"
 _SMOOTH = "y = low + (high - low) * torch.sigmoid(x)"
 _STRAIGHT = "y = x + (x.round() - x).detach()"
