@@ -192,3 +192,11 @@ def test_what_a_script_deletes_is_freed_as_under_python() -> None:
 
 def test_modes_and_profilers_of_the_script_hear_of_its_own_operations_alone() -> None:
     assert outcome([*MODULE, "--every", "1"], "modes.py")[1] == outcome(PYTHON, "modes.py")[1]
+
+
+def test_warnings_and_tracebacks_of_steps_that_are_read_name_the_lines_that_they_name_under_python() -> None:
+    under_python = outcome(PYTHON, "warned.py")
+    assert under_python[2].count("Warning: ") > 100
+    assert under_python[2].count("Traceback (most recent call last)") > 50
+    assert outcome(MODULE, "warned.py") == under_python
+    assert outcome([*MODULE, "--every", "1"], "warned.py") == under_python

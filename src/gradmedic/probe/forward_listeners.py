@@ -1,5 +1,6 @@
 """All that listens to a forward pass, put on and taken away together."""
 
+from gradmedic.probe.hooks.module_frames import ModuleFrames
 from gradmedic.probe.hooks.sequence_intervals import Failed, ModuleIntervals, Owners
 from gradmedic.probe.hooks.source_lines import Lines
 from gradmedic.probe.recurrent.tap import RecurrentTap
@@ -15,6 +16,7 @@ class ForwardListeners:
         self.modules = ModuleIntervals(failed)
         self.recurrent = RecurrentTap()
         self.lines = Lines(failed)
+        self._frames = ModuleFrames(failed)
         self._compiled = False
         self._active = False
 
@@ -25,6 +27,7 @@ class ForwardListeners:
         if not keep:
             self.forget()
         self._active = True
+        self._frames.start()
         self.modules.start()
         self.recurrent.install()
         if lines:
@@ -38,6 +41,7 @@ class ForwardListeners:
         self.modules.stop()
         self.lines.stop()
         self.recurrent.close()
+        self._frames.stop()
 
     def forget(self) -> None:
         """Drop what was heard."""

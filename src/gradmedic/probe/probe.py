@@ -17,7 +17,8 @@ from gradmedic.probe.first_pass import FirstPass
 from gradmedic.probe.graph.graph import leaves_of
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.hooks.backward_shortcut import asker
-from gradmedic.probe.hooks.torch_hooks import Seat, Watcher
+from gradmedic.probe.hooks.listener import Watcher
+from gradmedic.probe.hooks.torch_hooks import Seat
 from gradmedic.probe.participants import Participants
 from gradmedic.probe.pass_reader import Reader
 from gradmedic.probe.reading.node_hooks import NodeHooks, ObservedPass
@@ -43,8 +44,7 @@ class Probe:
         self._schedule = Schedule(settings.budget, settings.every)
         self._vitals = Vitals(recorder, self._schedule)
         self._windows = Windows(recorder, self._people)
-        self._depth = self._due = 0
-        self._hands = ManualUpdates()
+        self._depth, self._due, self._hands = 0, 0, ManualUpdates()
         self.failed = Failures(recorder, self._vitals)
         self._reader = Reader(recorder, names, self._people, self._vitals, self._schedule, self.failed, first_pass)
         self._listening, self.lines = self._reader.listening, self._reader.listening.lines

@@ -266,6 +266,12 @@ def forget_hook(number: int) -> None:
     MODULE_HOOKS.get("with_kwargs", {}).pop(number, None)
 
 
+MODULE_CALLS = Capability(
+    Message("this torch calls modules in another way: in steps that are read, tracebacks have a line of torch's more"),
+    call="torch.nn:Module._call_impl",
+)
+
+
 # What objects have or have not, each by itself.
 
 

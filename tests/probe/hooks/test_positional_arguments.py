@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradmedic.probe.hooks.torch_hooks import Seat, Watcher
+from gradmedic.probe.hooks.listener import Watcher
+from gradmedic.probe.hooks.torch_hooks import Seat
 
 
 class Noting(Watcher):

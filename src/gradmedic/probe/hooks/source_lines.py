@@ -9,6 +9,7 @@ stands in a traceback. The script itself sees the mode as it has left it.
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import CodeType
 from typing import Any
 
@@ -97,6 +98,10 @@ class Lines:
         if user is not None:
             self.spans.append(Span(start, stop, 0, SourceLine("", user.f_code.co_filename, user.f_lineno)))
 
+    def at_rest(self) -> "_AtRest":
+        """A block in which a backward pass runs."""
+        return _AtRest(self)
+
     def _listen(self) -> None:
         if self._put_back and not self._backwards:
             set_anomaly(True, False)
@@ -136,6 +141,19 @@ class Lines:
             line = SourceLine(function, frame.f_code.co_filename, frame.f_lineno)
             known = self._known[key] = CreationTraceback(line, frame.f_code)
         return known
+
+
+class _AtRest(AbstractContextManager[None]):
+    """Of one frame, unlike `contextlib.contextmanager`: the next one out is the script's."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def __enter__(self) -> None:
+        self._lines.pause()
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.resume()
 
 
 def line_of(node: Any) -> SourceLine | None:

@@ -6,9 +6,9 @@ original does, with the same arguments, whatever happens on our side of it.
 
 import functools
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,46 +20,9 @@ from torch.optim import optimizer as hooks
 
 from gradmedic.base.own_gradients import is_unheard
 from gradmedic.probe.hooks.backward_shortcut import Counting, Lane, shortcut
-from gradmedic.probe.hooks.source_lines import Lines
+from gradmedic.probe.hooks.listener import Watcher
+from gradmedic.probe.hooks.unseen_frames import UNTRACED, uncounted
 from gradmedic.probe.torch_internals import CLIP, CLIPPING, PACKERS, PACKING, in_transform
-
-
-class Watcher(Protocol):
-    """What the seat reports to. Nothing but a deliberate stop may be raised from it."""
-
-    @property
-    def lines(self) -> Lines:
-        """What notes lines, and rests while gradients are worked out."""
-
-    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Any:
-        """A backward pass is about to run; what is returned is handed to `end`."""
-
-    def trains(self, outputs: Any, inputs: Sequence[Any], higher: bool) -> bool | None:
-        """Whether gradients that `autograd.grad` is asked for are there to move these inputs."""
-
-    def end(self, look: Any, grads: Any = None) -> None:
-        """The backward pass has run, or raised."""
-
-    def cut_off(self) -> None:
-        """An exception has cut `end` off, a stop for example."""
-
-    def before_step(self, optimizer: Optimizer) -> None:
-        """Gradients are complete; weights have not moved."""
-
-    def after_step(self, optimizer: Optimizer) -> None:
-        """Weights have moved."""
-
-    def clip(self, parameters: Sequence[Tensor], total: Tensor | None, limit: float, euclidean: bool = False) -> None:
-        """The script is about to clip gradients, by a total norm or, if that is None, entry by entry."""
-
-    def scaled(self, loss: Tensor, result: Tensor, scaler: Any) -> None:
-        """A GradScaler has scaled a loss."""
-
-    def skipped(self, optimizer: Optimizer) -> None:
-        """A GradScaler was asked to step an optimizer and did not."""
-
-    def compiled(self) -> None:
-        """The script has called torch.compile."""
 
 
 class Seat:
@@ -149,7 +112,7 @@ class Seat:
 
     def _wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)
-        ours = functools.wraps(original)(make(original))
+        ours = functools.wraps(original)(uncounted(make(original)))
         setattr(owner, name, ours)
         self._wrapped.append((owner, name, original, ours))
 
@@ -159,71 +122,73 @@ class Seat:
 
     def _backward(self, original: Any) -> Any:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._away():
-                return original(tensors, *args, **kwargs)
-            look = None
-            try:
-                look = self._watcher.begin(tensors, _given(args, kwargs, 4, "inputs"), sys._getframe(1))
-                return original(tensors, *args, **kwargs)
-            finally:
+            with UNTRACED:
+                if self._away():
+                    return original(tensors, *args, **kwargs)
+                look, tensors = None, _often(tensors)
+                if not _are_tensors(tensors):  # but edges of the graph: such a pass is not read
+                    with self._watcher.lines.at_rest():
+                        return original(tensors, *args, **kwargs)
                 try:
-                    self._watcher.end(look)
-                except BaseException:
-                    self._watcher.cut_off()
-                    raise
+                    look = self._watcher.begin(tensors, _given(args, kwargs, 4, "inputs"), sys._getframe(1))
+                    return original(tensors, *args, **kwargs)
+                finally:
+                    self._end(look)
 
         return backward
 
     def _grad(self, original: Any) -> Any:
         def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._away():
-                return original(outputs, inputs, *args, **kwargs)
-            inputs = inputs if isinstance(inputs, Tensor) else tuple(inputs)  # a generator can be used once
-            if not self._watcher.trains(outputs, _listed(inputs), bool(_given(args, kwargs, 2, "create_graph"))):
-                return self._apart(original, outputs, inputs, *args, **kwargs)
-            look = found = None
-            try:
-                look = self._watcher.begin(outputs, inputs, sys._getframe(1))
-                found = original(outputs, inputs, *args, **kwargs)
-                return found
-            finally:
+            with UNTRACED:
+                if self._away():
+                    return original(outputs, inputs, *args, **kwargs)
+                outputs, inputs = _often(outputs), _often(inputs)
+                higher = bool(_given(args, kwargs, 2, "create_graph"))
+                if not _are_tensors(outputs) or not self._watcher.trains(outputs, _listed(inputs), higher):
+                    with self._watcher.lines.at_rest():
+                        return original(outputs, inputs, *args, **kwargs)
+                look = found = None
                 try:
-                    self._watcher.end(look, found)
-                except BaseException:
-                    self._watcher.cut_off()
-                    raise
+                    look = self._watcher.begin(outputs, inputs, sys._getframe(1))
+                    found = original(outputs, inputs, *args, **kwargs)
+                    return found
+                finally:
+                    self._end(look, found)
 
         return grad
 
-    def _apart(self, original: Any, *args: Any, **kwargs: Any) -> Any:
-        self._watcher.lines.pause()
+    def _end(self, look: Any, found: Any = None) -> None:
         try:
-            return original(*args, **kwargs)
-        finally:
-            self._watcher.lines.resume()
+            self._watcher.end(look, found)
+        except BaseException:
+            self._watcher.cut_off()
+            raise
 
     def _clip_norm(self, original: Any) -> Any:
         def clip(parameters: Any, max_norm: Any, total_norm: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self._away():
-                parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
-                euclidean = float(sys._getframe(1).f_locals.get("norm_type", 2.0)) == 2.0
-                self._watcher.clip(_listed(parameters), total_norm, float(max_norm), euclidean)
-            return original(parameters, max_norm, total_norm, *args, **kwargs)
+            with UNTRACED:
+                if not self._away() and _is_number(max_norm):
+                    parameters = _often(parameters)
+                    euclidean = float(sys._getframe(1).f_locals.get("norm_type", 2.0)) == 2.0
+                    self._watcher.clip(_listed(parameters), total_norm, float(max_norm), euclidean)
+                return original(parameters, max_norm, total_norm, *args, **kwargs)
 
         return clip
 
     def _clip_value(self, original: Any) -> Any:
         def clip(parameters: Any, clip_value: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self._away():
-                parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
-                self._watcher.clip(_listed(parameters), None, float(clip_value))
-            return original(parameters, clip_value, *args, **kwargs)
+            with UNTRACED:
+                if not self._away() and _is_number(clip_value):
+                    parameters = _often(parameters)
+                    self._watcher.clip(_listed(parameters), None, float(clip_value))
+                return original(parameters, clip_value, *args, **kwargs)
 
         return clip
 
     def _scale(self, original: Any) -> Any:
         def scale(scaler: Any, outputs: Any) -> Any:
-            result = original(scaler, outputs)
+            with UNTRACED:
+                result = original(scaler, outputs)
             if isinstance(result, Tensor) and scaler.is_enabled() and not self._away():
                 self._watcher.scaled(outputs, result, scaler)
             return result
@@ -233,7 +198,8 @@ class Seat:
     def _scaler_step(self, original: Any) -> Any:
         def step(scaler: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             self._stepped = None
-            result = original(scaler, optimizer, *args, **kwargs)
+            with UNTRACED:
+                result = original(scaler, optimizer, *args, **kwargs)
             if not self._away() and self._stepped != id(optimizer):
                 self._watcher.skipped(optimizer)
             self._stepped = None
@@ -245,14 +211,16 @@ class Seat:
         def compile(*args: Any, **kwargs: Any) -> Any:
             if not self._away():
                 self._watcher.compiled()
-            return original(*args, **kwargs)
+            with UNTRACED:
+                return original(*args, **kwargs)
 
         return compile
 
     def _packing(self, original: Any) -> Any:
         def enter(packer: Any) -> Any:
             PACKERS.add(type(packer))
-            return original(packer)
+            with UNTRACED:
+                return original(packer)
 
         return enter
 
@@ -271,12 +239,14 @@ class Seat:
 
         def watched() -> Any:
             nonlocal told
-            result = closure()
+            with UNTRACED:
+                result = closure()
             if not told:  # LBFGS calls it many times, and moves the weights in between
                 told = True
                 self._watcher.before_step(optimizer)
             return result
 
+        uncounted(watched)
         if len(args) > 1:
             return (args[0], watched, *args[2:]), kwargs
         return args, {**kwargs, "closure": watched}
@@ -294,5 +264,18 @@ def _given(args: Sequence[Any], kwargs: Mapping[str, Any], position: int, name: 
     return args[position] if len(args) > position else kwargs.get(name)
 
 
+def _often(tensors: Any) -> Any:
+    """What can be gone through more than once: torch itself goes through it once."""
+    return tuple(tensors) if isinstance(tensors, Iterator) else tensors
+
+
 def _listed(tensors: Any) -> Sequence[Tensor]:
-    return (tensors,) if isinstance(tensors, Tensor) else tensors
+    return (tensors,) if isinstance(tensors, Tensor) or not isinstance(tensors, Iterable) else tensors  # type: ignore[return-value]
+
+
+def _are_tensors(tensors: Any) -> bool:
+    return all(isinstance(tensor, Tensor) for tensor in _listed(tensors))
+
+
+def _is_number(limit: Any) -> bool:
+    return isinstance(limit, Real) or (isinstance(limit, Tensor) and limit.numel() == 1)
