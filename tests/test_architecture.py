@@ -6,7 +6,7 @@ import inspect
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -62,8 +62,34 @@ NO_NOUNS = {
 
 FILES = sorted(SOURCE.rglob("*.py"))
 FOLDERS = sorted({file.parent for file in FILES})
-files = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
-folders = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(SOURCE)))
+
+
+def over(places: Sequence[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Make one test of a check that is to hold in all places: thousands of tests cost more than they check."""
+
+    def decorate(check: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            wrong = [
+                f"{place.relative_to(SOURCE)}: {problem}" for place in places if (problem := failure(check, place))
+            ]
+            assert not wrong, "\n".join(wrong)
+
+        test.__name__ = check.__name__
+        return test
+
+    return decorate
+
+
+def failure(check: Callable[[Path], None], place: Path) -> str:
+    """What a check has to say against a file or folder."""
+    try:
+        check(place)
+    except (AssertionError, pytest.fail.Exception) as error:
+        return str(error).partition("\n")[0]
+    return ""
+
+
+files, folders = over(FILES), over(FOLDERS)
 
 
 def part(file: Path) -> str:
@@ -84,9 +110,9 @@ def parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def imported(file: Path | ast.Module) -> Iterator[str]:
-    """The modules that a file imports, inside functions and by strings too; relative ones with their dots."""
-    for node in ast.walk(parsed(file) if isinstance(file, Path) else file):
+def imported(tree: ast.Module) -> Iterator[str]:
+    """The modules that code imports, inside functions and by strings too; relative ones with their dots."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and f"{node.module}".startswith("gradmedic"):
@@ -98,6 +124,12 @@ def imported(file: Path | ast.Module) -> Iterator[str]:
             yield from by_string(node.args[0])
 
 
+@cache
+def imports(file: Path) -> tuple[str, ...]:
+    """The modules that a file imports, each as often as it says so."""
+    return tuple(imported(parsed(file)))
+
+
 def by_string(node: ast.expr) -> Iterator[str]:
     """The module that a string names, or the folder, if the string is put together."""
     first = node.values[0] if isinstance(node, ast.JoinedStr) else node
@@ -107,7 +139,7 @@ def by_string(node: ast.expr) -> Iterator[str]:
 
 def neighbors(file: Path) -> set[str]:
     """The other parts of gradmedic that a file imports."""
-    names = (name.split(".") for name in imported(file))
+    names = (name.split(".") for name in imports(file))
     return {name[1] for name in names if name[0] == "gradmedic" and len(name) > 1} - {part(file)}
 
 
@@ -118,7 +150,7 @@ def arrows(folder: Path) -> Mapping[str, set[str]]:
         if not file.is_relative_to(folder) or file == folder / "__init__.py":
             continue
         here = file.relative_to(folder).parts[0]
-        for name in imported(file):
+        for name in imports(file):
             other = MODULES.get(name)
             if other is not None and other.is_relative_to(folder) and other != folder / "__init__.py":
                 found[here] |= {other.relative_to(folder).parts[0]} - {here}
@@ -170,12 +202,12 @@ def test_any_module_may_be_the_first_that_is_loaded() -> None:
 
 @files
 def test_imports_are_absolute(file: Path) -> None:
-    assert not [name for name in imported(file) if name.startswith(".") or name == "gradmedic"]
+    assert not [name for name in imports(file) if name.startswith(".") or name == "gradmedic"]
 
 
 @files
 def test_imports_by_string_find_something(file: Path) -> None:
-    named = [name for name in imported(file) if name.startswith("gradmedic.")]
+    named = [name for name in imports(file) if name.startswith("gradmedic.")]
     assert not [name for name in named if name not in MODULES]
 
 
