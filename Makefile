@@ -6,7 +6,7 @@ INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --
 NEEDS = pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup demo check test test-torch bench docs
+.PHONY: help run setup demo check test test-torch bench docs site
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
@@ -36,8 +36,12 @@ test-torch:  ## test with another torch (some GB): make test-torch TORCH=2.6.0 P
 bench: .venv/dev  ## measure what watching costs
 	.venv/bin/python benchmarks/overhead.py
 
-docs: .venv/dev  ## write the generated pages: rules, remedies, activations, columns of recordings
-	for page in diagnoses remedies activations recording; do .venv/bin/python docs/$$page.py || exit 1; done
+docs: .venv/dev  ## write the generated pages: rules, remedies, activations, columns, commands, settings
+	for page in diagnoses remedies activations recording commands settings; do .venv/bin/python docs/$$page.py || exit 1; done
+
+site: .venv/dev  ## build the site from docs, strictly, into site/
+	$(INSTALL) ".[site]"
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
