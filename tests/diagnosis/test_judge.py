@@ -102,3 +102,11 @@ def test_a_loss_on_its_way_down_to_a_guess_is_not_called_a_failure() -> None:
     assert judge(sketch(sites(thrown[1]), losses=thrown)).verdict == "unclear"
     stopped = [1 - 0.1 * at for at in range(5)] + [0.5] * 60
     assert judge(sketch(sites(stopped[1]), losses=stopped)).verdict == "unclear"
+
+
+def test_a_loss_of_nothing_and_one_that_was_thrown_up_are_not_called_healthy() -> None:
+    fc = site("fc", "linear", {"grad_rms": 0.1})
+    nothing = judge(sketch([fc], losses=[0.0] * 40))  # cross-entropy over one class
+    assert (nothing.verdict, nothing.failing) == ("unclear", (0,))
+    thrown = judge(sketch([fc], losses=[1.0, 90.0, 80.0, 70.0, 60.0, 50.0, *[40.0, 30.0] * 20]))
+    assert thrown.verdict != "healthy"

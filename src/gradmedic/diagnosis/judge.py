@@ -49,9 +49,10 @@ def _shows(recording: Recording, stream: int, state: LossProgress) -> bool:
     A loss that still falls towards that of a guess may only need more steps, unless training itself threw it up.
     """
     if state.state == "stuck":
-        return state.fell < FELL and state.noise < FELL * abs(state.first or 0.0)
-    stopped = state.flat or thrown(recording.losses(stream))
-    return state.state == "worse" or (stopped and guessing(recording, stream) is not None)
+        return state.fell < FELL and state.noise <= FELL * abs(state.first or 0.0)
+    if state.state == "worse" or thrown(recording.losses(stream)):
+        return True
+    return state.flat and guessing(recording, stream) is not None
 
 
 def made(rule: type[Rule], settings: Settings) -> Rule:

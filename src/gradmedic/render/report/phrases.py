@@ -12,6 +12,7 @@ from gradmedic.diagnosis.features.depth_profile import foreseen
 from gradmedic.diagnosis.features.shortfall import oddities, shortfall
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.diagnosis.report import Report
+from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.records import Capture, Recording, Stream
 from gradmedic.recording.site import Kind, Place
@@ -154,8 +155,17 @@ def health(report: Report, lang: str) -> Iterator[str]:
     for stream, progress in sorted(report.progress.items()):
         if progress.first is not None and progress.last is not None:
             yield f"{_loss_name(report.recording, stream, _)} {number(progress.first)} → {number(progress.last)}"
+    if report.verdict == "healthy" and not any(_learns(report, stream) for stream in report.progress):
+        few = all(progress.state == "unclear" for progress in report.progress.values())
+        yield _("too few steps to say whether it learns") if few else _("the loss does not tell whether it learns")
     yield from _spread(report.recording, _)
     yield from _updates(report.recording, _)
+
+
+def _learns(report: Report, stream: int) -> bool:
+    """True where the loss is evidence that something is learned."""
+    known = (TrainingState.LEARNING, TrainingState.SETTLED)
+    return report.progress[stream].learns or outcome(report.recording, stream) in known
 
 
 def _loss_name(recording: Recording, stream: int, _: Callable[[str], str]) -> str:
