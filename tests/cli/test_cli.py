@@ -208,7 +208,7 @@ def test_a_terminal_is_told_how_the_run_is_doing_more_and_more_seldom(monkeypatc
         now = float(second)
         recorder.vital(Vital(second, 0, now, loss=0.5))
         before = len(stream.getvalue())
-        ticker.tick()
+        ticker.look()
         told += [second] if len(stream.getvalue()) > before else []
     assert told == [10, 30, 70]
     assert stream.getvalue().split("\n")[0].endswith("gradmedic · step 10 · 0 backward passes read · loss 0.5")

@@ -167,6 +167,21 @@ def test_every_stream_of_a_module_has_its_prediction(tmp_path: Path) -> None:
         assert told["recommended"] is None
 
 
+def test_two_places_that_call_backward_are_told_apart_where_weights_are_moved_by_hand(tmp_path: Path) -> None:
+    script = (
+        "import torch\nfrom torch import nn\na, b = nn.Linear(4, 1), nn.Linear(4, 1)\nx = torch.randn(8, 4)\n"
+        "for step in range(9):\n    print('step', step)\n    a(x).square().mean().backward()\n"
+        "    b(x).square().mean().backward()\n    for p in [*a.parameters(), *b.parameters()]:\n"
+        "        p.data -= 0.1 * p.grad\n        p.grad = None\n"
+    )
+    (tmp_path / "by_hand.py").write_text(script)
+    done = predict(tmp_path, "--alone", "-o", "out.json", "by_hand.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "step 0\nstep 1\n"
+    models = [json.loads((tmp_path / file).read_text())["model"] for file in ("out.json", "out-2.json")]
+    assert models == ["by_hand.py:7", "by_hand.py:8"]
+
+
 def test_a_script_that_crashes_is_shown_as_python_shows_it(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import torch\nprint(torch.ones(2) @ torch.ones(3))\n")
     done = predict(tmp_path, "broken.py")

@@ -11,7 +11,7 @@ from torch import nn
 from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.features.depth_profile import foreseen
 from gradmedic.prediction.run_expectations import RunExpectations
-from gradmedic.probe import Probe
+from gradmedic.probe.observed_run import ObservedRun
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Recording
 
@@ -26,12 +26,11 @@ def trained(model: nn.Module, steps: int = 3) -> Recording:
     x, y = torch.randn(64, 64), torch.randint(0, 10, (64,))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     recorder = Recorder({})
-    with Probe(recorder, Settings(every=1), RunExpectations()) as probe:
+    with ObservedRun(recorder, Settings(every=1), RunExpectations()):
         for _ in range(steps):
             optimizer.zero_grad()
             F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-    probe.foresee()
     return recorder.recording()
 
 
@@ -67,19 +66,21 @@ def test_no_graph_and_no_weight_stays_alive() -> None:
     model = deep(2)
     weight = weakref.ref(model[0].weight)
     x = torch.randn(8, 64)
-    with Probe(Recorder({}), Settings(every=1), RunExpectations()) as probe:
-        model(x).sum().backward()
+    run = ObservedRun(Recorder({}), Settings(every=1), RunExpectations())
+    run.open()
+    model(x).sum().backward()
+    run.probe.close()
     del model
     gc.collect()
     assert weight() is None
-    probe.foresee()
+    run.close()
 
 
 def test_random_states_stay_as_they_are() -> None:
     model = deep(2)
     recorder = Recorder({})
-    with Probe(recorder, Settings(every=1), RunExpectations()) as probe:
+    with ObservedRun(recorder, Settings(every=1), RunExpectations()):
         model(torch.randn(8, 64)).sum().backward()
-    before = torch.get_rng_state()
-    probe.foresee()
+        before = torch.get_rng_state()
+    assert recorder.recording().sites[0].expected_value is not None
     assert torch.equal(before, torch.get_rng_state())

@@ -61,6 +61,9 @@ class Settings:
     """End the run as soon as it has failed: a remedy cannot be given, or the loss is lost for good."""
 
 
+LOST = 25
+"""Losses in a row that are not finite, after which a trial has failed: what comes back has only been skipping."""
+
 HINTS: Mapping[str, Any] = get_type_hints(Settings, include_extras=True)
 
 

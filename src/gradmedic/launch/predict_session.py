@@ -1,29 +1,26 @@
 """Predict what a script trains: from its first backward passes, after which the run is ended."""
 
+import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradmedic.base.atomic_write import write_all
-from gradmedic.base.background import in_forked_children
 from gradmedic.base.errors import ProbeError
 from gradmedic.base.settings import Settings
-from gradmedic.base.surroundings import absolute, rank, terminal
-from gradmedic.launch.import_hook import after_import
-from gradmedic.launch.shadows import Shadows
+from gradmedic.base.surroundings import absolute, terminal
+from gradmedic.launch.session import Session, flush
 from gradmedic.launch.stopping import StopRun
-from gradmedic.launch.watch_session import flush
 from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Prediction
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Capture, Recording
 
 if TYPE_CHECKING:
     from gradmedic.prediction.script_prediction import ScriptPredictor
-    from gradmedic.probe import Probe
 
 LONGEST = 64
 """Backward passes after which the run is ended, whatever else may come."""
@@ -40,56 +37,75 @@ class PredictionRequest:
     lang: str = "en"
 
 
-class PredictSession:
-    """Watches this process from `open` to `close`, as a session does, for a prediction instead of a report."""
+class PredictSession(Session):
+    """Observes this process for a prediction instead of a report, up to the first pass of each stream.
+
+    A stream is a place that calls backward, a GAN has two; nobody knows how many will come. So the run
+    goes on to the end of its first step, or to a place that calls again, and beyond that only as long
+    as there are optimizers that have not stepped yet.
+    """
 
     def __init__(self, asked: PredictionRequest, script: str, argv: Sequence[str]) -> None:
+        super().__init__(Recorder({"script": script, "argv": list(argv)}))
         outputs = tuple(absolute(output) for output in asked.outputs)  # the script may change directory
         self.asked = replace(asked, outputs=outputs)
         self.script = script
-        self.recorder = Recorder({"script": script, "argv": list(argv)})
-        self.stream = sys.stderr
-        self.shadows = Shadows()
-        self.pid = os.getpid()
-        self.probe: Probe | None = None
         self.foretelling: ScriptPredictor | None = None
-        self.closed = False
-
-    def open(self) -> None:
-        """Be there when the script imports torch, and be gone in the processes that it forks."""
-        after_import("torch", self.arm)
-        in_forked_children(self.abandon)
+        self.places: set[tuple[int, int]] = set()
+        self.passes = 0
+        self.stepped: dict[int, Any] = {}
 
     def arm(self) -> None:
         """Put the probe in place, and listen."""
         from gradmedic.prediction.script_prediction import ScriptPredictor
-        from gradmedic.probe import Probe
+        from gradmedic.probe.observed_run import ObservedRun
 
         self.foretelling = ScriptPredictor(self.asked.init, self.asked.recommend)
-        self.probe = Probe(self.recorder, Settings(every=1), self.foretelling)
-        self.probe.install(FirstPassStop(self.probe, waiting_optimizers))
+        self.run = ObservedRun(self.recorder, Settings(every=1), self.foretelling, self)
+        self.run.open()
         self.foretelling.start()
 
     def abandon(self) -> None:
         """Leave a forked child alone."""
-        self.closed = True
-        self._stop()
-
-    def _stop(self) -> None:
         if self.foretelling is not None:
             self.foretelling.stop()
-        if self.probe is not None:
-            self.probe.close()
+        super().abandon()
 
-    def close(self, ending: str, status: int) -> int:
+    def before_pass(self, frame: FrameType) -> None:
+        """End the run before a pass that is one too many."""
+        place = (id(frame.f_code), frame.f_lasti)
+        again = place in self.places
+        self.places.add(place)
+        self.passes += 1
+        if self.passes > LONGEST or (again and not self.is_waiting()):
+            raise StopRun(0)
+
+    def captured(self) -> None:
+        """What was read is looked at in the end."""
+
+    def after(self, step: int, lost: int, stepped: Any = None) -> None:
+        """End the run once every optimizer has moved its weights."""
+        if stepped is not None:
+            self.stepped[id(stepped)] = stepped
+            if self.places and not self.is_waiting():
+                raise StopRun(0)
+
+    def is_waiting(self) -> bool:
+        """Whether there are optimizers besides those that have stepped."""
+        from torch.optim import Optimizer
+
+        # By type: isinstance would run __class__ properties of lazy objects.
+        return any(issubclass(type(one), Optimizer) and id(one) not in self.stepped for one in gc.get_objects())
+
+    def finish(self, ending: str, status: int) -> int:
         """Tell what was predicted; raises `ProbeError` if nothing was although nothing else went wrong."""
-        if self.closed or os.getpid() != self.pid:
-            return status
-        self.closed = True
         with self.shadows.ours():
-            self._stop()
+            if self.foretelling is not None:
+                self.foretelling.stop()
+            if self.run is not None:
+                self.run.close()
             told = list(self.predictions())
-            if told and rank() == 0:
+            if told and self.rank == 0:
                 self.deliver(told)
         failure = self.foretelling and self.foretelling.failure
         if not told and failure:
@@ -97,10 +113,6 @@ class PredictSession:
         if not told and status == 0:
             raise ProbeError(f"{self.script} has ended without a backward pass: there is nothing to predict")
         return status
-
-    def leave(self, status: int) -> int:
-        """The last word before an exit that runs nothing more of the script's."""
-        return self.close("finished", status)
 
     def predictions(self) -> Iterator[Prediction]:
         """One for each stream, with what was measured beside it."""
@@ -138,53 +150,6 @@ def numbered(output: str, number: int) -> str:
     """`out.json` as `out-2.json`, for a second stream."""
     path = Path(output)
     return str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
-
-
-class FirstPassStop:
-    """Hears everything in the probe's place, and ends the run once the first pass of every stream has been read.
-
-    A stream is a place that calls backward, a GAN has two; nobody knows how many will come. So the run
-    goes on to the end of its first step, or to a place that calls again, and beyond that only as long
-    as there are optimizers that have not stepped yet.
-    """
-
-    def __init__(self, probe: "Probe", waiting: Callable[[Sequence[Any]], bool]) -> None:
-        self.probe = probe
-        self.waiting = waiting
-        self.places: set[tuple[int, int]] = set()
-        self.passes = 0
-        self.stepped: dict[int, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.probe, name)
-
-    def begin(self, tensors: Any, inputs: Any, frame: FrameType) -> Any:
-        """Pass on that a pass begins, unless it is one too many."""
-        place = (id(frame.f_code), frame.f_lasti)
-        again = place in self.places
-        self.places.add(place)
-        self.passes += 1
-        if self.passes > LONGEST or (again and not self.waiting(list(self.stepped.values()))):
-            raise StopRun(0)
-        return self.probe.begin(tensors, inputs, frame)
-
-    def after_step(self, optimizer: Any) -> None:
-        """Pass on that weights have moved; leave once every optimizer has moved some."""
-        self.probe.after_step(optimizer)
-        self.stepped[id(optimizer)] = optimizer
-        if self.places and not self.waiting(list(self.stepped.values())):
-            raise StopRun(0)
-
-
-def waiting_optimizers(stepped: Sequence[Any]) -> bool:
-    """Whether there are optimizers besides those that have `stepped`."""
-    import gc
-
-    from torch.optim import Optimizer
-
-    known = {id(optimizer) for optimizer in stepped}
-    # By type: isinstance would run __class__ properties of lazy objects.
-    return any(issubclass(type(found), Optimizer) and id(found) not in known for found in gc.get_objects())
 
 
 def beside(found: Prediction, capture: Capture, recording: Recording) -> Prediction:

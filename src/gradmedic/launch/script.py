@@ -20,11 +20,12 @@ from gradmedic.base.settings import Settings
 from gradmedic.base.surroundings import say
 from gradmedic.launch.exits import before_exit, handlers_waiting
 from gradmedic.launch.predict_session import PredictionRequest, PredictSession
+from gradmedic.launch.session import Session
 from gradmedic.launch.shadows import Shadows
 from gradmedic.launch.sigterm import before_sigterm
 from gradmedic.launch.stage import perform, refuse_what_is_no_script
 from gradmedic.launch.stopping import StopRun
-from gradmedic.launch.watch_session import Session
+from gradmedic.launch.watch_session import WatchSession
 
 DISPATCHES = ("torch._compile", "torch._dynamo.", "torch._ops")
 """Modules of torch whose frames stand between an operation and who listens to it."""
@@ -42,7 +43,7 @@ def run(target: str, args: Sequence[str], *, as_module: bool, settings: Settings
     """Run a script or module under observation, and leave as Python would leave."""
     if not as_module:
         refuse_what_is_no_script(target)
-    conduct(Session(settings, target, [target, *args]), target, args, as_module)
+    conduct(WatchSession(settings, target, [target, *args]), target, args, as_module)
 
 
 def foresee(target: str, args: Sequence[str], *, as_module: bool, asked: PredictionRequest) -> NoReturn:
@@ -52,7 +53,7 @@ def foresee(target: str, args: Sequence[str], *, as_module: bool, asked: Predict
     conduct(PredictSession(asked, target, [target, *args]), target, args, as_module)
 
 
-def conduct(session: Session | PredictSession, target: str, args: Sequence[str], as_module: bool) -> NoReturn:
+def conduct(session: Session, target: str, args: Sequence[str], as_module: bool) -> NoReturn:
     """Run the target while somebody watches, who has the last word on the exit code."""
     session.open()
     before_sigterm(lambda: session.close("terminated", 128 + signal.SIGTERM))
@@ -61,7 +62,7 @@ def conduct(session: Session | PredictSession, target: str, args: Sequence[str],
     leave(Ending(ending.word, last_word(session, ending)))
 
 
-def last_word(session: Session | PredictSession, ending: Ending) -> int:
+def last_word(session: Session, ending: Ending) -> int:
     """The exit code, once the report is out; nothing of the script's comes between, but Ctrl-C may."""
     try:
         with handlers_waiting():

@@ -1,8 +1,7 @@
 """Look at a run while it goes on: end it when that is asked for, and tell a terminal how it is doing."""
 
-from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TextIO
 
 from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.finding import Severity
@@ -10,13 +9,8 @@ from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Recording
 from gradmedic.render.deliver import FOUND, severe
 
-if TYPE_CHECKING:
-    from gradmedic.probe import Probe
-
 PATIENCE = 10
 """Steps for which a finding must hold, at the least, before the run is ended for it."""
-LOST = 25
-"""Losses in a row that are not finite: what comes back from there has only been skipping."""
 FIRST_LINE = 10.0
 """Seconds until the first progress line; each later one waits twice as long as the one before."""
 
@@ -74,7 +68,7 @@ class StatusLine:
         self.wait = FIRST_LINE
         self.next_line = perf_counter() + FIRST_LINE
 
-    def tick(self) -> None:
+    def look(self) -> None:
         """Print a line if it is time for one."""
         if perf_counter() < self.next_line:
             return
@@ -92,33 +86,3 @@ class StatusLine:
             parts.insert(1, f"step {last.step}")
             parts += [f"loss {last.loss:.4g}"] if last.loss is not None else []
         return " · ".join(parts)
-
-
-class StepLimit:
-    """Hears everything in the probe's place, passes it on, and ends the run once nothing more is wanted of it.
-
-    That is after `steps` steps, and in a trial once the loss has not been finite for a while.
-    """
-
-    def __init__(self, probe: "Probe", settings: Settings) -> None:
-        self.probe = probe
-        self.steps = inf if settings.steps is None else settings.steps
-        self.losses = LOST if settings.trial else inf
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.probe, name)
-
-    def end(self, look: Any, grads: Any = None) -> None:
-        """Weights that are moved without an optimizer are seen to have moved when the next pass begins."""
-        self.probe.end(look, grads)
-        self.count()
-
-    def after_step(self, optimizer: Any) -> None:
-        """Pass on that weights have moved, and count."""
-        self.probe.after_step(optimizer)
-        self.count()
-
-    def count(self) -> None:
-        """Raise `StopRun` between two steps."""
-        if self.probe.step >= self.steps or self.probe.lost >= self.losses:
-            raise StopRun(0)

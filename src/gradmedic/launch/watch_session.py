@@ -1,59 +1,47 @@
-"""One run under observation: from the moment torch is loaded to the report."""
+"""A run that is watched: treated where that was prescribed, judged at its end, reported."""
 
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
+from math import inf
 from platform import python_version
 from time import time
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradmedic import __version__
-from gradmedic.base.background import in_forked_children
 from gradmedic.base.errors import LaunchError
 from gradmedic.base.interruption import let_through
-from gradmedic.base.settings import Settings
+from gradmedic.base.settings import LOST, Settings
 from gradmedic.base.surroundings import absolute, folder, rank, ranks, tell
-from gradmedic.launch.import_hook import after_import
 from gradmedic.launch.seeds import shift_seeds
-from gradmedic.launch.shadows import Shadows
-from gradmedic.launch.stopping import StatusLine, StepLimit, StopCondition, StopRun
+from gradmedic.launch.session import Session, flush
+from gradmedic.launch.stopping import StatusLine, StopCondition, StopRun
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
 from gradmedic.render import deliver as delivery
 from gradmedic.treatment.prescription import Prescription
 
 if TYPE_CHECKING:
-    from gradmedic.probe import Probe
     from gradmedic.treatment.patient import Patient
 
 
-class Session:
+class WatchSession(Session):
     """Watches this process from `open` to `close`; what fails in here never reaches the script."""
 
     def __init__(self, settings: Settings, script: str, argv: list[str]) -> None:
-        # The script may change directory and put another stream in the place of stderr.
+        super().__init__(recorder_for(settings, rank(), facts(settings, script, argv)))
+        # The script may change directory.
         outputs = tuple(absolute(output) for output in settings.outputs)
         prescribed = absolute(settings.prescription) if settings.prescription else None
         self.settings = replace(settings, outputs=outputs, prescription=prescribed)
         self.prescription = Prescription.load(settings.prescription) if settings.prescription else None
-        self.treatment = ExitStack()
         self.patient: Patient | None = None
-        self.stream = sys.stderr
-        self.pid = os.getpid()
-        self.rank = rank()
-        self.recorder = recorder_for(settings, self.rank, facts(settings, script, argv))
-        self.shadows = Shadows()
-        self.abrupt = False
-        self.probe: Probe | None = None
-        self.closed = False
-        self.taps: list[Callable[[], None]] = []
-        if settings.stop_on is not None:
-            self.taps.append(StopCondition(settings, self.recorder).look)
-        if self.has_screen and self.stream.isatty():
-            self.taps.append(StatusLine(self.stream, self.recorder).tick)
+        self.stop_condition = StopCondition(settings, self.recorder) if settings.stop_on is not None else None
+        self.status_line = StatusLine(self.stream, self.recorder) if self.has_screen and self.stream.isatty() else None
 
     @property
     def has_screen(self) -> bool:
@@ -61,81 +49,85 @@ class Session:
         return self.rank == 0 and not self.settings.quiet and self.stream is not None
 
     def open(self) -> None:
-        """Be there when the script imports torch, and be gone in the processes that it forks."""
+        """Be there when the script imports torch, with other seeds where these are to be shifted."""
         if self.settings.seed_shift is not None:
             shift_seeds(self.settings.seed_shift)
-        after_import("torch", self.arm)
-        in_forked_children(self.abandon)
+        super().open()
 
     def arm(self) -> None:
         """Put the probe in place."""
         with self.contained("watch this run"), self.shadows.ours():
             from gradmedic.prediction.run_expectations import RunExpectations
-            from gradmedic.probe import Probe
+            from gradmedic.probe.observed_run import ObservedRun
 
-            self.treat()  # before the probe sits down: it is to see what the remedies have made of the run
-            probe = Probe(self.recorder, self.settings, RunExpectations())
-            probe.on_capture = self.captured
-            limited = self.settings.steps is not None or self.settings.trial
-            probe.install(StepLimit(probe, self.settings) if limited else None)
-            self.probe = probe
+            self.run = ObservedRun(self.recorder, self.settings, RunExpectations(), self, self.treated())
+            self.run.open()
 
-    def treat(self) -> None:
+    @contextmanager
+    def treated(self) -> Iterator[None]:
         """Give the remedies that were prescribed; those that cannot be given are told, and the others still are."""
-        if self.prescription is None:
-            return
-        with self.contained("treat this run"):
-            from gradmedic.treatment.patient import Patient
-            from gradmedic.treatment.remedies import treated
+        with ExitStack() as given:
+            if self.prescription is not None:
+                with self.contained("treat this run"):
+                    given.enter_context(self.prescribed(self.prescription))
+            yield
+            with self.contained("end the treatment"):
+                given.close()
 
-            for item in self.prescription.items:
-                self.recorder.event(Event("remedy", 0, {"remedy": item.remedy, "dose": dict(item.dose)}))
-            self.patient = Patient(tell=self.refused)
-            self.treatment.enter_context(treated(self.prescription, self.patient))
+    def prescribed(self, prescription: Prescription) -> AbstractContextManager[None]:
+        """The treatment, whose beginning is noted."""
+        from gradmedic.treatment.patient import Patient
+        from gradmedic.treatment.remedies import treated
+
+        for item in prescription.items:
+            self.recorder.event(Event("remedy", 0, {"remedy": item.remedy, "dose": dict(item.dose)}))
+        self.patient = Patient(tell=self.refused)
+        return treated(prescription, self.patient)
 
     def refused(self, remedy: str, reason: str) -> None:
         """Note that a remedy could not be given, or not any longer."""
         self.recorder.event(Event("refused", 0, {"remedy": remedy, "reason": reason}))
         tell(self.stream, f"gradmedic could not give {remedy}: {reason}")
-        if self.settings.trial and not self.closed:
+        if self.settings.trial and not self.is_closed:
             raise StopRun(0)
+
+    def before_pass(self, frame: FrameType) -> None:
+        """Nothing is due before a pass."""
 
     def captured(self) -> None:
         """Look at what was recorded; called by the probe on the training thread."""
-        for tap in self.taps:
-            with self.contained("look at the run"), self.shadows.ours():
-                tap()
+        for tap in (self.stop_condition, self.status_line):
+            if tap is not None:
+                with self.contained("look at the run"), self.shadows.ours():
+                    tap.look()
+
+    def after(self, step: int, lost: int, stepped: Any = None) -> None:
+        """End the run after so many steps, and in a trial once the loss has not been finite for a while.
+
+        Weights that are moved without an optimizer are seen to have moved when the next pass begins.
+        """
+        if step >= (self.settings.steps or inf) or (self.settings.trial and lost >= LOST):
+            raise StopRun(0)
 
     def abandon(self) -> None:
-        """Leave a forked child alone: it is a data loader's worker, or its own affair."""
-        self.closed = True
+        """Leave a forked child alone, remedies included."""
         with self.contained("leave a child process"):
-            if self.probe is not None:
-                self.probe.close()
+            super().abandon()
             if self.patient is not None:
                 self.patient.leave()
 
-    def close(self, ending: str, status: int) -> int:
+    def finish(self, ending: str, status: int) -> int:
         """Judge what was seen and hand the report over; the exit code that the process should have."""
-        if self.closed or os.getpid() != self.pid:
-            return status
-        self.closed = True
         found = 0
         with self.contained("write the report"), self.shadows.ours():
-            if self.probe is not None:
-                self.probe.close()
-                if self.is_asked() or (self.settings.record and not self.settings.trial):
-                    self.probe.foresee()
-            with self.contained("end the treatment"):
-                self.treatment.close()
-            self.recorder.close(ending=ending, exit_code=status, ended=time())
+            told = {"ending": ending, "exit_code": status, "ended": time()}
+            if self.run is not None:
+                foresee = self.is_asked() or (self.settings.record is not None and not self.settings.trial)
+                self.run.close(foresee, **told)
+            else:
+                self.recorder.close(**told)
             found = self.deliver() if self.is_asked() else 0
         return status or found
-
-    def leave(self, status: int) -> int:
-        """The last word before an exit that runs nothing more of the script's, nor writes what it still holds."""
-        self.abrupt = True
-        return self.close("finished", status)
 
     def is_asked(self) -> bool:
         """Whether anybody wants this rank's judgment."""
@@ -194,12 +186,3 @@ def facts(settings: Settings, script: str, argv: list[str]) -> dict[str, Any]:
         "began": time(),
         "settings": asdict(settings),
     }
-
-
-def flush(stream: Any) -> None:
-    """Flush a stream that the script may have closed, or taken away, or piped into `head`."""
-    try:
-        stream.flush()
-    except (AttributeError, OSError, ValueError) as error:
-        let_through(error)
-        return

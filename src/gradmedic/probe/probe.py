@@ -17,8 +17,8 @@ from gradmedic.probe.first_pass import FirstPass
 from gradmedic.probe.graph.graph import leaves_of
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.hooks.backward_shortcut import asker
-from gradmedic.probe.hooks.listener import Watcher
 from gradmedic.probe.hooks.torch_hooks import Seat
+from gradmedic.probe.listener import NOBODY, Listener
 from gradmedic.probe.participants import Participants
 from gradmedic.probe.pass_reader import Reader
 from gradmedic.probe.reading.node_hooks import NodeHooks, ObservedPass
@@ -36,9 +36,10 @@ class Probe:
     Nothing raised in here reaches the script: a failure is warned of once, recorded, and its part left out.
     """
 
-    def __init__(self, recorder: Recorder, settings: Settings, first_pass: FirstPass | None = None) -> None:
-        self.on_capture: Callable[[], None] | None = None
-        self._recorder = recorder
+    def __init__(
+        self, recorder: Recorder, settings: Settings, first_pass: FirstPass | None = None, listener: Listener = NOBODY
+    ) -> None:
+        self._recorder, self._listener = recorder, listener
         names = self._names = Names()
         self._people = Participants(recorder, names)
         self._schedule = Schedule(settings.budget, settings.every)
@@ -70,9 +71,9 @@ class Probe:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def install(self, watcher: Watcher | None = None) -> None:
-        """Sit down in torch, once more after `close`, or have a `watcher` sit there that passes on what it hears."""
-        self._seat.take(watcher)
+    def install(self) -> None:
+        """Sit down in torch, once more after `close`."""
+        self._seat.take()
         in_forked_children(weakly(self._leave))
         if self._vitals.step == 0:
             self._open()
@@ -94,12 +95,6 @@ class Probe:
     @fenced("close")
     def _lastly(self, last: Callable[[], None]) -> None:
         last()
-
-    @fenced("forecast")
-    def foresee(self) -> None:
-        """Work out what theory expected of the first passes: it may take a second."""
-        if self._reader.first_pass is not None:
-            self._reader.first_pass.tell(self._recorder)
 
     @fenced("vitals")
     def flush(self) -> None:
@@ -125,8 +120,9 @@ class Probe:
 
     @fenced("backward")
     def _begin(self, tensors: Any, inputs: Any, frame: FrameType) -> ObservedPass | None:
+        self._listener.before_pass(frame := asker(frame))
         self._hand_in()
-        stream = self._people.stream(frame := asker(frame))
+        stream = self._people.stream(frame)
         self._schedule.meet(stream)
         self._settle(stream, tensors)
         loss = self._vitals.loss(stream, tensors)
@@ -207,7 +203,7 @@ class Probe:
     def after_step(self, optimizer: Optimizer) -> None:
         """Read what the optimizer has made of it; where a step ends, decide on the next."""
         self._after_step(optimizer)
-        self._tell()
+        self._tell(optimizer)
 
     @fenced("step")
     def _after_step(self, optimizer: Optimizer) -> None:
@@ -293,8 +289,9 @@ class Probe:
             self._news = True
             self._schedule.paid(perf_counter() - began)
 
-    def _tell(self) -> None:
-        """Call who waits for captures: alone in being allowed to raise, to end the run."""
+    @fenced("listener")
+    def _tell(self, stepped: Optimizer | None = None) -> None:
         news, self._news = self._news, False
-        if news and self.on_capture is not None:
-            self.on_capture()
+        if news:
+            self._listener.captured()
+        self._listener.after(self._vitals.step, self._vitals.lost, stepped)

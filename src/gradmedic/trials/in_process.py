@@ -3,7 +3,7 @@
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import islice
 from time import perf_counter
@@ -15,8 +15,8 @@ from torch.optim import Adam, Optimizer
 
 from gradmedic.base.errors import ProbeError
 from gradmedic.base.interruption import let_through
-from gradmedic.base.settings import Settings
-from gradmedic.probe import Probe
+from gradmedic.base.settings import LOST, Settings
+from gradmedic.probe.observed_run import ObservedRun
 from gradmedic.recording.recorder import Recorder
 from gradmedic.treatment.patient import Patient
 from gradmedic.treatment.remedies import treated
@@ -30,8 +30,6 @@ Model = nn.Module | Callable[[], nn.Module]
 Make = Callable[[Iterable[nn.Parameter]], Optimizer]
 LOOKS = 4
 """Steps of a run that are read whole, the first one among them."""
-LOST = 25
-"""Losses in a row that are not finite, after which a run is over."""
 
 
 class InProcess(Runner):
@@ -106,12 +104,9 @@ class Run:
         """Take the steps that were asked for; earlier ends a loss that stays lost."""
         steps = self.trial.steps or 1
         settings = Settings(every=max(1, (steps - 1) // (LOOKS - 1)))
-        lost = 0
-        with ExitStack() as stack:
-            stack.enter_context(treated(self.trial.prescription, Patient(model, optimizer, tell=self._refused)))
-            probe = stack.enter_context(Probe(self.recorder, settings))
-            stack.enter_context(torch.enable_grad())
-            probe.introduce(model, optimizer)
+        given = treated(self.trial.prescription, Patient(model, optimizer, tell=self._refused))
+        with ObservedRun(self.recorder, settings, around=given) as run, torch.enable_grad():
+            run.probe.introduce(model, optimizer)
             model.train()
             for batch in islice(batches, steps):
                 optimizer.zero_grad()
@@ -119,8 +114,7 @@ class Run:
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 self.steps += 1
-                lost = 0 if bool(torch.isfinite(loss)) else lost + 1
-                if lost >= LOST:
+                if run.probe.lost >= LOST:
                     break
 
     def broke(self, error: Exception) -> None:

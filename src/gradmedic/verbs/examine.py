@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from gradmedic import __version__
 from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.finding import Severity
-from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.report import Report
 from gradmedic.prediction.run_expectations import RunExpectations
-from gradmedic.probe import Probe
+from gradmedic.probe.observed_run import ObservedRun
 from gradmedic.probe.preserved_state import undisturbed
 from gradmedic.recording.recorder import Recorder
 from gradmedic.trials.batches import loss_of
@@ -29,14 +28,13 @@ def examine(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], *, lan
     """
     settings = Settings(every=1, lang=lang)
     recorder = Recorder({"gradmedic": __version__, "kind": "examine", "settings": {"lang": lang}})
+    run = ObservedRun(recorder, settings, RunExpectations())
     with undisturbed(model):
         model.train()
-        with Probe(recorder, settings, RunExpectations()) as probe, torch.enable_grad():
-            probe.introduce(model, None)
-            loss = loss_of(model, batch, loss_fn)
-            loss.backward()  # type: ignore[no-untyped-call]
-        probe.foresee()
-    return judge(recorder.recording(), settings)
+        with run, torch.enable_grad():
+            run.probe.introduce(model, None)
+            loss_of(model, batch, loss_fn).backward()  # type: ignore[no-untyped-call]
+    return run.report()
 
 
 def assert_healthy(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor]) -> None:

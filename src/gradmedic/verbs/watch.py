@@ -11,10 +11,9 @@ from torch.optim import Optimizer
 
 from gradmedic import __version__
 from gradmedic.base.settings import Settings, merged
-from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.report import Report
 from gradmedic.prediction.run_expectations import RunExpectations
-from gradmedic.probe import Probe
+from gradmedic.probe.observed_run import ObservedRun
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.writer import RecordingWriter
 
@@ -26,13 +25,10 @@ class Watch:
     """What `gm.watch` yields. `report` may be asked for at any time, also while training runs."""
 
     def __init__(self, settings: Settings, model: nn.Module | None, optimizer: Optimizer | None) -> None:
-        self._settings = settings
         facts = {"gradmedic": __version__, "script": None, "began": time(), "settings": asdict(settings)}
         journal = RecordingWriter(settings.record) if settings.record is not None else None
-        self._recorder = Recorder(facts, journal)
-        self._probe = Probe(self._recorder, settings, RunExpectations())
-        self._model = model
-        self._optimizer = optimizer
+        self._run = ObservedRun(Recorder(facts, journal), settings, RunExpectations())
+        self._given = model, optimizer
         self._entered = 0
 
     def __enter__(self) -> Self:
@@ -41,9 +37,7 @@ class Watch:
             while _watching:
                 _watching[-1].close()
             _watching.append(self)
-            self._recorder.reopen()
-            self._probe.install()
-            self._probe.introduce(self._model, self._optimizer)
+            self._run.open(*self._given)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -56,15 +50,12 @@ class Watch:
         self._entered = 0
         if self in _watching:
             _watching.remove(self)
-            self._probe.close()
-            self._probe.foresee()
-            self._recorder.close(ended=time())
+            self._run.close(ended=time())
 
     @property
     def report(self) -> Report:
         """The diagnosis of all that has been seen so far."""
-        self._probe.flush()
-        return judge(self._recorder.recording(), self._settings)
+        return self._run.report()
 
     def __str__(self) -> str:
         return str(self.report)

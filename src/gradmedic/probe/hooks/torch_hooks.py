@@ -38,10 +38,9 @@ class Seat:
         self._gone = True
         self._stepped: int | None = None
 
-    def take(self, watcher: Watcher | None = None) -> None:
+    def take(self) -> None:
         """Wrap all that has to be wrapped, or nothing."""
         self._gone = False
-        self._watcher = watcher or self._watcher
         try:
             self._wrap_all()
         except Exception:
