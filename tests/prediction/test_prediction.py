@@ -53,6 +53,13 @@ def test_the_verdict_is_unclear_where_the_ranges_meet() -> None:
     assert replace(found, operations=tuple(wide)).verdict == "unclear"
 
 
+def test_who_asks_says_from_where_on_a_gradient_vanishes() -> None:
+    found = layers(1e-5, 1e-4, 1e-3, 1e-3, 1e-3)
+    assert found.verdict == "fine"
+    assert found.judged_by(1.0).verdict == "vanishes"
+    assert replace(found, recommended=found).judged_by(1.0).recommended == found.judged_by(1.0)
+
+
 def test_decades_are_counted_per_ten_layers() -> None:
     found = layers(*(10.0 ** (i - 10) for i in range(11)))
     assert found.decades_per_10_layers == pytest.approx(-10.0)

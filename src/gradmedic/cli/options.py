@@ -1,18 +1,17 @@
 """The options that several commands share, and the settings that come of them."""
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import click
 
 from gradmedic.base.errors import SettingsError
-from gradmedic.base.settings import Settings, assignments, load, merged, nearest, table_of
+from gradmedic.base.settings import Settings, assignments, load, merged
 from gradmedic.base.surroundings import folder
-from gradmedic.base.value_types import UnfitError, fitted_table
 from gradmedic.diagnosis.finding import Severity
+from gradmedic.diagnosis.rule_settings import check_rules
 
 SEVERITY = click.Choice([severity.word for severity in Severity])
 Command = Callable[..., Any]
@@ -69,29 +68,3 @@ def check_folders(*outputs: str | None) -> None:
         folder = Path(output).parent
         if not folder.is_dir():
             raise SettingsError(f"cannot write {output!r}: there is no folder {str(folder)!r}")
-
-
-def check_rules(settings: Settings) -> None:
-    """Complain about rules and thresholds that do not exist."""
-    if not settings.ignore and not settings.rules:
-        return
-    from gradmedic.diagnosis.rules import all_rules
-
-    rules = all_rules()
-    for name in (*settings.ignore, *settings.rules):
-        if name not in rules:
-            raise SettingsError(f"there is no rule {name!r}{nearest(name, rules)}")
-    for name, table in settings.rules.items():
-        check_thresholds(rules[name], table_of(table))
-
-
-def check_thresholds(rule: Any, table: dict[str, Any]) -> None:
-    """Complain about a threshold that a rule does not have, or one of another type."""
-    hints = {field.name: get_type_hints(rule, include_extras=True)[field.name] for field in dataclasses.fields(rule)}
-    for key in table:
-        if key not in hints:
-            raise SettingsError(f"rule {rule.name!r} has no threshold {key!r}{nearest(key, hints)}")
-    try:
-        fitted_table(table, hints)
-    except UnfitError as error:
-        raise SettingsError(f"rules.{rule.name}.{error}") from None

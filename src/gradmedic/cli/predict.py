@@ -11,6 +11,7 @@ from gradmedic.base.atomic_write import write_all
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import LANGUAGE, check_folders, settings_from
+from gradmedic.prediction.prediction import MUCH
 
 LOSSES = click.Choice(["cross_entropy", "mse", "bce", "sum"])
 SUFFIXES = (".json", ".txt")
@@ -48,6 +49,9 @@ def is_script(target: str, as_module: bool) -> bool:
     metavar="FILE",
     help="Targets of a model's loss: .pt or .npy, a text with a row of numbers for each sample, or MODULE:NAME.",
 )
+@click.option(
+    "--decades", type=float, default=MUCH, show_default=True, help="Change from which a gradient vanishes or explodes."
+)
 @click.option("--alone", is_flag=True, help="Leave the recommended initialization out.")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the prediction: .json .txt")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
@@ -82,7 +86,9 @@ def _of_script(target: str, as_module: bool, args: tuple[str, ...], **given: Any
     from gradmedic.launch import script
     from gradmedic.launch.predict_session import PredictionRequest
 
-    asked = PredictionRequest(given["init"], not given["alone"], given["outputs"], given["quiet"], given["lang"])
+    asked = PredictionRequest(
+        given["init"], not given["alone"], given["outputs"], given["quiet"], given["lang"], given["decades"]
+    )
     return partial(script.foresee, target, args, as_module=as_module, asked=asked)
 
 
@@ -101,7 +107,8 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
 
     model, feed = model_of(target, found_in(target)), feed_from(given["inputs"])
     targets = _targets(given["targets"], given["loss"])
-    prediction = verb(model, feed, given["loss"], targets=targets, init=given["init"], recommend=not given["alone"])
+    how = {"init": given["init"], "recommend": not given["alone"], "decades": given["decades"]}
+    prediction = verb(model, feed, given["loss"], targets=targets, **how)
     if not given["quiet"]:
         show(prediction, given["lang"], Console(file=sys.stdout, _environ=terminal()))
     write_all((output, text(prediction, output, given["lang"])) for output in given["outputs"])

@@ -15,7 +15,7 @@ from gradmedic.base.settings import Settings
 from gradmedic.base.surroundings import absolute, terminal
 from gradmedic.launch.session import Session, flush
 from gradmedic.launch.stopping import StopRun
-from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Prediction
+from gradmedic.prediction.prediction import MUCH, PredictedOperation, PredictedParameter, Prediction
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Capture, Recording
 
@@ -35,6 +35,7 @@ class PredictionRequest:
     outputs: tuple[str, ...] = ()
     quiet: bool = False
     lang: str = "en"
+    decades: float = MUCH
 
 
 class PredictSession(Session):
@@ -120,7 +121,8 @@ class PredictSession(Session):
         for stream, found in (self.foretelling.found if self.foretelling else {}).items():
             captures = recording.captures_of(stream)
             line = recording.streams[stream].line
-            found = found.named(f"{os.path.basename(self.script)}:{line}", found.loss)
+            name = f"{os.path.basename(self.script)}:{line}"
+            found = found.named(name, found.loss).judged_by(self.asked.decades)
             yield beside(found, captures[0], recording) if captures else found
 
     def deliver(self, told: Sequence[Prediction]) -> None:

@@ -79,11 +79,17 @@ class Prediction:
     loss: str = ""
     model: str = ""
     recommended: "Prediction | None" = None
+    much: float = MUCH
+    """Decades from which its gradient counts as vanishing or exploding."""
 
     def named(self, model: str, loss: str) -> "Prediction":
         """The same with the names of model and loss, and so what is recommended."""
         other = self.recommended and self.recommended.named(model, loss)
         return replace(self, model=model, loss=loss, recommended=other)
+
+    def judged_by(self, much: float) -> "Prediction":
+        """The same with another number of decades from which a gradient counts as vanishing or exploding."""
+        return replace(self, much=much, recommended=self.recommended and self.recommended.judged_by(much))
 
     def doubted(self, decades: float, reason: Message) -> "Prediction":
         """The same with gradients that may be off by so much, for a reason that is told."""
@@ -145,7 +151,7 @@ class Prediction:
         """ "vanishes", "explodes", "fine", or "unclear" where the ranges allow for more than one of these."""
         if not isfinite(self.decades):
             return "explodes" if self.decades > 0 else "vanishes"
-        if abs(self.decades) <= MUCH:
+        if abs(self.decades) <= self.much:
             return "fine"
         if self._allows_for_nothing():
             return "unclear"

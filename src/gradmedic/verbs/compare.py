@@ -21,6 +21,7 @@ from gradmedic.trials.result_store import Results
 from gradmedic.trials.runners import Runner, runner_named
 from gradmedic.trials.trial import Script, Trial
 from gradmedic.trials.trial_length import at_trial_length
+from gradmedic.verbs.call_settings import settings_of
 
 FIRST = 0.2
 """Share of the time that the first run may take; a longer one is ended, and the others are as long as it came."""
@@ -43,7 +44,7 @@ def compare(
     rates: Sequence[float] = (1.0,),
     optimizer: Make | Optimizer | None = None,
     minutes: float = 10.0,
-    lang: str = "en",
+    lang: str | None = None,
     told: Callable[[Tournament], None] = lambda _: None,
 ) -> Comparison:
     """Train copies of a model with each activation in its hidden places, and say which one trains best.
@@ -66,7 +67,8 @@ def compare(
     """
     wanted = _checked(activations, init, seeds, rates)
     with InProcess(model, data, loss_fn, optimizer) as place:
-        return _held(place, *wanted, ComparisonPlan(seeds, minutes, steps, rates, lang=lang), told)
+        plan = ComparisonPlan(seeds, minutes, steps, rates, lang=settings_of("gm.compare", lang=lang).lang)
+        return _held(place, *wanted, plan, told)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def compare_script(
     wanted = _checked(activations, init, seeds, rates)
     work = Script(os.fspath(script), tuple(args), as_module, os.getcwd(), in_place)
     store = None if output is None else Path(output).with_suffix(".trials.jsonl").absolute()
-    lang = (settings or Settings()).lang
+    lang = settings_of("gm.compare_script", settings).lang
     plan = ComparisonPlan(seeds, minutes, steps, rates, None if metric is None else metric_goal, store, lang)
     with runner_named(runner)(work, jobs, metric) as place:
         return _held(place, *wanted, plan, told)

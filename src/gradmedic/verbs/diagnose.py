@@ -1,6 +1,7 @@
 """Judge a recording again: no training, no torch."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gradmedic.base.settings import Settings
@@ -8,15 +9,23 @@ from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.reader import load
 from gradmedic.recording.records import Recording
+from gradmedic.verbs.call_settings import Thresholds, settings_of
 
 
-def diagnose(recording: Recording | str | os.PathLike[str], settings: Settings | None = None) -> Report:
+def diagnose(
+    recording: Recording | str | os.PathLike[str],
+    settings: Settings | None = None,
+    *,
+    ignore: Sequence[str] | None = None,
+    rules: Thresholds | None = None,
+) -> Report:
     """The report on a recording, or on the folder of one.
 
+    Thresholds of `rules` and rules to `ignore` stand over those of `settings`, or of pyproject.toml.
     Raises `RecordingError` if the folder holds none that this version can read.
     """
     if not isinstance(recording, Recording):
         recording = load(os.fspath(recording))
     lines = recording.run.get("lines")  # a recording may name any file: none of them is opened
     run = {**recording.run, "lines": lines if isinstance(lines, dict) else {}}
-    return judge(replace(recording, run=run), settings)
+    return judge(replace(recording, run=run), settings_of("gm.diagnose", settings, ignore=ignore, rules=rules))

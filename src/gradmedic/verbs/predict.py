@@ -12,7 +12,7 @@ from gradmedic.base.errors import ProbeError
 from gradmedic.base.interruption import let_through
 from gradmedic.base.messages import Message
 from gradmedic.prediction.model_input import ModelCall, calls, feed_of, roots_of
-from gradmedic.prediction.prediction import Prediction
+from gradmedic.prediction.prediction import MUCH, Prediction
 from gradmedic.prediction.script_prediction import foretold
 from gradmedic.prediction.survey import Survey, survey
 from gradmedic.probe.preserved_state import undisturbed
@@ -34,6 +34,7 @@ def predict(
     targets: Tensor | None = None,
     init: Init | None = None,
     recommend: bool = True,
+    decades: float = MUCH,
 ) -> Prediction:
     """What theory expects of a model before any training: every signal's size, and every gradient's.
 
@@ -48,11 +49,11 @@ def predict(
     Weights have the sizes that they have now; `init` gives them others: "default" (torch's),
     "he", "xavier", "lecun", "orthogonal", "critical", a function of a `Place`, or a mapping from
     patterns of names. With `recommend` the prediction for the recommended initialization comes along.
+    A gradient that changes by more than so many `decades` counts as vanishing or exploding.
 
-    One forward pass, no backward pass, and a second one where operations have to be measured that theory
-    has no rule for; the model, gradients, buffers, and random states are
-    afterwards what they were. Raises `ProbeError` if the model cannot be run on the batch, and
-    `TheoryError` if nobody knows the initialization.
+    One forward pass, no backward pass, and a second one where operations have to be measured that theory has no
+    rule for; the model, gradients, buffers, and random states are afterwards what they were. Raises `ProbeError`
+    if the model cannot be run on the batch, and `TheoryError` if nobody knows the initialization.
     """
     if isinstance(loss, str) and loss not in (*LOSSES, "sum"):
         raise ProbeError(f"loss {loss!r} is none of cross_entropy, mse, bce, sum, and no function")
@@ -64,7 +65,7 @@ def predict(
         found = foretold(seen, init, recommend)
     if targets is None and loss in LOSSES:
         found = found.doubted(UNTOLD, Message("Targets are not known: gradients are those of random ones."))
-    return found.named(type(model).__name__, _name(loss))
+    return found.named(type(model).__name__, _name(loss)).judged_by(decades)
 
 
 def _surveyed(model: nn.Module, batch: Any, loss: Loss | None, target: Tensor | None) -> Survey:

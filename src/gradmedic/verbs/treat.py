@@ -26,6 +26,7 @@ from gradmedic.trials.search.treatment_result import ArmResult, Treatment
 from gradmedic.trials.surrogates import why_no_measure
 from gradmedic.trials.trial import Outcome, Script, Trial
 from gradmedic.trials.trial_length import at_trial_length
+from gradmedic.verbs.call_settings import settings_of
 from gradmedic.verbs.patch import version_of
 
 FIRST = 0.25
@@ -70,7 +71,8 @@ def treat(
     group is the number to judge by; without it the training loss, or, where that measures nothing, the number
     that `choose` picks of those that the script prints. The prescription is written to `output` and the
     outcomes beside it, so that an interrupted treatment resumes. `candidates` proposes what to try, going by the
-    diagnosis unless you know better; `told` is called after every trial.
+    diagnosis unless you know better; `told` is called after every trial. Without `settings` those of pyproject.toml
+    hold: thresholds, and rules to ignore.
 
     Raises `ProbeError` if the script does not train, `LaunchError` if it cannot be started,
     `SettingsError` if there is no such runner. After Ctrl-C what is known so far is returned.
@@ -79,7 +81,7 @@ def treat(
     with runner_named(runner)(work, jobs, metric) as place:
         goal = None if metric is None else metric_goal
         search = Search(place, Budget(60 * minutes, place.jobs, trials), seeds=seeds, goal=goal, told=told)
-        treatment = _course(search, candidates, settings or Settings(), force, _beside(output), choose)
+        treatment = _course(search, candidates, settings_of("gm.treat", settings), force, _beside(output), choose)
     return _saved(treatment, output)
 
 

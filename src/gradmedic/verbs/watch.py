@@ -1,6 +1,7 @@
 """Watch a training loop from inside Python: a script, a function, a notebook cell."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from time import time
 from types import TracebackType
@@ -10,12 +11,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gradmedic import __version__
-from gradmedic.base.settings import Settings, merged
+from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.report import Report
 from gradmedic.prediction.run_expectations import RunExpectations
 from gradmedic.probe.observed_run import ObservedRun
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.writer import RecordingWriter
+from gradmedic.verbs.call_settings import Thresholds, settings_of
 
 _watching: list["Watch"] = []
 """The one watch of this process: a cell that is run again replaces what it has left behind."""
@@ -68,19 +70,23 @@ def watch(
     model: nn.Module | None = None,
     optimizer: Optimizer | None = None,
     *,
-    budget: float = 0.02,
+    budget: float | None = None,
     every: int | None = None,
     record: str | os.PathLike[str] | None = None,
-    ignore: tuple[str, ...] = (),
-    lang: str = "en",
+    ignore: Sequence[str] | None = None,
+    rules: Thresholds | None = None,
+    lang: str | None = None,
 ) -> Watch:
     """Watch every training step inside of a `with` block.
 
     Model and optimizer need not be given: they are found in the first backward pass. Given, they
     name things as in `model.named_parameters()`. `budget` is the share of the run's time that
-    watching may take; `every` reads every n-th step whole instead; `record` is a folder to keep
-    the recording in. The report is there while the loop runs and after it. A watch that is entered
-    again goes on. One watches at a time: entering another one ends the first.
+    watching may take (0.02); `every` reads every n-th step whole instead; `record` is a folder to keep
+    the recording in. `rules` are thresholds, as {"dead-relu": {"share": 0.5}}; rules to `ignore` are left
+    out. What is not given is read from pyproject.toml, as for `gradmedic run`.
+
+    The report is there while the loop runs and after it. A watch that is entered again goes on. One watches at
+    a time: entering another one ends the first.
 
     >>> import gradmedic as gm
     >>> with gm.watch() as w:  # doctest: +SKIP
@@ -88,6 +94,5 @@ def watch(
     >>> print(w.report)  # doctest: +SKIP
     """
     folder = None if record is None else os.fspath(record)
-    given = {"budget": budget, "every": every, "record": folder, "ignore": ignore, "lang": lang}
-    settings = merged(Settings(), given, "gm.watch")
+    settings = settings_of("gm.watch", budget=budget, every=every, record=folder, ignore=ignore, rules=rules, lang=lang)
     return Watch(settings, model, optimizer)
