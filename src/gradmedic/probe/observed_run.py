@@ -12,8 +12,8 @@ from gradmedic.diagnosis.judge import judge
 from gradmedic.diagnosis.report import Report
 from gradmedic.probe.failures import fenced
 from gradmedic.probe.first_pass import FirstPass
-from gradmedic.probe.listener import NOBODY, Listener
 from gradmedic.probe.probe import Probe
+from gradmedic.probe.run_listener import NOBODY, Listener
 from gradmedic.recording.recorder import Recorder
 
 

@@ -18,10 +18,10 @@ from gradmedic.probe.graph.graph import leaves_of
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.hooks.backward_shortcut import asker
 from gradmedic.probe.hooks.torch_hooks import Seat
-from gradmedic.probe.listener import NOBODY, Listener
 from gradmedic.probe.participants import Participants
 from gradmedic.probe.pass_reader import Reader
 from gradmedic.probe.reading.node_hooks import NodeHooks, ObservedPass
+from gradmedic.probe.run_listener import NOBODY, Listener
 from gradmedic.probe.schedule import Schedule
 from gradmedic.probe.step_window import Windows
 from gradmedic.probe.updates import ManualUpdates
