@@ -1,11 +1,15 @@
-"""Interrupt `gradmedic treat` and `compare` at random moments, and say what they leave behind.
+"""Interrupt `gradmedic treat`, `compare` and `run --record` at random moments, and say what they leave behind.
 
     python benchmarks/interruptions.py [--moments 20] [--commands treat compare] [--signals INT KILL] [--latest 45]
+    python benchmarks/interruptions.py --kept [--latest 10]
+    python benchmarks/interruptions.py --commands record --signals KILL [--latest 10]
 
 Each time a script that writes files and starts a child in a session of its own is treated (compared) in a new folder,
 and a signal is sent after a while that is drawn at random. Left behind is: a process that was started under the
 command, whatever session it is in; a file in the folder for temporary files; any change of the user's folder but the
-outcomes of trials. After each interrupted treatment the same command is begun once more and has to go on from there.
+outcomes of trials. Where an outcome was kept, the same command is begun once more and has to go on from there; with
+`--kept` that is so each time: the while begins when the first one is kept. Of a run that is recorded, where it begins
+with the recording, what is left has to be judged by `gradmedic diagnose` without a traceback.
 Linux only. The exit code is 1 if anything was left.
 """
 
@@ -19,7 +23,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +46,9 @@ for step in range(150):
         torch.save(model.state_dict(), "model.pt")
         open("train.log", "a").write(f"{step}\\n")
 """
-STORE = "prescription.trials.jsonl"
+RECORDED = SCRIPT.replace("subprocess.Popen", "print").replace("range(150)", "range(10**6)")
+STORES = {"treat": "prescription.trials.jsonl", "compare": "comparison.trials.jsonl"}
+OUTPUTS = ("prescription.toml", "comparison.json")
 MARK = "RUN_THAT_IS_INTERRUPTED"
 """A variable that whatever is started under a command inherits."""
 LATEST = 45.0
@@ -51,8 +57,11 @@ GRACE = 30.0
 """Seconds that what is left may take to end."""
 COMMANDS = {
     "treat": ("treat", "--minutes", "2", "--jobs", "2", "--seeds", "2"),
-    "compare": ("compare", "--minutes", "2", "--jobs", "2"),
+    "compare": ("compare", "--minutes", "2", "--jobs", "2", "-o", "comparison.json"),
+    "record": ("run", "--record", "recording"),
 }
+FIRST_OUTCOME = 120.0
+"""Seconds that the first outcome, or the recording, may let one wait for it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Moment:
         return f"{self.command:8} {self.signal:5} {self.after:5.1f} s  exit {self.code}  {self.outcomes} kept  {left}"
 
 
-def interrupted(command: str, name: str, after: float, scratch: Path) -> Moment:
+def interrupted(command: str, name: str, after: float, scratch: Path, once_kept: bool) -> Moment:
     """Begin a command on a script in a new folder, send it a signal after a while, and look at what is left."""
     project, temporary = scratch / "project", scratch / "tmp"
     for folder in (project, temporary):
@@ -80,6 +89,8 @@ def interrupted(command: str, name: str, after: float, scratch: Path) -> Moment:
     (project / "train.log").write_text("the user's\n", encoding="utf-8")
     before, mark = contents(project), uuid.uuid4().hex
     process = begun(command, project, temporary, mark)
+    if once_kept:
+        wait_for(process, lambda: kept(command, project) > 0)
     with suppress(subprocess.TimeoutExpired):
         process.wait(after)
     process.send_signal(signal.Signals[f"SIG{name}"])
@@ -87,11 +98,39 @@ def interrupted(command: str, name: str, after: float, scratch: Path) -> Moment:
         process.wait(GRACE)
     left = [f"process {line}" for line in settled(mark)]
     left += [f"file {path.name} in the temporary folder" for path in temporary.iterdir()]
-    left += [f"changed {name}" for name, _ in contents(project) ^ before if name not in (STORE, "prescription.toml")]
-    count = kept(project)
-    if command == "treat" and count:
-        left += resumed(project, temporary, mark, count)
+    ours = (STORES[command], *OUTPUTS)
+    left += [f"changed {name}" for name, _ in contents(project) ^ before if name not in ours]
+    count = kept(command, project)
+    if count:
+        left += resumed(command, project, temporary, mark, count)
     return Moment(command, name, after, process.poll(), count, tuple(left))
+
+
+def recording_killed(name: str, after: float, scratch: Path) -> Moment:
+    """Record a run, send it a signal after a while, and have what it has written judged."""
+    project, mark = scratch / "project", uuid.uuid4().hex
+    project.mkdir()
+    (project / "train.py").write_text(RECORDED, encoding="utf-8")
+    process = begun("record", project, scratch, mark)
+    wait_for(process, (project / "recording" / "run.json").exists)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(after)
+    process.send_signal(signal.Signals[f"SIG{name}"])
+    process.wait(GRACE)
+    left = [f"process {line}" for line in settled(mark)]
+    words = [sys.executable, "-m", "gradmedic", "diagnose", "recording"]
+    judged = subprocess.run(words, cwd=project, capture_output=True, text=True, timeout=4 * GRACE)
+    if judged.returncode not in (0, 3) or "Traceback" in judged.stderr:
+        left.append(f"diagnose: exit {judged.returncode}, {judged.stderr.strip()[-200:]}")
+    rows = sum(file.read_bytes().count(b"\n") for file in (project / "recording").rglob("vitals*.jsonl"))
+    return Moment("record", name, after, process.poll(), rows, tuple(left))
+
+
+def wait_for(process: "subprocess.Popen[bytes]", happened: Callable[[], bool]) -> None:
+    """Wait until something has happened, the process has ended, or it takes too long."""
+    until = time.monotonic() + FIRST_OUTCOME
+    while not happened() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def begun(command: str, project: Path, temporary: Path, mark: str) -> "subprocess.Popen[bytes]":
@@ -102,25 +141,27 @@ def begun(command: str, project: Path, temporary: Path, mark: str) -> "subproces
     return subprocess.Popen(words, cwd=project, env=env, stdout=quiet, stderr=quiet, start_new_session=True)
 
 
-def resumed(project: Path, temporary: Path, mark: str, count: int) -> list[str]:
-    """Begin the treatment once more: it has to go on from what is kept, which one trial more shows."""
-    first = (project / STORE).read_bytes().splitlines()[: count + 1]
-    process = begun("treat", project, temporary, mark)
-    waited = time.monotonic() + 3 * GRACE
-    while kept(project) <= count and process.poll() is None and time.monotonic() < waited:
-        time.sleep(0.2)
+def resumed(command: str, project: Path, temporary: Path, mark: str, count: int) -> list[str]:
+    """Begin the command once more: it has to go on from what is kept, which one outcome more, or its end, shows."""
+    first = (project / STORES[command]).read_bytes().splitlines()[: count + 1]
+    process = begun(command, project, temporary, mark)
+    wait_for(process, lambda: kept(command, project) > count)
+    ended = process.poll()
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(GRACE)
     left = [f"process {line} after going on" for line in settled(mark)]
-    goes_on = (project / STORE).read_bytes().splitlines()[: count + 1] == first
-    return left if goes_on else [*left, "what was kept is gone when the treatment goes on"]
+    if (project / STORES[command]).read_bytes().splitlines()[: count + 1] != first:
+        left.append(f"what was kept is gone when {command} goes on")
+    if kept(command, project) <= count and ended != 0:
+        left.append(f"{command} does not go on (exit {ended})")
+    return left
 
 
-def kept(project: Path) -> int:
+def kept(command: str, project: Path) -> int:
     """The outcomes that are kept for the next time."""
     with suppress(OSError):
-        return max(0, (project / STORE).read_bytes().count(b"\n") - 1)
+        return max(0, (project / STORES[command]).read_bytes().count(b"\n") - 1)
     return 0
 
 
@@ -150,19 +191,24 @@ def main() -> int:
     """Interrupt, print a line for each moment, and count."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--moments", type=int, default=20)
-    parser.add_argument("--commands", nargs="+", choices=[*COMMANDS], default=[*COMMANDS])
+    parser.add_argument("--commands", nargs="+", choices=[*COMMANDS], default=[*STORES])
     parser.add_argument("--signals", nargs="+", choices=["INT", "KILL", "TERM", "HUP"], default=["INT", "KILL"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--latest", type=float, default=LATEST, help="seconds after which the signal is sent at the latest"
     )
+    parser.add_argument("--kept", action="store_true", help="begin the while when the first outcome is kept")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has the background ignore it, and all below
     lot, found = random.Random(options.seed), []
     plan = [(c, s) for _ in range(options.moments) for c in options.commands for s in options.signals]
     for command, name in plan:
         with tempfile.TemporaryDirectory() as scratch:
-            found.append(interrupted(command, name, lot.uniform(0, options.latest), Path(scratch)))
+            after = lot.uniform(0, options.latest)
+            if command == "record":
+                found.append(recording_killed(name, after, Path(scratch)))
+            else:
+                found.append(interrupted(command, name, after, Path(scratch), options.kept))
         print(found[-1], flush=True)
     print(f"{sum(not one.left for one in found)} of {len(found)} left nothing")
     return int(any(one.left for one in found))

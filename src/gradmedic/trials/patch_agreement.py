@@ -65,6 +65,12 @@ def agreement(pairs: Sequence[Pair], control: Outcome) -> Agreement:
     return Agreement(_by_score(numbered, _by_position(control)), *told)
 
 
+def refusal(trial: Outcome) -> Agreement:
+    """What is known where a remedy refuses: the patched script is not run at all."""
+    end = ending([_by_position(trial)])
+    return Agreement(Degree.BROKEN, end, end, trial.error)
+
+
 def _by_position(outcome: Outcome) -> Outcome:
     """The outcome with its streams numbered: lines have moved, their order has not."""
     return replace(outcome, series={str(at): one for at, one in enumerate(outcome.series.values())})

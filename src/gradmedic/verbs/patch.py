@@ -17,9 +17,9 @@ from gradmedic.treatment.patching.script.source import ParsedScript
 from gradmedic.treatment.prescription import Prescription
 from gradmedic.trials.budget import PATIENCE, SLACK
 from gradmedic.trials.isolation.folder_copy import is_within
-from gradmedic.trials.patch_agreement import Agreement, Degree, agreement
+from gradmedic.trials.patch_agreement import Agreement, Degree, agreement, refusal
 from gradmedic.trials.runners.local import Local
-from gradmedic.trials.trial import Outcome, Script, Trial
+from gradmedic.trials.trial import Ended, Outcome, Script, Trial
 from gradmedic.trials.trial_length import cut
 
 SHARE = 0.3
@@ -148,6 +148,8 @@ def _compared(found: PatchResult, place: Local, control: Outcome, known: Mapping
     for seed in SEEDS:
         place.script = work
         trial = known.get(seed) or _run(place, replace(given, seed_shift=seed))
+        if trial.ended is Ended.REFUSED:  # such as an optimizer that turned out to be none: it is not tried as code
+            return refusal(trial)
         with replaced(found, work, place) as place.script:
             pairs.append((_run(place, replace(trial.trial, prescription=Prescription())), trial))
         agreed = agreement(pairs, control)

@@ -57,7 +57,7 @@ def test_no_dose_gets_out_of_its_place_in_the_code(data: st.DataObject) -> None:
     "to", ["AdamW(m.parameters());__import__('os').system('touch PWNED');torch.optim.SGD", "Adamw", "SGD\n"]
 )
 def test_an_optimizer_is_one_that_is_known(to: str) -> None:
-    with pytest.raises(RemedyError, match=r"change-optimizer"):
+    with pytest.raises(RemedyError, match=r"optimizer"):
         remedy_from(Item("change-optimizer", {"to": to}))
 
 

@@ -8,6 +8,7 @@ says where it belongs (`gradmedic.treatment.code_places`) needs none.
 """
 
 import difflib
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -89,9 +90,18 @@ class Patch:
     def diff(self, name: str = "") -> str:
         """The change as a unified diff, for `patch -p0`, `patch -p1` and `git apply`; empty if there is none."""
         path = f"./{(name or self.source.name).removeprefix('./')}"
+        path = _quoted(path)
         header = f"{path}\t" if " " in path else path
         rows = difflib.unified_diff(_rows(self.source.text), _rows(self.text), header, header)
         return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
+
+
+def _quoted(path: str) -> str:
+    """A path as `git` and `patch` write one that would not stay on its line."""
+    if path.isprintable() and not set('"\\') & set(path):
+        return path
+    plain = (chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03o}" for byte in os.fsencode(path))
+    return f'"{"".join(plain)}"'
 
 
 def _is_import(change: TextEdit) -> bool:

@@ -4,6 +4,7 @@ import ast
 from typing import ClassVar
 
 from gradmedic.base.messages import Message
+from gradmedic.treatment.optimizer_names import full_name
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.learning_rate import absolute
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument, without
@@ -32,7 +33,7 @@ def _changed(training: Training, made: OptimizerCreation, kind: str, rate: float
         raise UnsureError(Message("line {line} makes {kind}", {"line": made.call.lineno, "kind": made.kind}))
     if any(isinstance(node, ast.Dict) for node in training.source.nodes(made.call)):
         raise UnsureError(Message("line {line} has options for groups of parameters", {"line": made.call.lineno}))
-    name, held = training.words.spelled(f"torch.optim.{kind}"), argument(made.call, 1, "lr")
+    name, held = _name(training, kind), argument(made.call, 1, "lr")
     old = [one for one in made.call.keywords if one.arg not in ("params", "lr")]
     return [
         training.source.replace(made.call.func, name),
@@ -40,6 +41,16 @@ def _changed(training: Training, made: OptimizerCreation, kind: str, rate: float
         training.source.replace(held, shown(rate)) if held else _with_rate(training.source, made, rate),
         *(without(training.source, made.call, one) for one in old),
     ]
+
+
+def _name(training: Training, kind: str) -> str:
+    """The class as the script would write it; one that is not of torch's own, as its imports lead to it."""
+    name = training.words.spelled(full_name(kind))
+    if "." in kind and name.partition(".")[0] not in training.words.everywhere:
+        raise UnsureError(Message("the script does not import {name}", {"name": kind}))
+    if "." in kind and training.source.recording is None:
+        raise UnsureError(Message("only a run shows whether {name} is an optimizer", {"name": kind}))
+    return name
 
 
 def _with_rate(source: ParsedScript, made: OptimizerCreation, rate: float) -> TextEdit:

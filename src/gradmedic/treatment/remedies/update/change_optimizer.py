@@ -1,29 +1,21 @@
 """Another optimizer in the place of the script's own."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from torch import optim
 from torch.optim import LBFGS, Optimizer
 
 from gradmedic.base.errors import RemedyError
-from gradmedic.base.settings import nearest
 from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
+from gradmedic.treatment.optimizer_names import check_name, full_name, optimizer_named
 from gradmedic.treatment.patient import Patient
 from gradmedic.treatment.patient.hooks.replace_optimizer import exchange
 from gradmedic.treatment.remedies import Alters, Remedy
 from gradmedic.treatment.scaled_rates import scaled
-
-KINDS: Mapping[str, type[Optimizer]] = {
-    "AdamW": optim.AdamW,
-    "Adam": optim.Adam,
-    "RMSprop": optim.RMSprop,
-    "SGD": optim.SGD,
-}
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,7 @@ class ChangeOptimizer(Remedy):
     alters: ClassVar[Alters] = Alters.UPDATE
 
     to: str = "AdamW"
-    """AdamW, Adam, RMSprop or SGD."""
+    """A class of torch.optim, such as AdamW or RMSprop, or one that the script imports, such as lion_pytorch.Lion."""
 
     rate: Positive = 1e-3
     """The learning rate in the place of the first one."""
@@ -69,9 +61,7 @@ class ChangeOptimizer(Remedy):
             yield from (cls(rate=rate) for rate in (1e-3, 3e-3, 1e-2))
 
     def __post_init__(self) -> None:
-        # The name becomes code: nothing but the name of an optimizer may.
-        if self.to not in KINDS:
-            raise RemedyError(f"change-optimizer knows no optimizer {self.to!r}{nearest(self.to, KINDS)}")
+        check_name(self.to)
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
@@ -82,7 +72,7 @@ class ChangeOptimizer(Remedy):
             if isinstance(optimizer, LBFGS):
                 raise RemedyError("LBFGS calls the loss several times in a step; another optimizer cannot take over")
             firsts[id(optimizer)] = _first_rate(optimizer)
-            undo.append(exchange(optimizer, KINDS[self.to]))
+            undo.append(_exchanged(optimizer, self.to))
             return True
 
         def rescale(optimizer: Optimizer) -> Any:
@@ -97,7 +87,15 @@ class ChangeOptimizer(Remedy):
                 back()
 
     def code(self) -> str:
-        return f"optimizer = torch.optim.{self.to}(model.parameters(), lr={self.rate:.3g})"
+        return f"optimizer = {full_name(self.to)}(model.parameters(), lr={self.rate:.3g})"
+
+
+def _exchanged(optimizer: Optimizer, name: str) -> Callable[[], None]:
+    """Have an optimizer step like the one of that name; what is returned takes it back."""
+    try:
+        return exchange(optimizer, optimizer_named(name))
+    except (TypeError, ValueError) as error:  # it has arguments without a default, or wants tensors of another shape
+        raise RemedyError(f"{name} cannot take over: {error}") from error
 
 
 def _first_rate(optimizer: Optimizer) -> float:
