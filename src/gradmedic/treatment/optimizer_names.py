@@ -43,11 +43,6 @@ def optimizer_named(name: str) -> type[Optimizer]:
     raise RemedyError(f"the script imports no optimizer {name!r}")
 
 
-def full_name(name: str) -> str:
-    """The name with its module, as an import statement leads to it."""
-    return f"torch.optim.{name}" if name in TORCH else name
-
-
 def _is_plain(part: str) -> bool:
     return part.isascii() and part.isidentifier() and not iskeyword(part) and not part.startswith("__")
 

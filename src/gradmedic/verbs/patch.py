@@ -19,7 +19,7 @@ from gradmedic.trials.budget import PATIENCE, SLACK
 from gradmedic.trials.isolation.folder_copy import is_within
 from gradmedic.trials.patch_agreement import Agreement, Degree, agreement, refusal
 from gradmedic.trials.runners.local import Local
-from gradmedic.trials.trial import Ended, Outcome, Script, Trial
+from gradmedic.trials.trial import Outcome, RunEnd, Script, Trial
 from gradmedic.trials.trial_length import cut
 
 SHARE = 0.3
@@ -148,7 +148,7 @@ def _compared(found: PatchResult, place: Local, control: Outcome, known: Mapping
     for seed in SEEDS:
         place.script = work
         trial = known.get(seed) or _run(place, replace(given, seed_shift=seed))
-        if trial.ended is Ended.REFUSED:  # such as an optimizer that turned out to be none: it is not tried as code
+        if trial.ended is RunEnd.REFUSED:  # such as an optimizer that turned out to be none: it is not tried as code
             return refusal(trial)
         with replaced(found, work, place) as place.script:
             pairs.append((_run(place, replace(trial.trial, prescription=Prescription())), trial))

@@ -4,7 +4,6 @@ import ast
 from typing import ClassVar
 
 from gradmedic.base.messages import Message
-from gradmedic.treatment.optimizer_names import full_name
 from gradmedic.treatment.patching import Edit, Order
 from gradmedic.treatment.patching.edits.learning_rate import absolute
 from gradmedic.treatment.patching.script.call_arguments import refuse_unpacked, with_argument, without
@@ -45,7 +44,7 @@ def _changed(training: Training, made: OptimizerCreation, kind: str, rate: float
 
 def _name(training: Training, kind: str) -> str:
     """The class as the script would write it; one that is not of torch's own, as its imports lead to it."""
-    name = training.words.spelled(full_name(kind))
+    name = training.words.spelled(kind if "." in kind else f"torch.optim.{kind}")
     if "." in kind and name.partition(".")[0] not in training.words.everywhere:
         raise UnsureError(Message("the script does not import {name}", {"name": kind}))
     if "." in kind and training.source.recording is None:

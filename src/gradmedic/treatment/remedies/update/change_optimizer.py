@@ -11,7 +11,7 @@ from gradmedic.base.errors import RemedyError
 from gradmedic.base.value_types import Positive
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
-from gradmedic.treatment.optimizer_names import check_name, full_name, optimizer_named
+from gradmedic.treatment.optimizer_names import check_name, optimizer_named
 from gradmedic.treatment.patient import Patient
 from gradmedic.treatment.patient.hooks.replace_optimizer import exchange
 from gradmedic.treatment.remedies import Alters, Remedy
@@ -87,7 +87,8 @@ class ChangeOptimizer(Remedy):
                 back()
 
     def code(self) -> str:
-        return f"optimizer = {full_name(self.to)}(model.parameters(), lr={self.rate:.3g})"
+        kind = self.to if "." in self.to else f"torch.optim.{self.to}"
+        return f"optimizer = {kind}(model.parameters(), lr={self.rate:.3g})"
 
 
 def _exchanged(optimizer: Optimizer, name: str) -> Callable[[], None]:
