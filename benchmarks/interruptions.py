@@ -9,7 +9,7 @@ and a signal is sent after a while that is drawn at random. Left behind is: a pr
 command, whatever session it is in; a file in the folder for temporary files; any change of the user's folder but the
 outcomes of trials. Where an outcome was kept, the same command is begun once more and has to go on from there; with
 `--kept` that is so each time: the while begins when the first one is kept. Of a run that is recorded, where it begins
-with the recording, what is left has to be judged by `gradmedic diagnose` without a traceback.
+with the first row, what is left has to be judged by `gradmedic diagnose` without a traceback.
 Linux only. The exit code is 1 if anything was left.
 """
 
@@ -46,7 +46,9 @@ for step in range(150):
         torch.save(model.state_dict(), "model.pt")
         open("train.log", "a").write(f"{step}\\n")
 """
-RECORDED = SCRIPT.replace("subprocess.Popen", "print").replace("range(150)", "range(10**6)")
+RECORDED = SCRIPT.replace('subprocess.Popen(["sleep", "600"], start_new_session=True)\n', "").replace(
+    "range(150)", "range(10**6)"
+)
 STORES = {"treat": "prescription.trials.jsonl", "compare": "comparison.trials.jsonl"}
 OUTPUTS = ("prescription.toml", "comparison.json")
 MARK = "RUN_THAT_IS_INTERRUPTED"
@@ -112,18 +114,24 @@ def recording_killed(name: str, after: float, scratch: Path) -> Moment:
     project.mkdir()
     (project / "train.py").write_text(RECORDED, encoding="utf-8")
     process = begun("record", project, scratch, mark)
-    wait_for(process, (project / "recording" / "run.json").exists)
+    wait_for(process, lambda: rows(project) > 0)
     with suppress(subprocess.TimeoutExpired):
         process.wait(after)
     process.send_signal(signal.Signals[f"SIG{name}"])
     process.wait(GRACE)
     left = [f"process {line}" for line in settled(mark)]
+    if process.poll() != -signal.Signals[f"SIG{name}"]:
+        left.append("the run had ended before")
     words = [sys.executable, "-m", "gradmedic", "diagnose", "recording"]
     judged = subprocess.run(words, cwd=project, capture_output=True, text=True, timeout=4 * GRACE)
     if judged.returncode not in (0, 3) or "Traceback" in judged.stderr:
         left.append(f"diagnose: exit {judged.returncode}, {judged.stderr.strip()[-200:]}")
-    rows = sum(file.read_bytes().count(b"\n") for file in (project / "recording").rglob("vitals*.jsonl"))
-    return Moment("record", name, after, process.poll(), rows, tuple(left))
+    return Moment("record", name, after, process.poll(), rows(project), tuple(left))
+
+
+def rows(project: Path) -> int:
+    """The backward passes that are recorded so far."""
+    return sum(file.read_bytes().count(b"\n") for file in (project / "recording").rglob("vitals*.jsonl"))
 
 
 def wait_for(process: "subprocess.Popen[bytes]", happened: Callable[[], bool]) -> None:

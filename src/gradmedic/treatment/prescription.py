@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 from gradmedic.base.atomic_write import write
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.settings import nearest, toml_table
-from gradmedic.base.value_types import Check, Filled, Index, UnfitError, fitted_table
+from gradmedic.base.value_types import LARGEST, Check, Filled, Index, UnfitError, fitted_table
 
 Value = str | float | int | bool | Sequence[str] | Sequence[float]
 Dose = Mapping[str, Value]
@@ -108,7 +108,11 @@ class Prescription:
 
 def _is_dose(value: object) -> bool:
     """Whether it is of a kind that a dose may be; its remedy knows which."""
-    return all(isinstance(one, str | int | float) for one in (value if isinstance(value, list) else [value]))
+    return all(_is_plain(one) for one in (value if isinstance(value, list) else [value]))
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= LARGEST)
 
 
 FILE: Mapping[str, Any] = {
