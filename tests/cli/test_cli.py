@@ -1,6 +1,7 @@
 """The command line: what reaches the script, what is refused in one sentence, what is judged again."""
 
 import json
+import re
 import sys
 from io import StringIO
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.messages import Message
 from gradmedic.base.settings import Settings
-from gradmedic.cli import main
+from gradmedic.cli import commands, main
 from gradmedic.cli.options import settings_from
 from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.report import Report
@@ -232,3 +233,15 @@ def test_a_shell_completes_commands(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setenv("COMP_CWORD", "1")
     assert not ended(monkeypatch)
     assert capsys.readouterr().out == "plain,treat\n"
+
+
+def test_every_command_on_the_page_for_programs_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not ended(monkeypatch, "skill")
+    page = capsys.readouterr().out
+    named = re.findall(r"`gradmedic (\w+) ([^`]*)`", page)
+    assert named
+    for name, words in named:
+        options = {it for parameter in commands.commands[name].params for it in parameter.opts}
+        assert {word for word in words.split() if word.startswith("--")} <= options

@@ -16,7 +16,7 @@ import gradmedic as gm
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("how-to/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("how-to/*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -64,7 +64,7 @@ WITH_SESSIONS = [page for page in DOCS.rglob("*.md") if ">>>" in page.read_text(
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     module = types.ModuleType("reader")
-    vars(module).update(reader_of_images() if page.stem == "predict" else reader())
+    vars(module).update(reader_of_images() if page.stem.startswith("predict") else reader())
     Path("prescription.toml").write_text('[[remedy]]\nname = "learning-rate"\nfactor = 0.5\n', encoding="utf-8")
     monkeypatch.setitem(sys.modules, "reader", module)
     for block in blocks(page):

@@ -18,6 +18,7 @@ from gradmedic.cli.explain import explain
 from gradmedic.cli.patch import patch
 from gradmedic.cli.predict import predict
 from gradmedic.cli.run import run
+from gradmedic.cli.skill import skill
 from gradmedic.cli.treat import treat
 
 MISUSED = 2
@@ -56,6 +57,7 @@ commands.add_command(treat)
 commands.add_command(patch)
 commands.add_command(compare)
 commands.add_command(doctor)
+commands.add_command(skill)
 
 
 def main() -> NoReturn:
