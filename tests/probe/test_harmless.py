@@ -39,6 +39,7 @@ FENCE = {
 
 SPARED = {
     "gradmedic.probe.hooks.torch_hooks",
+    "gradmedic.probe.hooks.unseen_frames",
     "gradmedic.probe.failures",
     "gradmedic.prediction.prediction",
     *(f.name for f in pkgutil.iter_modules(init.__path__, f"{init.__name__}.")),

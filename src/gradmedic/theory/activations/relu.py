@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gradmedic.theory.activations import Activation
 
@@ -41,4 +41,4 @@ class Relu(Activation):
     kinks: ClassVar = (0.0,)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.relu(x)
+        return torch.relu(x)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gradmedic.theory.activations import Activation
 
@@ -34,7 +34,7 @@ class SquaredRelu(Activation):
     kinks: ClassVar = (0.0,)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.relu(x).square()
+        return torch.relu(x).square()
 
 
 @dataclass(frozen=True)
@@ -62,4 +62,4 @@ class StarRelu(Activation):
     kinks: ClassVar = (0.0,)
 
     def f(self, x: Tensor) -> Tensor:
-        return self.scale * functional.relu(x).square() + self.bias
+        return self.scale * torch.relu(x).square() + self.bias
