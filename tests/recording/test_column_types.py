@@ -29,3 +29,7 @@ def test_a_reading_that_cannot_be_below_zero_is_told(column: str) -> None:
 def test_a_tally_that_is_no_number_is_told() -> None:
     with pytest.raises(UnfitError, match="data of tallies: steps must be a number; it is True"):
         event_data("tallies", {"steps": True})
+
+
+def test_updates_by_hand_on_stale_gradients_belong_to_no_optimizer() -> None:
+    assert event_data("stale-gradients", {"optimizer": None}) == {"optimizer": None}

@@ -177,10 +177,12 @@ EVENTS = {
             "line": "the line there",
             "parameter": "name of the weights that it applies",
             "reason": "a short code for the cause",
+            "hidden": "true if the loss itself was finite: a mask or a selection kept the value from it",
         },
     ),
     "stale-gradients": EventKind(
-        "an optimizer stepped for the third time on gradients that nobody had zeroed", {"optimizer": "its id"}
+        "an optimizer stepped for the third time on gradients that nobody had zeroed",
+        {"optimizer": "its id, null for updates by hand"},
     ),
     "no-graph": EventKind(
         "backward was called on a loss that no weight leads to",

@@ -1,5 +1,7 @@
 """What looks like a learning rate that is too low, and what is one."""
 
+from dataclasses import replace
+
 from gradmedic.diagnosis.rules.learning_rate_too_low import LearningRateTooLow
 from gradmedic.recording.records import Recording
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
@@ -37,3 +39,10 @@ def test_no_gradient_is_another_disease() -> None:
 
 def test_weights_that_never_move_have_no_rate_at_all() -> None:
     assert not list(LearningRateTooLow().check(run(0.0, STUCK)))
+
+
+def test_of_a_schedule_the_highest_rate_is_told() -> None:
+    drawn = LearningRateTooLow.SICK[1]
+    rising = replace(drawn, vitals=[v._replace(lr=1e-8 * min(at, 20) / 20) for at, v in enumerate(drawn.vitals)])
+    (found,) = LearningRateTooLow().check(rising)
+    assert "The learning rate of 1e-08 is too low" in str(found.message)

@@ -191,7 +191,7 @@ class LearningRateTooLow(Rule):
 
     def _by_size(self, recording: Recording, stream: int, fastest: float, typical: float) -> Finding:
         rates = [vital.lr for vital in recording.vitals if vital.stream == stream and vital.lr]
-        rate = median(rates) if rates else None
+        rate = max(rates, default=None)  # the one that the user has set, of a schedule
         factor = USUAL / typical if typical > 0 else USUAL / fastest
         values = {"pace": f"{typical:.1g}", "rate": f"{rate:.2g}" if rate else "", "steps": f"{1 / fastest:.0g}"}
         known = "The learning rate of {rate} is too low: a step is {pace} of the weights' size"
