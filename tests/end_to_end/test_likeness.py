@@ -200,3 +200,9 @@ def test_warnings_and_tracebacks_of_steps_that_are_read_name_the_lines_that_they
     assert under_python[2].count("Traceback (most recent call last)") > 50
     assert outcome(MODULE, "warned.py") == under_python
     assert outcome([*MODULE, "--every", "1"], "warned.py") == under_python
+
+
+def test_wrappers_that_come_and_go_around_a_watch_run_as_often_as_without_it() -> None:
+    without = outcome(PYTHON, "watched_wrappers.py")
+    assert outcome(PYTHON, "watched_wrappers.py", "watched")[:2] == without[:2]
+    assert len({line.split()[-1] for line in without[1].splitlines() if not line.startswith("call")}) > 8
