@@ -21,13 +21,13 @@ from gradmedic.recording.writer import RecordingWriter
 
 BEGIN = """
 import os, sys, time
-from gradmedic.recording.writer import Journal
+from gradmedic.recording.writer import RecordingWriter
 from gradmedic.recording.ledger import Entry, Ledger
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Capture, Event, Vital
 from gradmedic.recording.site import Kind, Site
 folder = sys.argv[1]
-recorder = Recorder({"script": "train.py"}, Journal(folder))
+recorder = Recorder({"script": "train.py"}, RecordingWriter(folder))
 """
 
 ENDLESS = """
