@@ -97,3 +97,17 @@ def test_a_contest_in_which_gradients_stay_or_the_loss_falls_is_no_disease() -> 
     rises, falls = [-0.7 + 0.06 * step for step in range(12)], [0.7 - 0.05 * step for step in range(12)]
     assert not found(contest([0.1] * 12, rises))
     assert not found(contest([0.1] * 4 + [1e-5] * 8, falls))
+
+
+def test_a_generator_is_starved_by_a_judge_on_logits_whose_loss_went_to_nothing() -> None:
+    def played(judge: list[float], grads: list[float]) -> Recording:
+        weights = parameter("g.weight", {"grad_rms": grads, "weight_rms": 0.1, "update_rms": 1e-4}, shape=(8, 8))
+        worse = [-0.7 + 0.05 * at for at in range(12)]
+        return sketch([site("fc", "linear", stream=1)], [weights], losses={0: judge, 1: worse})
+
+    fading, steady = [0.1] * 4 + [1e-5] * 8, [0.1] * 12
+    won, even = [1.4 * 0.5**at for at in range(12)], [1.4, 1.3] * 6
+    (finding,) = found(played(won, fading))
+    assert "get 1e+04 times less" in str(finding.message)
+    assert not found(played(even, fading))
+    assert not found(played(won, steady))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import hypot
 from statistics import median
 from typing import ClassVar
 
@@ -10,15 +9,14 @@ from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.depth_over_time import CURES, LateFall, late_fall
 from gradmedic.diagnosis.features.depth_profile import Slope, foreseen, longest, shares, slope
 from gradmedic.diagnosis.features.layers import layers, sound
+from gradmedic.diagnosis.features.starved_player import STEEP, StarvedPlayer, starved
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
-from gradmedic.diagnosis.loss_progress import FEWEST, progress
+from gradmedic.diagnosis.loss_progress import FEWEST
 from gradmedic.diagnosis.rules import Rule
-from gradmedic.diagnosis.training_state import TrainingState, climb_by_step, is_contest, outcome, stalled
+from gradmedic.diagnosis.training_state import TrainingState, is_contest, outcome, stalled
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
-
-NON_SATURATING = "loss = F.binary_cross_entropy_with_logits(judge(fake), torch.ones_like(real))"
 
 
 def _deep(factor: float, losses: list[float], depth: int = 9, pace: float = 1e-3) -> Recording:
@@ -132,8 +130,8 @@ class VanishingGradient(Rule):
             if outcome(recording, stream) is TrainingState.FAILED:
                 if (late := late_fall(recording, stream, self.suspect)) is not None:
                     yield self._later(late)
-            elif is_contest(recording, stream) and (starved := self._starved(recording, stream)) is not None:
-                yield starved
+            elif is_contest(recording, stream) and (beaten := starved(recording, stream, self.suspect)) is not None:
+                yield self._starved(beaten)
 
     def _lost(self, found: Slope) -> float:
         # Where activations shrink as much on the way forward, each weight's gradient is the product
@@ -190,36 +188,18 @@ class VanishingGradient(Rule):
             explains=("learning-rate-too-low", "gradient-underflow"),
         )
 
-    def _starved(self, recording: Recording, stream: int) -> Finding | None:
-        """A generator whose judge has become so sure that it tells nothing any more (Goodfellow+ 2014, section 3)."""
-        judged = [
-            site for site in recording.in_order(stream) if site.tail and site.op in ("sigmoid", "softmax", "tanh")
-        ]
-        flat = [site for site in judged if (seen := recording.site_series(site.id, "saturated")) and seen[-1][1] > 0.9]
-        grown = climb_by_step(list(_own_gradient(recording, stream)))
-        losses = recording.losses(stream)
-        found = progress(losses)
-        gets_worse = found.first is not None and found.last is not None and found.last > found.first
-        if not flat or grown > -self.suspect or not gets_worse:
-            return None
-        values = {"site": flat[0].name, "op": flat[0].op, "times": f"{10**-grown:.1g}"}
-        since = next((step for step, share in recording.site_series(flat[0].id, "saturated") if share > 0.9), 0)
+    def _starved(self, player: StarvedPlayer) -> Finding:
+        evidence: dict[str, float | str] = {"decades": round(-player.fell, 2)}
+        evidence |= {"loss_first": player.first, "loss_last": player.last}
         return Finding(
             self.name,
             Severity.WARNING,
-            Message(
-                "{site} has become so sure that {times} times less of the gradient passes it than at first", values
-            ),
-            Message("The loss gets worse, and the flat end of the {op} tells the network before it nothing.", values),
-            (flat[0].place,),
-            since,
-            {"decades": round(grown, 2), "loss_first": found.first or 0.0, "loss_last": found.last or 0.0},
-            (
-                Cure(
-                    Message("Let the loss be steep where it is lost: the non-saturating form, on logits"),
-                    NON_SATURATING,
-                ),
-            ),
+            player.message,
+            player.why,
+            (player.place,),
+            player.since,
+            evidence,
+            (STEEP,),
             rank=2,
             explains=("learning-rate-too-low", "saturated-activation"),
         )
@@ -248,13 +228,6 @@ class VanishingGradient(Rule):
             rank=1,
             explains=("learning-rate-too-low", "gradient-underflow"),
         )
-
-
-def _own_gradient(recording: Recording, stream: int) -> Iterator[tuple[int, float]]:
-    """(step, norm of the gradient of the weights that this stream's steps move)."""
-    for capture in recording.captures_of(stream):
-        moved = [row for row in capture.parameters.values() if row.get("update_rms", 0.0) > 0]
-        yield capture.step, hypot(*(row.get("grad_norm", row.get("grad_rms", 0.0)) for row in moved))
 
 
 def _why(recording: Recording, capture: Capture, found: Slope) -> Message:
