@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gradmedic.diagnosis.rules.learning_rate_too_low import LearningRateTooLow
-from gradmedic.recording.records import Recording
+from gradmedic.recording.records import Optimizer, Recording
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
 
 STUCK = [2.30, 2.31] * 40
@@ -46,3 +46,15 @@ def test_of_a_schedule_the_highest_rate_is_told() -> None:
     rising = replace(drawn, vitals=[v._replace(lr=1e-8 * min(at, 20) / 20) for at, v in enumerate(drawn.vitals)])
     (found,) = LearningRateTooLow().check(rising)
     assert "The learning rate of 1e-08 is too low" in str(found.message)
+
+
+def test_an_eps_that_outweighs_the_gradient_is_named_instead_of_the_rate() -> None:
+    drawn = LearningRateTooLow.SICK[1]
+
+    def said(eps: float) -> str:
+        held = Optimizer(0, "Adam", {"lr": 1e-3, "eps": eps})
+        (found,) = LearningRateTooLow().check(replace(drawn, optimizers={0: held}))
+        return str(found.message)
+
+    assert "The eps of Adam (0.1) outweighs the gradient (0.01)" in said(0.1)
+    assert "eps" not in said(1e-8)

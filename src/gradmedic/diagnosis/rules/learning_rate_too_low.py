@@ -18,6 +18,7 @@ from gradmedic.recording.sketch import Columns, parameter, site, sketch
 
 USUAL = 1e-3
 """Update size over weight size of a step in training that goes well."""
+EPS = "optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-12)"
 EACH = "for x, y in loader:\n    ...\n    optimizer.step()\n    scheduler.step()"
 SLOWLY = "for epoch in range(epochs):\n    train(loader)\n    scheduler.step()  # not inside of the loop over batches"
 
@@ -68,8 +69,9 @@ class LearningRateTooLow(Rule):
     ## What causes it
     A learning rate meant for another optimizer or for fine-tuning (1e-6 with Adam, 1e-5 with plain
     SGD), a schedule that multiplies the rate down within the first steps, or a loss that was
-    divided by a large number under SGD. A warm-up that is counted in batches and stepped once an
-    epoch: the rate is 0, or next to it, for most of the run.
+    divided by a large number under SGD. An `eps` of Adam that is larger than the gradient. A warm-up
+    that is counted in batches and stepped once an epoch: the rate is 0, or next to it, for most of
+    the run.
 
     ## Example
     ```python
@@ -115,6 +117,7 @@ class LearningRateTooLow(Rule):
         _run(1e-6, 4e-6, [2.31 - 0.0005 * i for i in range(80)]),  # falls, but by far too little
         _stairs([2.3 - 0.001 * i for i in range(600)], 0.0, 8e-6, 1.6e-5, 2.4e-5, 3.2e-5, 4e-5),  # stepped by epochs
         _stairs([2.3] * 60, 0.0),
+        replace(_run(1e-5, 3e-5, [2.30, 2.31] * 40), optimizers={0: Optimizer(0, "Adam", {"lr": 1e-3, "eps": 0.1})}),
     ]
     HEALTHY: ClassVar = [
         _schedule([2.3 * 0.95**i for i in range(60)] + [0.1] * 140, 0.9),  # fades when there is nothing left
@@ -200,8 +203,27 @@ class LearningRateTooLow(Rule):
         if rate:
             evidence["learning_rate"] = rate
         why = Message("Even the fastest layer would need {steps} steps to change by its own size.", values)
-        message = Message(known if rate else unknown, values)
-        return self._finding(message, why, recording.captures_of(stream)[0].step, evidence, _raise(rate, factor))
+        message, since = Message(known if rate else unknown, values), recording.captures_of(stream)[0].step
+        if (outweighed := self._outweighed(recording, stream)) is None:
+            return self._finding(message, why, since, evidence, _raise(rate, factor))
+        held, size = outweighed
+        values |= {"optimizer": held.name, "eps": f"{held.options['eps']:.1g}", "size": f"{size:.1g}"}
+        message = Message(
+            "The eps of {optimizer} ({eps}) outweighs the gradient ({size}): its steps are too small", values
+        )
+        evidence |= {"eps": held.options["eps"], "grad_rms": size}
+        return self._finding(message, why, since, evidence, Cure(Message("Lower eps far below the gradient"), EPS))
+
+    def _outweighed(self, recording: Recording, stream: int) -> tuple[Optimizer, float] | None:
+        """The optimizer that divides by the gradient's size plus eps, where eps is more than that; and the size."""
+        sizes: dict[int, list[float]] = {}
+        for capture in recording.captures_of(stream):
+            for id, row in capture.parameters.items():
+                owner = recording.parameters[id].optimizer if id in recording.parameters else None
+                if owner is not None and row.get("grad_rms"):
+                    sizes.setdefault(owner, []).append(row["grad_rms"])
+        told = ((recording.optimizers[at], median(found)) for at, found in sizes.items() if at in recording.optimizers)
+        return next(((held, size) for held, size in told if held.options.get("eps", 0.0) > size), None)
 
     def _by_schedule(self, recording: Recording, stream: int) -> Finding:
         rates = [(v.step, v.lr) for v in recording.vitals if v.stream == stream and v.lr is not None]
