@@ -6,7 +6,7 @@ INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --
 NEEDS = pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup demo check test test-torch bench docs site
+.PHONY: help run setup demo check quick test test-torch bench docs site
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
@@ -21,6 +21,9 @@ demo: .venv/examples  ## watch the bundled sick script
 
 check: .venv/dev  ## format, lint, types, architecture
 	.venv/bin/ruff format --check && .venv/bin/ruff check && .venv/bin/mypy && .venv/bin/pytest tests/test_architecture.py
+
+quick: .venv/dev  ## run the tests that start no processes, train nothing and sample nothing
+	.venv/bin/pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 test: .venv/dev  ## run all tests, or those of a folder: make test PART=probe
 	.venv/bin/pytest -n $(JOBS) --dist worksteal $(if $(PART),tests/$(PART))
