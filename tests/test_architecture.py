@@ -231,6 +231,22 @@ def test_functions_stay_small(file: Path) -> None:
     assert not swollen, f"more than {LONGEST_FUNCTION} lines: {', '.join(swollen)}"
 
 
+def is_unfinished(node: ast.ClassDef) -> bool:
+    """True for a class with a field that is declared and given no value, though nothing fills it at construction."""
+    filled = {"NamedTuple", "TypedDict", "Protocol", "ABC"} & {ast.unparse(base).split("[")[0] for base in node.bases}
+    made = any(isinstance(one, ast.FunctionDef) and one.name == "__new__" for one in node.body)
+    if filled or made or any("dataclass" in ast.unparse(one) for one in node.decorator_list):
+        return False
+    bare = [one for one in node.body if isinstance(one, ast.AnnAssign) and one.value is None]
+    return any("ClassVar" not in ast.unparse(one.annotation) for one in bare)
+
+
+@files
+def test_objects_are_built_whole(file: Path) -> None:
+    classes = [node for node in ast.walk(parsed(file)) if isinstance(node, ast.ClassDef)]
+    assert not [node.name for node in classes if is_unfinished(node)], "give it all of its fields at once"
+
+
 @files
 def test_names_say_something(file: Path) -> None:
     assert not (SAYS_NOTHING | RIDDLES).intersection(file.relative_to(SOURCE).with_suffix("").parts)

@@ -20,8 +20,8 @@ LAST_LOOK = Reserve()
 class Trials:
     """The arms of one script. `steps` is the full length of a trial, None for the script's own end.
 
-    `first` is the control with the script's own seeds. `kept` says as what an outcome is to be kept,
-    `told` is called after every trial.
+    `first` is the control with the script's own seeds. `measure` is the number of those that the script prints
+    which is judged by, `kept` says as what an outcome is to be kept, `told` is called after every trial.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Trials:
         control: Outcome,
         results: Results,
         goal: str | None = None,
+        measure: str = "",
         told: Callable[[], None] = lambda: None,
         kept: Callable[[Outcome], Outcome] = lambda outcome: outcome,
     ) -> None:
@@ -40,7 +41,7 @@ class Trials:
         self.steps = control.trial.steps
         self.results = results
         self.goal = goal
-        self.measure = ""
+        self.measure = measure
         self.told = told
         self.kept = kept
         self.arms = {identity(NOTHING): Arm(NOTHING, {0: control})}

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from gradmedic.base.errors import ProbeError, SettingsError
 from gradmedic.base.settings import Settings, nearest
-from gradmedic.trials.arms import Trials, observed, recording_of
+from gradmedic.trials.arms import observed, recording_of
 from gradmedic.trials.budget import Budget
 from gradmedic.trials.comparison.comparison import RIGHT, SCRIPT, Comparison
 from gradmedic.trials.comparison.swaps import canonical, hidden, swaps, untouched
@@ -154,5 +154,6 @@ def _held(
     if len(chosen) < 2:
         raise ProbeError(f"there is nothing to compare: the network has {chosen[0].activation} already; name others")
     control = at_trial_length(control, budget, runs(chosen, plan.seeds, plan.rates), SHARE)
-    trials = Trials(place, budget, control, Results(plan.store, place.script, control), plan.goal)
-    return Tournament(trials, found, chosen, plan.seeds, plan.rates, plan.lang, told=told).run()
+    results = Results(plan.store, place.script, control)
+    how: dict[str, Any] = {"goal": plan.goal, "rates": plan.rates, "lang": plan.lang, "told": told}
+    return Tournament(place, budget, control, results, found, chosen, plan.seeds, **how).run()

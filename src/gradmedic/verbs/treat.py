@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gradmedic import __version__
 from gradmedic.base.errors import ProbeError
@@ -17,7 +18,7 @@ from gradmedic.trials.budget import Budget
 from gradmedic.trials.paired_effect import effect
 from gradmedic.trials.printed_numbers import goal_of, moving
 from gradmedic.trials.result_store import Results
-from gradmedic.trials.runners import runner_named
+from gradmedic.trials.runners import Runner, runner_named
 from gradmedic.trials.search.candidates import Candidate, by_diagnosis
 from gradmedic.trials.search.healing import healing
 from gradmedic.trials.search.ranking import Ranking
@@ -71,18 +72,32 @@ def treat(
     group is the number to judge by; without it the training loss, or, where that measures nothing, the number
     that `choose` picks of those that the script prints. The prescription is written to `output` and the
     outcomes beside it, so that an interrupted treatment resumes. `candidates` proposes what to try, going by the
-    diagnosis unless you know better; `told` is called after every trial. Without `settings` those of pyproject.toml
-    hold: thresholds, and rules to ignore.
+    diagnosis unless you know better; `told` is called after every trial. Without `settings` pyproject.toml's hold.
 
     Raises `ProbeError` if the script does not train, `LaunchError` if it cannot be started,
     `SettingsError` if there is no such runner. After Ctrl-C what is known so far is returned.
     """
     work = Script(os.fspath(script), tuple(args), as_module, os.getcwd(), in_place)
+    goal = None if metric is None else metric_goal
+    plan = TreatmentPlan(
+        settings_of("gm.treat", settings), seeds, goal, force, _beside(output), candidates, told, choose
+    )
     with runner_named(runner)(work, jobs, metric) as place:
-        goal = None if metric is None else metric_goal
-        search = Search(place, Budget(60 * minutes, place.jobs, trials), seeds=seeds, goal=goal, told=told)
-        treatment = _course(search, candidates, settings_of("gm.treat", settings), force, _beside(output), choose)
-    return _saved(treatment, output)
+        return _saved(_treated(place, Budget(60 * minutes, place.jobs, trials), plan), output)
+
+
+@dataclass(frozen=True)
+class TreatmentPlan:
+    """What is to be tried, and how it is judged; `goal` is that of a metric, `store` the file of outcomes."""
+
+    settings: Settings
+    seeds: int
+    goal: str | None
+    force: bool
+    store: Path | None
+    propose: Propose
+    told: Callable[[Search], None]
+    choose: Choose
 
 
 def _saved(treatment: Treatment, output: str | os.PathLike[str] | None) -> Treatment:
@@ -91,36 +106,36 @@ def _saved(treatment: Treatment, output: str | os.PathLike[str] | None) -> Treat
     return treatment
 
 
-def _course(
-    search: Search, propose: Propose, settings: Settings, force: bool, store: Path | None, choose: Choose
-) -> Treatment:
+def _treated(place: Runner, budget: Budget, plan: TreatmentPlan) -> Treatment:
     """See what is wrong, and whether there is something to try; then search."""
-    first = Trial(observed=True, seconds=FIRST * search.budget.seconds)
-    control = observed(search.runner, first)
-    before = judge(recording_of(control), settings)
-    likely = propose(before)
-    reason = _reason(before, likely, force)
+    control = observed(place, Trial(observed=True, seconds=FIRST * budget.seconds))
+    before = judge(recording_of(control), plan.settings)
+    likely = plan.propose(before)
+    reason = _reason(before, likely, plan.force)
     if reason is not None:
-        return Treatment(before, reason=reason, seconds=search.budget.spent)
-    unmeasured = why_no_measure(control, search.runner.script) if search.goal is None else None
+        return Treatment(before, reason=reason, seconds=budget.spent)
+    unmeasured = why_no_measure(control, place.script) if plan.goal is None else None
     names = moving(control.printed) if unmeasured is not None else []
-    control = _printed_as_far(search, at_trial_length(control, search.budget), bool(names) or search.goal is not None)
+    control = at_trial_length(control, budget)
+    if names or plan.goal is not None:
+        control = _printed_as_far(place, budget, control)
     offered = [name for name in names if name in control.printed]
-    measure = choose(offered) if offered else None
-    search.goal = goal_of(measure) if measure else search.goal
-    search.begin(control, likely, Results(store, search.runner.script, control))
-    search.trials.measure = measure or ""
+    measure = plan.choose(offered) if offered else None
+    goal = goal_of(measure) if measure else plan.goal
+    results = Results(plan.store, place.script, control)
+    how: dict[str, Any] = {"seeds": plan.seeds, "goal": goal, "measure": measure or "", "told": plan.told}
+    search = Search(place, budget, control, likely, results, **how)
     if unmeasured is not None and measure is None:
-        return _healed(search, before, settings, unmeasured)
-    return replace(_treatment(search, before, settings), unmeasured=unmeasured)
+        return _healed(search, before, plan.settings, unmeasured)
+    return replace(_treatment(search, before, plan.settings), unmeasured=unmeasured)
 
 
-def _printed_as_far(search: Search, control: Outcome, needed: bool) -> Outcome:
-    """A control that was cut, run anew over its length if needed: what it had printed by then is not known."""
-    if control.trial.steps is None or not needed:
+def _printed_as_far(place: Runner, budget: Budget, control: Outcome) -> Outcome:
+    """A control that was cut, run anew over its length: what it had printed by then is not known."""
+    if control.trial.steps is None:
         return control
-    search.budget.started()
-    again = observed(search.runner, control.trial)
+    budget.started()
+    again = observed(place, control.trial)
     return again if again.ended.well else control
 
 

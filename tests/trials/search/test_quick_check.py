@@ -48,11 +48,10 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> None:
 def search(seconds: float, trials: int | None = None) -> Search:
     """A search that has begun, among twenty remedies."""
     runner = Seeing(SCRIPT)
-    made = Search(runner, Budget(seconds, runner.jobs, trials, clock=lambda: FakeRunner.now))
+    budget = Budget(seconds, runner.jobs, trials, clock=lambda: FakeRunner.now)
     [control] = runner.run([Trial()])
     candidates = [Candidate(prescribed(name), order=order) for order, name in enumerate(MANY)]
-    made.begin(control, candidates, Results(None, SCRIPT, control))
-    return made
+    return Search(runner, budget, control, candidates, Results(None, SCRIPT, control))
 
 
 def ran(made: Search) -> list[tuple[int | str | None, ...]]:

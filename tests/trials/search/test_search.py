@@ -53,15 +53,14 @@ def search(
     """A search that has begun, among candidates in the order given."""
     FakeRunner.world = staticmethod(what)
     runner = FakeRunner(SCRIPT)
-    made = Search(runner, Budget(seconds, runner.jobs, trials, clock=lambda: FakeRunner.now))
+    budget = Budget(seconds, runner.jobs, trials, clock=lambda: FakeRunner.now)
     [control] = runner.run([Trial(observed=True)])
-    control = at_trial_length(control, made.budget)
+    control = at_trial_length(control, budget)
     candidates = [
         one if isinstance(one, Candidate) else Candidate(prescribed(one), order=order)
         for order, one in enumerate(remedies)
     ]
-    made.begin(control, candidates, Results(store, SCRIPT, control))
-    return made
+    return Search(runner, budget, control, candidates, Results(store, SCRIPT, control))
 
 
 def found(made: Search) -> tuple[str, ...] | None:

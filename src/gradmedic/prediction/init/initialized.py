@@ -11,6 +11,16 @@ from gradmedic.base.messages import Message
 from gradmedic.prediction.init.change import WeightChange
 from gradmedic.prediction.init.table import table
 
+Before = Mapping[str, tuple[nn.Parameter, Tensor]]
+"""Parameters with what they were, by names."""
+
+
+def put_back(before: Before) -> None:
+    """Give parameters what they were."""
+    with torch.no_grad():
+        for parameter, values in before.values():
+            parameter.copy_(values)
+
 
 @dataclass
 class Initialized:
@@ -24,13 +34,11 @@ class Initialized:
     how: Message
     """How the uses of weights were found out."""
     changes: tuple[WeightChange, ...] = ()
-    _before: Mapping[str, tuple[nn.Parameter, Tensor]] = field(default_factory=dict, repr=False)
+    _before: Before = field(default_factory=dict, repr=False)
 
     def undo(self) -> None:
         """Put the weights back to what they were before, whatever has been done to them since."""
-        with torch.no_grad():
-            for parameter, values in self._before.values():
-                parameter.copy_(values)
+        put_back(self._before)
         self._before = {}
 
     def __enter__(self) -> "Initialized":

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from gradmedic.base.messages import Message
 from gradmedic.prediction.init.change import WeightChange, WeightStatistics
 from gradmedic.prediction.init.draws import Draw
-from gradmedic.prediction.init.initialized import Initialized
+from gradmedic.prediction.init.initialized import Before, Initialized, put_back
 from gradmedic.prediction.init.weights import Weight
 
 Fill = Callable[[tuple[int, ...], Generator, torch.device], Tensor]
@@ -63,15 +63,14 @@ def started(
     touched = {name: weights[name] for name in weights if name in starts}
     before = {part: (p, p.detach().clone()) for weight in touched.values() for part, p in weight.parts}
     laws = {name: WeightStatistics.of(weight.value()) for name, weight in touched.items()}
-    result = Initialized(method, how, (), before)
-    with _or_undone(result), torch.no_grad():
+    with _or_put_back(before), torch.no_grad():
         numbers = _Generators(seed)
         for name, weight in touched.items():
             weight.put(starts[name].values(weight, numbers.on(weight.parts[0][1].device)))
         if then is not None:
             then()
-        result.changes = tuple(_change(weight, laws[name], starts[name]) for name, weight in touched.items())
-    return result
+        changes = tuple(_change(weight, laws[name], starts[name]) for name, weight in touched.items())
+    return Initialized(method, how, changes, before)
 
 
 def _change(weight: Weight, before: WeightStatistics, start: Start) -> WeightChange:
@@ -81,11 +80,11 @@ def _change(weight: Weight, before: WeightStatistics, start: Start) -> WeightCha
 
 
 @contextmanager
-def _or_undone(result: Initialized) -> Iterator[None]:
+def _or_put_back(before: Before) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        result.undo()
+        put_back(before)
         raise
 
 

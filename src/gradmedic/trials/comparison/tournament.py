@@ -5,40 +5,49 @@ script's own seeds. It keeps the one that ends best; other seeds then judge.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from gradmedic.treatment.prescription import Prescription
 from gradmedic.trials.arms import NOTHING, Trials
 from gradmedic.trials.budget import Budget
 from gradmedic.trials.comparison.comparison import SCRIPT, Comparison, Entrant, standings
 from gradmedic.trials.comparison.swaps import Hidden, Swap, swapped_for_itself
+from gradmedic.trials.result_store import Results
+from gradmedic.trials.runners import Runner
 from gradmedic.trials.scoring import Scale
-from gradmedic.trials.trial import Trial
+from gradmedic.trials.trial import Outcome, Trial
 
 LOOKING = 0.1
 """Share of a run's time that looking into it may take; all runs alike, so that ratios of time are fair."""
 
 
-@dataclass
 class Tournament:
     """The runs of one comparison. `told` is called after every one of them."""
 
-    trials: Trials
-    hidden: Hidden
-    swaps: Sequence[Swap]
-    seeds: int
-    rates: Sequence[float] = (1.0,)
-    lang: str = "en"
-    interrupted: bool = False
-    told: Callable[["Tournament"], None] = lambda _: None
-
-    def __post_init__(self) -> None:
-        self.trials.told = lambda: self.told(self)
-
-    @property
-    def budget(self) -> Budget:
-        """How much time there is."""
-        return self.trials.budget
+    def __init__(
+        self,
+        runner: Runner,
+        budget: Budget,
+        control: Outcome,
+        results: Results,
+        hidden: Hidden,
+        swaps: Sequence[Swap],
+        seeds: int,
+        *,
+        goal: str | None = None,
+        rates: Sequence[float] = (1.0,),
+        lang: str = "en",
+        told: Callable[["Tournament"], None] = lambda _: None,
+    ) -> None:
+        self.budget = budget
+        self.trials = Trials(runner, budget, control, results, goal, told=partial(told, self))
+        self.hidden = hidden
+        self.swaps = swaps
+        self.seeds = seeds
+        self.rates = rates
+        self.lang = lang
+        self.interrupted = False
 
     @property
     def wanted(self) -> int:

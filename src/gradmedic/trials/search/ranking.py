@@ -1,6 +1,6 @@
 """How the candidates of a search stand, by what has been run of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from math import inf
 
@@ -16,24 +16,31 @@ CURED = 1.5
 """Decades below its control and the untrained network at which a run leaves little to be wished for."""
 
 
+class OwnUnits:
+    """The units of the script's own loss, for the losses of runs whose remedies have changed them."""
+
+    def __init__(self, control: Outcome, candidates: Mapping[str, Candidate]) -> None:
+        self._control = control
+        self._candidates = candidates
+        self._rates: dict[frozenset[str], Rates] = {}
+
+    def __call__(self, outcome: Outcome) -> Outcome:
+        """An outcome with its losses in these units."""
+        candidate = self._candidates.get(identity(outcome.trial.prescription))
+        redefines = candidate.redefines if candidate is not None else frozenset[str]()
+        if candidate is not None and redefines == candidate.remedies and outcome.trial.seed_shift == 0:
+            self._rates.setdefault(redefines, rates(self._control, outcome))
+        known = [rate for names, rate in self._rates.items() if names <= redefines]
+        return exchanged(outcome, known) if known else outcome
+
+
 class Ranking:
     """The candidates for one script. `steps` is the full length of a trial, None for the script's own end."""
 
-    def __init__(self, trials: Trials, candidates: Iterable[Candidate]) -> None:
+    def __init__(self, trials: Trials, candidates: dict[str, Candidate]) -> None:
         self.trials = trials
         self.steps = trials.steps
-        self.candidates = {one.key: one for one in candidates}
-        self._rates: dict[frozenset[str], Rates] = {}
-        trials.kept = self._in_own_units
-
-    def _in_own_units(self, outcome: Outcome) -> Outcome:
-        """The outcome with its losses in the units of the script's own loss, if its remedies have changed them."""
-        candidate = self.candidates.get(identity(outcome.trial.prescription))
-        redefines = candidate.redefines if candidate is not None else frozenset[str]()
-        if candidate is not None and redefines == candidate.remedies and outcome.trial.seed_shift == 0:
-            self._rates.setdefault(redefines, rates(self.trials.first, outcome))
-        known = [rate for names, rate in self._rates.items() if names <= redefines]
-        return exchanged(outcome, known) if known else outcome
+        self.candidates = candidates
 
     @property
     def control(self) -> Arm:

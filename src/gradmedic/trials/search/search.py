@@ -23,7 +23,7 @@ from gradmedic.trials.runners import Runner
 from gradmedic.trials.search.candidates import Candidate
 from gradmedic.trials.search.combine import in_twos, with_one_more
 from gradmedic.trials.search.quick_check import QuickCheck
-from gradmedic.trials.search.ranking import Ranking
+from gradmedic.trials.search.ranking import OwnUnits, Ranking
 from gradmedic.trials.search.refine import FURTHEST, STRIDE, doses, moved
 from gradmedic.trials.trial import Outcome, Trial
 from gradmedic.trials.trial_length import SHORTEST
@@ -43,32 +43,30 @@ FINALISTS = 3
 
 
 class Search:
-    """Runs trials, stage by stage, and keeps to its time."""
-
-    trials: Trials
-    known: Ranking
+    """Runs trials, stage by stage, and keeps to its time; `control` is the run with the script's own seeds."""
 
     def __init__(
         self,
         runner: Runner,
         budget: Budget,
+        control: Outcome,
+        candidates: Iterable[Candidate],
+        results: Results,
         *,
         seeds: int = 3,
         goal: str | None = None,
+        measure: str = "",
         told: Callable[["Search"], None] = lambda _: None,
     ) -> None:
         self.runner = runner
         self.budget = budget
         self.seeds = seeds
-        self.goal = goal
-        self.told = told
         self.finalists: list[Candidate] = []
-
-    def begin(self, control: Outcome, candidates: Iterable[Candidate], results: Results) -> None:
-        """Take up the control with the script's own seeds, and what may help."""
-        told = partial(self.told, self)
-        self.trials = Trials(self.runner, self.budget, control, results, self.goal, told)
-        self.known = Ranking(self.trials, candidates)
+        known = {one.key: one for one in candidates}
+        self.trials = Trials(
+            *(runner, budget, control, results, goal, measure), partial(told, self), OwnUnits(control, known)
+        )
+        self.known = Ranking(self.trials, known)
 
     def find(self) -> Candidate | None:
         """Do all of it; what is to be prescribed, or None where nothing is better than nothing."""
