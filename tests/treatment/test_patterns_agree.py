@@ -1,6 +1,8 @@
 """A pattern stands for the same weights in a trial, in pasted code, in a patch, and in `gm.init(skip=)`."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,13 +14,17 @@ from support.treating import given
 from torch import nn
 
 from gradmedic.prediction.init.weights import weights_of
-from gradmedic.treatment.patching import patched
+from gradmedic.treatment.patching import Order, patched
 from gradmedic.treatment.patching.script.source import ParsedScript
+from gradmedic.treatment.prescription import Item
+from gradmedic.treatment.remedies import Remedy
+from gradmedic.treatment.remedies.weights.init_critical import InitCritical
 from gradmedic.treatment.remedies.weights.init_he import InitHe
+from gradmedic.treatment.remedies.weights.init_xavier import InitXavier
 
 LAYER = "nn.Linear(4, 4)"
 TREES = st.recursive(
-    st.just(LAYER),
+    st.sampled_from([LAYER, LAYER, "nn.Linear(4, 4, bias=False)", "nn.LayerNorm(4)"]),
     lambda below: st.lists(below, min_size=1, max_size=3).map(lambda parts: f"nn.Sequential({', '.join(parts)})"),
     max_leaves=6,
 )
@@ -40,7 +46,10 @@ for _ in range(1):
 """
 
 
-def names_changed(script: str, remedy: InitHe | None = None, after: str = "") -> set[str]:
+REMEDIES = (InitHe, InitXavier, partial(InitCritical, "tanh"))
+
+
+def names_changed(script: str, remedy: Remedy | None = None, after: str = "") -> set[str]:
     """The parameters that differ from those of an untouched model when a script is done, or code behind it."""
     told: dict[str, Any] = {}
     with given(remedy) if remedy is not None else ExitStack():
@@ -64,6 +73,18 @@ def test_a_pattern_stands_for_the_same_weights_everywhere(tree: str, patterns: t
     assert patch.written
     assert names_changed(patch.text) == on_trial
     model: nn.Module = eval(f"nn.Sequential({tree})", {"nn": nn})
-    matrices = {name for name in weights_of(model) if name.endswith("weight")}
+    matrices = {name for name, weight in weights_of(model).items() if len(weight.shape) > 1}
     left_out = matrices - set(weights_of(model, skip=patterns))
     assert left_out == {name for name in on_trial if name.endswith("weight")}
+
+
+@settings(deadline=None, max_examples=15)
+@for_all(TREES, st.sampled_from(REMEDIES))
+@example(f"{LAYER}, nn.LayerNorm(4), nn.Tanh(), {LAYER}", REMEDIES[0])
+def test_without_a_name_a_trial_and_pasted_code_start_the_same_weights(tree: str, make: Callable[[], Remedy]) -> None:
+    script, remedy = SCRIPT.format(tree=f"{tree}, {LAYER}"), make()
+    on_trial = names_changed(script, remedy)
+    assert {name for name in on_trial if name.endswith("weight")}
+    assert names_changed(script, after=remedy.code()) == on_trial
+    patch = patched(ParsedScript(script), [Order(Item(remedy.name, vars(remedy)), remedy.code())])
+    assert names_changed(patch.text) == on_trial

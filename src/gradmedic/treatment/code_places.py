@@ -1,10 +1,16 @@
 """Where lines of code belong in a training script: the comment above them says it, and patches go by it."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from gradmedic.base.name_patterns import written
+
+ALL_LAYERS = """\
+# behind the line that makes the model
+for module in model.modules():
+    if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):"""
 
 
 class CodePlace(Enum):
@@ -48,17 +54,28 @@ def rank(code: str) -> int:
 
 
 def start_loop(names: Sequence[str], weight: str, bias: str = "") -> str:
-    """The lines that give the weights of these names their start, and the bias beside each of them.
+    """The lines that give the weights of these names (none: all matrices) their start, and the bias beside each.
 
     `weight` and `bias` are statements about `weight`. The names are as `named_parameters` has them;
     `*` stands for anything without a dot, `**` for anything.
     """
+    if not names:
+        lines = [ALL_LAYERS, f"        {_of_module(weight, 'weight')}"]
+        lines += ["        if module.bias is not None:", f"            {_of_module(bias, 'bias')}"] if bias else []
+        return "\n".join(lines)
     beside = [f"{name.removesuffix('weight')}bias" for name in names if name.endswith("weight")]
-    branches = [(names, weight), *([(beside, bias)] if bias and beside else [])]
+    # What starts with its bias is a matrix: a pattern may stand for the scales of norms too.
+    branches = [(is_named(names) + (" and weight.dim() > 1" if bias else ""), weight)]
+    branches += [(is_named(beside), bias)] if bias and beside else []
     words = zip(("if", "elif"), branches, strict=False)
-    body = "\n".join(f"    {word} {is_named(told)}:\n        {line}" for word, (told, line) in words)
+    body = "\n".join(f"    {word} {condition}:\n        {line}" for word, (condition, line) in words)
     imports = "import re\n\n" if any("*" in name for name in names) else ""
     return f"# {CodePlace.MODEL.value}\n{imports}for name, weight in model.named_parameters():\n{body}"
+
+
+def _of_module(statement: str, held: str) -> str:
+    """A statement about `weight` as one about what a module holds."""
+    return re.sub(r"\bweight\b", f"module.{held}", statement)
 
 
 def is_named(names: Sequence[str]) -> str:

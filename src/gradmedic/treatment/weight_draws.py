@@ -1,6 +1,6 @@
 """How weights can start, each with its fan-in as the call that uses it tells it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import sqrt
 
@@ -9,6 +9,9 @@ from torch import Generator, Tensor, nn
 
 from gradmedic.base.errors import GradmedicError, RemedyError
 from gradmedic.base.surroundings import ranks
+from gradmedic.diagnosis.features.structure import blames_weights, weights_of
+from gradmedic.diagnosis.finding import Finding
+from gradmedic.recording.records import Recording
 from gradmedic.theory.activations import activation
 from gradmedic.theory.kernels.critical import Critical, critical, on_edge
 from gradmedic.treatment.patient import FirstUse, Patient
@@ -45,6 +48,11 @@ def start_for(name: str) -> Critical:
         return critical(BY_HAND.get(name, name))
     except GradmedicError as error:
         raise RemedyError(str(error)) from None
+
+
+def blamed(finding: Finding, recording: Recording) -> Iterable[tuple[str, ...]]:
+    """Whose weights may be drawn anew: all, and those that the finding names; nobody's, if it blames no weights."""
+    return dict.fromkeys(((), weights_of(finding, recording))) if blames_weights(finding, recording) else ()
 
 
 @contextmanager

@@ -102,19 +102,8 @@ class InitCritical(Remedy):
                 "gm.init.critical_(model, x)"
             )
         point = start_for(self.activation)
-        gain, variance = point.sigma_w, point.sigma_b2
-        if self.weights:
-            draw = f"torch.nn.init.normal_(weight, std={gain:.4g} / weight[0].numel() ** 0.5)"
-            return start_loop(self.weights, draw, f"torch.nn.init.normal_(weight, std={sqrt(variance):.4g})")
-        return (
-            "# behind the line that makes the model\n"
-            "for module in model.modules():\n"
-            "    if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):\n"
-            f"        std = {gain:.4g} / module.weight[0].numel() ** 0.5\n"
-            "        torch.nn.init.normal_(module.weight, std=std)\n"
-            "        if module.bias is not None:\n"
-            f"            torch.nn.init.normal_(module.bias, std={sqrt(variance):.4g})"
-        )
+        draw = f"torch.nn.init.normal_(weight, std={point.sigma_w:.4g} / weight[0].numel() ** 0.5)"
+        return start_loop(self.weights, draw, f"torch.nn.init.normal_(weight, std={sqrt(point.sigma_b2):.4g})")
 
 
 def _whole(model: nn.Module, args: tuple[Any, ...]) -> None:

@@ -9,12 +9,11 @@ from torch import Generator, Tensor
 
 from gradmedic.base.errors import RemedyError
 from gradmedic.base.value_types import Positive
-from gradmedic.diagnosis.features.structure import blames_weights, weights_of
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
-from gradmedic.treatment.weight_draws import is_distributed, orthogonal, started, zero
+from gradmedic.treatment.weight_draws import blamed, is_distributed, orthogonal, started, zero
 
 ROUNDS = 3
 STEADY, LEAST, MOST = 0.02, 1e-3, 30.0
@@ -59,9 +58,7 @@ class InitLsuv(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
-        if not blames_weights(finding, recording):
-            return
-        yield from map(cls, dict.fromkeys(((), weights_of(finding, recording))))
+        yield from map(cls, blamed(finding, recording))
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:

@@ -9,13 +9,12 @@ from typing import ClassVar, Self
 from torch import Generator
 
 from gradmedic.base.value_types import Positive
-from gradmedic.diagnosis.features.structure import blames_weights, weights_of
 from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Recording
 from gradmedic.treatment.code_places import start_loop
 from gradmedic.treatment.patient import FirstUse, Patient
 from gradmedic.treatment.remedies import Alters, Remedy
-from gradmedic.treatment.weight_draws import normal, started, table, zero
+from gradmedic.treatment.weight_draws import blamed, normal, started, table, zero
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,7 @@ class InitXavier(Remedy):
 
     @classmethod
     def doses(cls, finding: Finding, recording: Recording) -> Iterator[Self]:
-        if not blames_weights(finding, recording):
-            return
-        yield from map(cls, dict.fromkeys(((), weights_of(finding, recording))))
+        yield from map(cls, blamed(finding, recording))
 
     @contextmanager
     def given_to(self, patient: Patient) -> Iterator[None]:
@@ -68,14 +65,5 @@ class InitXavier(Remedy):
             yield
 
     def code(self) -> str:
-        if self.weights:
-            draw = f"torch.nn.init.xavier_normal_(weight, gain={self.gain:.4g})"
-            return start_loop(self.weights, draw, "torch.nn.init.zeros_(weight)")
-        return (
-            "# behind the line that makes the model\n"
-            "for module in model.modules():\n"
-            "    if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):\n"
-            f"        torch.nn.init.xavier_normal_(module.weight, gain={self.gain:.4g})\n"
-            "        if module.bias is not None:\n"
-            "            torch.nn.init.zeros_(module.bias)"
-        )
+        draw = f"torch.nn.init.xavier_normal_(weight, gain={self.gain:.4g})"
+        return start_loop(self.weights, draw, "torch.nn.init.zeros_(weight)")
