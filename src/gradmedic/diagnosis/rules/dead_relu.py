@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.layers import layers, paces
+from gradmedic.diagnosis.features.slower_rate import slower
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, before_the_end, outcome
@@ -229,9 +230,9 @@ class DeadRelu(Rule):
         evidence = {"update_over_weight": pace, "input_rms": inputs}
         text = "A step before that changed weights by {pace} times their own size; the inputs' rms is {inputs}."
         told = Message(text, {"pace": f"{pace:.2g}", "inputs": f"{inputs:.3g}"})
-        slower = Cure(Message("Lower the learning rate tenfold, or warm it up"))
+        gentle = slower(recording, death.site.stream, death.since.step, pace)
         scaled = Cure(Message("Scale the inputs to a size near one"), "x = (x - x.mean()) / x.std()")
-        return told, (scaled, slower, leaky) if inputs >= self.raw else (slower, leaky, scaled), evidence
+        return told, (scaled, gentle, leaky) if inputs >= self.raw else (gentle, leaky, scaled), evidence
 
 
 def _nothing_passes(recording: Recording, captures: Sequence[Capture]) -> bool:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.divergence import grew_before
 from gradmedic.diagnosis.features.layers import layers, typical_paces
+from gradmedic.diagnosis.features.slower_rate import USUAL, lower, rate_at
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.loss_progress import progress
 from gradmedic.diagnosis.rules import Rule
@@ -121,7 +122,7 @@ class LearningRateTooHigh(Rule):
                 large = [(step, pace) for step, pace in self._paces(recording, stream) if pace >= self.pace]
                 enough = len(large) >= self._needed(recording, stream)
                 if enough or (large := self._destructive(recording, stream)):
-                    found = self._by_size(large, vitals, 0.01 if enough else self.pace)
+                    found = self._by_size(recording, stream, large, USUAL if enough else self.pace)
                     # A loss that lies still at the level of a guess is that of a network that a step has killed.
                     yield found if self._lies_still(recording, stream) else _and_the_dead(found)
 
@@ -182,14 +183,14 @@ class LearningRateTooHigh(Rule):
                 Message("The loss was best at step {step}, with a learning rate of {start}.", values),
                 windows[best][-1].step,
                 {"learning_rate_best": rate, "learning_rate_last": end},
-                (Cure(Message("Let the schedule lower the rate: a factor below one")), _lower(rate)),
+                (Cure(Message("Let the schedule lower the rate: a factor below one")), lower(rate)),
             )
         )
 
-    def _by_size(self, large: list[tuple[int, float]], vitals: list[Vital], aim: float) -> Finding:
+    def _by_size(self, recording: Recording, stream: int, large: list[tuple[int, float]], aim: float) -> Finding:
         """`aim` is the share of the weights that the proposed rate makes of such a step."""
         pace = median(share for _, share in large)
-        rate = _rate_at(vitals, next(step for step, share in large if share >= pace))
+        rate = rate_at(recording, stream, next(step for step, share in large if share >= pace))
         values = {"pace": f"{min(pace, 1e6):.0%}", "rate": f"{rate:.2g}" if rate else ""}
         known = "The learning rate of {rate} is too high: a step is {pace} of the weights' size"
         unknown = "The learning rate is too high: a step is {pace} of the weights' size"
@@ -199,7 +200,7 @@ class LearningRateTooHigh(Rule):
             Message("The gradient was ordinary when training began; about 0.1 % to 1 % per step is usual."),
             large[0][0],
             {**evidence, **({"learning_rate": rate} if rate else {})},
-            (_lower(rate * aim / pace) if rate else _lower(None), _warm_up()),
+            (lower(rate * aim / pace) if rate else lower(None), _warm_up()),
         )
 
     def _finding(
@@ -217,22 +218,9 @@ class LearningRateTooHigh(Rule):
         return Finding(self.name, self.severity, message, why, places, since, kept, cures, 2, explains)
 
 
-def _rate_at(vitals: list[Vital], step: int) -> float | None:
-    """The learning rate nearest to a step: a schedule's first one is not that of all steps."""
-    told = [(abs(v.step - step), v.lr) for v in vitals if v.lr]
-    return min(told)[1] if told else None
-
-
 def _and_the_dead(found: Finding) -> Finding:
     """The same finding, which explains dead layers too."""
     return replace(found, explains=(*found.explains, "dead-relu"))
-
-
-def _lower(rate: float | None) -> Cure:
-    if rate is None:
-        return Cure(Message("Lower the learning rate tenfold"))
-    code = f'for group in optimizer.param_groups:\n    group["lr"] = {rate:.1g}'
-    return Cure(Message("Lower the learning rate to about {rate}", {"rate": f"{rate:.1g}"}), code)
 
 
 def _warm_up() -> Cure:
