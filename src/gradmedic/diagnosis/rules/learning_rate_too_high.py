@@ -7,6 +7,7 @@ from statistics import median
 from typing import ClassVar
 
 from gradmedic.base.messages import Message
+from gradmedic.diagnosis.features.accumulation import divide, undivided_passes
 from gradmedic.diagnosis.features.divergence import grew_before
 from gradmedic.diagnosis.features.layers import layers, typical_paces
 from gradmedic.diagnosis.features.slower_rate import USUAL, lower, rate_at
@@ -14,8 +15,8 @@ from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.loss_progress import progress
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
-from gradmedic.recording.records import Recording, Vital
-from gradmedic.recording.site import Place
+from gradmedic.recording.records import Event, Recording, Vital
+from gradmedic.recording.site import Kind, Place, Site
 from gradmedic.recording.sketch import Columns, parameter, site, sketch
 
 NAN = float("nan")
@@ -30,6 +31,13 @@ def _run(pace: list[float], losses: list[float], grad: float = 0.01, lr: float =
         losses=losses,
         lr=lr,
     )
+
+
+def _summed(drawn: Recording, passes: int) -> Recording:
+    """The same with many backward passes before each step, whose losses nothing divides."""
+    end = Site(2, "loss", Kind.LOSS, "mse_loss", order=2, tail=True)
+    tallies = Event("tallies", 9, {"steps": 100, "backwards": 100 * passes})
+    return replace(drawn, sites={**drawn.sites, 2: end}, events=[tallies])
 
 
 def _schedule(losses: list[float], factor: float) -> Recording:
@@ -102,6 +110,7 @@ class LearningRateTooHigh(Rule):
     SICK: ClassVar = [
         _run([30.0, 100.0, 4.0], [1.5, 9e3, 1e9, 1e20, *[NAN] * 20], lr=30.0),
         _run([1.2, 0.8, 0.5, 0.4, 0.3], [2.3] + [4.0, 6.0] * 30, lr=0.5),
+        _summed(_run([1.2, 0.8, 0.5, 0.4, 0.3], [2.3] + [4.0, 6.0] * 30, lr=0.5), 8),
         _run([120.0, 0.05, 0.06, 0.05, 0.0], [13.0, 680.0, 3500.0, 590.0] + [400.0, 300.0, 200.0] * 20, lr=1.0),
         _schedule([2.3 * 0.9**i for i in range(30)] + [0.5 * 1.3**i for i in range(30)], 1.2),
     ]
@@ -195,13 +204,14 @@ class LearningRateTooHigh(Rule):
         known = "The learning rate of {rate} is too high: a step is {pace} of the weights' size"
         unknown = "The learning rate is too high: a step is {pace} of the weights' size"
         evidence = {"update_over_weight": pace, "captures": float(len(large))}
-        return self._finding(
-            Message(known if rate else unknown, values),
-            Message("The gradient was ordinary when training began; about 0.1 % to 1 % per step is usual."),
-            large[0][0],
-            {**evidence, **({"learning_rate": rate} if rate else {})},
-            (lower(rate * aim / pace) if rate else lower(None), _warm_up()),
-        )
+        evidence |= {"learning_rate": rate} if rate else {}
+        why = Message("The gradient was ordinary when training began; about 0.1 % to 1 % per step is usual.")
+        cures: tuple[Cure, ...] = (lower(rate * aim / pace) if rate else lower(None), _warm_up())
+        if (passes := undivided_passes(recording, stream)) > 1:
+            evidence["passes_per_step"] = passes
+            why = Message("Each step adds up the gradients of {passes} passes, undivided.", {"passes": passes})
+            cures = (divide(passes), *cures)
+        return self._finding(Message(known if rate else unknown, values), why, large[0][0], evidence, cures)
 
     def _finding(
         self, message: Message, why: Message, since: int, evidence: dict[str, float], cures: tuple[Cure, ...]
