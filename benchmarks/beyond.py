@@ -149,7 +149,7 @@ def _off(
     seen: Survey, flow: Flow, varies: Spread, sums: dict[tuple[int, bool], list[float]], leaves: bool, data: Tensor
 ) -> Iterator[tuple[float, float]]:
     """For each layer (or weight) the decades by which the rms is off, and the share of initializations in the range."""
-    at, told = flow.plan.positions(), Expectation(seen.layout, seen.sites, flow, varies)
+    at, told = flow.plan.positions(), Expectation(seen.layout.execution, seen.sites, flow, varies)
     of_weights = {weight.name: weight.grad for weight in told.weights(seen.name_of)}
     largest = max(map(statistics.mean, sums.values()))
     for i, vertex in enumerate(seen.layout.vertices):

@@ -247,6 +247,18 @@ def test_objects_are_built_whole(file: Path) -> None:
     assert not [node.name for node in classes if is_unfinished(node)], "give it all of its fields at once"
 
 
+# Cached for each of a handful of arguments: plug-in groups, languages, our own types and files.
+FEW = {"base/plugins.py", "base/locale/__init__.py", "base/value_types.py", "recording/encoding.py"}
+FEW |= {"render/report/page/document.py"}
+
+
+@files
+def test_no_cache_grows_without_bound(file: Path) -> None:
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.FunctionDef) and any(ast.unparse(one) == "cache" for one in node.decorator_list):
+            assert not node.args.args or file.relative_to(SOURCE).as_posix() in FEW, f"{node.name}: lru_cache(n)"
+
+
 @files
 def test_names_say_something(file: Path) -> None:
     assert not (SAYS_NOTHING | RIDDLES).intersection(file.relative_to(SOURCE).with_suffix("").parts)

@@ -3,13 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import lru_cache
 
 _STARS = re.compile(r"(\*\*|\*)")
 _NUMBER = re.compile(r"(?<=[.\[])\d+(?=[.\]/]|$)")
 
 
-@cache
+@lru_cache(1024)
 def glob(text: str) -> re.Pattern[str]:
     """The pattern of a name: `*` stands for anything without a dot, `**` for anything, as does a `*` alone.
 

@@ -30,10 +30,10 @@ MEASURED = math.log(4.0)
 
 
 class Expectation:
-    """The numbers of one flow, by vertex; `spread` tells how far single initializations lie apart."""
+    """The numbers of one flow, by vertex, in the order of a backward pass; `spread`: how far starts differ."""
 
-    def __init__(self, layout: Layout, sites: Sites, flow: Flow, spread: Spread) -> None:
-        self._layout = layout
+    def __init__(self, execution: Sequence[int], sites: Sites, flow: Flow, spread: Spread) -> None:
+        self._execution = execution
         self._sites = sites
         self._flow = flow
         self._spread = spread
@@ -58,7 +58,7 @@ class Expectation:
     def operations(self) -> Iterator[PredictedOperation]:
         """All sites that could be told something about, in forward order."""
         members: dict[int, list[int]] = defaultdict(list)
-        for vertex in self._layout.execution:
+        for vertex in self._execution:
             if (site := self._sites[vertex]) is not None and vertex in self._outputs:
                 members[site.id].append(vertex)
         for vertices in members.values():
@@ -114,12 +114,12 @@ class Expectation:
             grad = None if arrival is None else ranged(arrival.log_square, spread, self._above[i] + self._below[i])
             yield PredictedParameter(name_of(step.vertex), step.shape, math.sqrt(max(step.law.square, 0.0)), grad)
 
-    def ledger(self, leaf: int, name: str) -> Ledger | None:
+    def ledger(self, layout: Layout, leaf: int, name: str) -> Ledger | None:
         """The expected ledger of one leaf, booked as the measured one is; none where a recurrent module is one step."""
         if leaf in self._inside:
             return None
         arrivals, contributions = self._numbers
-        return book(self._layout, self._sites, arrivals, contributions, leaf, name)
+        return book(layout, self._sites, arrivals, contributions, leaf, name)
 
     @cached_property
     def _inside(self) -> set[int]:
@@ -150,11 +150,11 @@ class Expectation:
                 told.add(module)
                 yield _through_time(module or self._flow.plan.steps[i].op, passage.growth().factor)
 
-    def is_weight(self, vertex: int) -> bool:
-        """True for a parameter that layers apply, not for biases and gains."""
-        leaf = self._layout.vertices[vertex].leaf
-        uses = self._layout.uses.get(vertex, [])
-        return leaf is not None and leaf.dim() > 1 and any(self._layout.kinds[i] is Kind.WEIGHTS for i in uses)
+
+def is_weight(layout: Layout, vertex: int) -> bool:
+    """True for a parameter that layers apply, not for biases and gains."""
+    leaf, uses = layout.vertices[vertex].leaf, layout.uses.get(vertex, [])
+    return leaf is not None and leaf.dim() > 1 and any(layout.kinds[i] is Kind.WEIGHTS for i in uses)
 
 
 def ranged(log: float, spread: float, doubt: float = 0.0) -> Range:

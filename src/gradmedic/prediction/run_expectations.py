@@ -7,7 +7,6 @@ their law, of the batch a copy where that is small; no node of the graph stays a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -42,15 +41,8 @@ HEAVIEST = 1 << 25
 
 
 @dataclass(frozen=True)
-class _Order:
-    """What an expectation needs to know of a layout that is gone."""
-
-    execution: Sequence[int]
-
-
-@dataclass(frozen=True)
 class _Kept:
-    order: _Order
+    execution: Sequence[int]
     sites: Sequence[Site | None]
     plan: Plan
 
@@ -82,7 +74,7 @@ class RunExpectations:
                 let_through(error)
                 return
             steps = tuple(_light(step) for step in plan.steps)
-            self._kept[stream] = _Kept(_Order(layout.execution), list(sites), replace(plan, steps=steps))
+            self._kept[stream] = _Kept(layout.execution, list(sites), replace(plan, steps=steps))
 
     def tell(self, recorder: Recorder) -> None:
         """Record the sites anew, with what is expected of them."""
@@ -111,7 +103,7 @@ def _expected(kept: _Kept) -> Iterator[Site]:
 
 def _operations(kept: _Kept, plan: Plan) -> Iterator[PredictedOperation]:
     flow = propagate(plan)
-    return Expectation(cast(Layout, kept.order), kept.sites, flow, spread(flow)).operations()
+    return Expectation(kept.execution, kept.sites, flow, spread(flow)).operations()
 
 
 def _light(step: Step) -> Step:

@@ -9,7 +9,7 @@ import torch
 
 from gradmedic.base.interruption import let_through
 from gradmedic.prediction.constants import Constants
-from gradmedic.prediction.expected_sizes import Expectation
+from gradmedic.prediction.expected_sizes import Expectation, is_weight
 from gradmedic.prediction.graph_to_plan import Blueprint
 from gradmedic.prediction.measured_gains import Sizes, gauged
 from gradmedic.prediction.prediction import PredictedOperation, Prediction
@@ -54,9 +54,9 @@ def _flow(seen: Survey, init: Init | None) -> Flow:
 def predicted(seen: Survey, flow: Flow) -> Prediction:
     """What theory expects, told of the sites of a survey."""
     varies = spread(flow)
-    told = Expectation(seen.layout, seen.sites, flow, varies)
-    leaves = [i for i, vertex in enumerate(seen.layout.vertices) if vertex.leaf is not None and told.is_weight(i)]
-    ledgers = (told.ledger(leaf, seen.name_of(leaf)) for leaf in leaves)
+    told = Expectation(seen.layout.execution, seen.sites, flow, varies)
+    leaves = [i for i in range(len(seen.layout.vertices)) if is_weight(seen.layout, i)]
+    ledgers = (told.ledger(seen.layout, leaf, seen.name_of(leaf)) for leaf in leaves)
     return Prediction(
         operations=tuple(told.operations()),
         weights=tuple(told.weights(seen.name_of)),

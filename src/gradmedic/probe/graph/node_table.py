@@ -7,7 +7,7 @@ operation's name, its kind, and the saved tensors that are its output (`result`)
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from gradmedic.probe.torch_internals import custom_function
 from gradmedic.recording.site import Kind
@@ -182,7 +182,7 @@ _TABLE: dict[str, Operation] = {
 }
 
 
-@cache
+@lru_cache(4096)
 def operation(name: str) -> Operation:
     """The operation of a node by its `name()`; unknown stems are turned into snake case."""
     stem = re.sub(r"Backward\w*$", "", name.rpartition("::")[2])

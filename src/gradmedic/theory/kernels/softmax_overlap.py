@@ -1,7 +1,7 @@
 """Softmax of Gaussian numbers: how much the weights of two instances overlap."""
 
 import math
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ def overlap(n: int, variance: float, correlation: Tensor) -> Tensor:
     return _polynomial(nodes, torch.tensor(values, dtype=torch.float64), correlation.clamp(-1, 1))
 
 
-@cache
+@lru_cache(1024)
 def miss(n: int, variance: float) -> float:
     """The variance of |p - onehot|^2 over draws of the numbers, relative to its squared mean."""
     p = torch.softmax(math.sqrt(variance) * _draws(n)[1], -1)
@@ -42,7 +42,7 @@ def _polynomial(nodes: Tensor, values: Tensor, at: Tensor) -> Tensor:
     return result
 
 
-@cache
+@lru_cache(4096)
 def _overlap(n: int, variance: float, correlation: float) -> float:
     common, first, second = _draws(n)
     weight, sign = math.sqrt(abs(correlation)), math.copysign(1.0, correlation)
@@ -52,7 +52,7 @@ def _overlap(n: int, variance: float, correlation: float) -> float:
     return float((p * other).sum(-1).mean())
 
 
-@cache
+@lru_cache(16)
 def _draws(n: int) -> Tensor:
     generator = torch.Generator(device="cpu").manual_seed(0)
     return torch.randn(3, max(DRAWS // n, 8), n, generator=generator, dtype=torch.float64).float()

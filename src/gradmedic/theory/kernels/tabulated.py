@@ -7,7 +7,7 @@ logarithm of the size by cubics: to about 1e-5.
 
 import math
 from dataclasses import dataclass, fields
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -132,7 +132,7 @@ def _stencil(sizes: Tensor) -> tuple[Tensor, Tensor]:
     return at, weights
 
 
-@cache
+@lru_cache(128)
 def table(phi: Activation) -> KernelTable:
     """The table of an activation, one for the whole process."""
     return KernelTable(phi)

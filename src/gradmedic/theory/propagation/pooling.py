@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from itertools import product
 
 import torch
@@ -151,7 +151,7 @@ def _root(covariance: Tensor) -> Tensor:
     return torch.mul(vectors, values.clamp(min=0).sqrt())
 
 
-@cache
+@lru_cache(16)
 def _draws(size: int) -> Tensor:
     generator = torch.Generator(device="cpu").manual_seed(0)
     half = torch.randn(DRAWS // 2, size, generator=generator, dtype=torch.float64)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from math import prod
 
 import torch
@@ -212,7 +212,7 @@ def _top(n: int, count: int, spread: float) -> tuple[float, float]:
     return mean * math.sqrt(spread), variance * spread
 
 
-@cache
+@lru_cache(1024)
 def _top_of_normal(n: int, count: int) -> tuple[float, float]:
     """Mean and variance of the largest of so many standard normal numbers."""
     generator = torch.Generator(device="cpu").manual_seed(0)

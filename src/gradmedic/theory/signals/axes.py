@@ -7,7 +7,7 @@ a kernel has one number per class and axis.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -45,7 +45,7 @@ class Axis:
         return Axis(self.size)
 
 
-@cache
+@lru_cache(256)
 def pairs(axis: Axis) -> Tensor:
     """The share of all ordered pairs that each class has."""
     n = axis.size
@@ -61,7 +61,7 @@ def pairs(axis: Axis) -> Tensor:
     return torch.tensor([*lags, n * n - sum(lags)], dtype=torch.float64) / n**2
 
 
-@cache
+@lru_cache(256)
 def diagonal(axis: Axis) -> Tensor:
     """Weights that pick the pairs of an entry with itself, and average them."""
     if axis.shown:
@@ -82,7 +82,7 @@ def same_entries(axes: Sequence[Axis]) -> Tensor:
     return same
 
 
-@cache
+@lru_cache(256)
 def partners(axis: Axis) -> tuple[Tensor, Tensor]:
     """For each class the class of its first entry with itself, and of its second; one for all where they agree."""
     if axis.groups:

@@ -7,7 +7,7 @@ resamplings are fixed: each is a matrix.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class Taps:
         return _visits(self)
 
 
-@cache
+@lru_cache(256)
 def _visits(taps: Taps) -> Tensor:
     starts = torch.arange(taps.small) * taps.stride - taps.padding
     places = starts[:, None] + torch.arange(taps.kernel) * taps.dilation
