@@ -115,7 +115,8 @@ def _by_pattern(init: Mapping[str, "ParameterLaw | float | str"], plan: Plan) ->
 
 
 def default(place: ParameterRole) -> ParameterLaw | None:
-    """What torch's own modules draw (torch 2.13): mostly uniform with variance 1 / (3 fan_in), biases too."""
+    """What torch's own modules draw: mostly uniform with variance 1 / (3 fan_in), biases too."""
+    # Held against the torch that is installed: tests/theory/plan/test_initializations.py.
     module, leaf = place.module, place.name.rpartition(".")[2]
     if module == "Embedding":
         return ParameterLaw(0.0, 1.0)
