@@ -1,6 +1,6 @@
 """A gradient that comes to vanish over depth while a network trains."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10
 from statistics import median
 
@@ -24,16 +24,18 @@ CURES = (
 
 @dataclass(frozen=True)
 class LateFall:
-    """Since `capture` the first layers get less by `fell` decades than at first, of which `depth` over depth."""
+    """At the last `capture` the first layers get less by `fell` decades than at first, of which `depth` over depth."""
 
     capture: Capture
     now: Slope
     fell: float
     depth: float
+    since: int = 0
+    """The step since which they have got less at every look, by half as many decades at least."""
 
 
 def late_fall(recording: Recording, stream: int, least: float) -> LateFall | None:
-    """The fall since the first capture that has lasted to the end, of `least` decades, half of it over depth."""
+    """The fall from the first capture to the last, of `least` decades, half of it over depth."""
     looks = [
         (capture, found)
         for capture in recording.captures_of(stream)
@@ -43,12 +45,13 @@ def late_fall(recording: Recording, stream: int, least: float) -> LateFall | Non
         return None
     start = looks[0][1]
     falls = [LateFall(at, now, _reach(start) - _reach(now), start.arriving - now.arriving) for at, now in looks[1:]]
-    lasting: list[LateFall] = []
-    for fall in reversed(falls):
-        if fall.fell < least or fall.depth < least / 2:
-            break
-        lasting.insert(0, fall)
-    return lasting[0] if len(lasting) > 1 else None
+    since = len(falls)
+    while since and falls[since - 1].fell >= least / 2:
+        since -= 1
+    last = falls[-1]
+    if len(falls) - since < 2 or last.fell < least or last.depth < least / 2:
+        return None
+    return replace(last, since=falls[since].capture.step)
 
 
 def _reach(found: Slope) -> float:

@@ -173,7 +173,7 @@ class VanishingGradient(Rule):
             "depth": f"{late.depth:.1f}",
             "step": late.capture.step,
         }
-        text = "The gradient came to vanish: since step {step} {first} gets {times} times less of it than at first"
+        text = "The gradient came to vanish: at step {step} {first} gets {times} times less of it than at first"
         why = "On its way from {last} it loses {depth} decades more than at first."
         return Finding(
             self.name,
@@ -181,7 +181,7 @@ class VanishingGradient(Rule):
             Message(text, values),
             Message(why, values),
             tuple(layer.site.place for layer in late.now.first),
-            late.capture.step,
+            late.since,
             {"decades": round(-late.fell, 2), "decades_over_depth": round(-late.depth, 2)},
             CURES,
             rank=2,
