@@ -55,7 +55,10 @@ def test_a_remedy_that_cannot_be_given_is_told_and_the_others_are_given(
 ) -> None:
     text = '[[remedy]]\nname = "init-he"\n\n[[remedy]]\nname = "learning-rate"\nfaktor = 2\n'
     done = run(tmp_path, text)
-    assert "could not give learning-rate: learning-rate has no dose 'faktor'; did you mean 'factor'?" in done.stderr
+    assert (
+        "could not give learning-rate: p.toml: learning-rate has no dose 'faktor'; did you mean 'factor'?"
+        in done.stderr
+    )
     assert told(done)[2] < untreated[2]
 
 
