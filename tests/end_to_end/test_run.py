@@ -88,7 +88,7 @@ def test_each_rank_records_and_only_the_first_speaks(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "the probe does not load": ("gradmedic.probe", "Probe", "could not watch this run"),
+    "the probe does not load": ("gradmedic.probe.observed_run", "ObservedRun", "could not watch this run"),
     "the judge fails": ("gradmedic.diagnosis.judge", "judge", "could not write the report"),
     "the screen fails": ("gradmedic.render.report.terminal", "show", "could not print the report"),
 }
