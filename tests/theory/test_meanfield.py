@@ -97,3 +97,18 @@ def test_depth_scales_say_where_things_go() -> None:
     assert depth_scale(math.exp(1 / 7)) == pytest.approx(-7)
     assert depth_scale(1.0) == math.inf
     assert depth_scale(0.0) == 0
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "gelu"])
+def test_what_a_signal_settles_at_is_what_many_layers_make_of_it(name: str) -> None:
+    net = MeanField(activation(name), 1 / 3, 1e-3)
+    assert net.settled() == pytest.approx(net.lengths(1.0, 400)[-1], rel=1e-3)
+
+
+def test_a_signal_that_grows_without_end_does_not_keep_anybody_waiting() -> None:
+    assert MeanField(activation("relu"), 8.0).settled() > 1e3
+    assert MeanField(activation("hardshrink"), 1e-3).settled() < 1e-9
+
+
+def test_no_gradient_is_all_decades() -> None:
+    assert decades_per_10_layers(0.0) == -math.inf

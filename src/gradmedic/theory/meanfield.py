@@ -20,6 +20,8 @@ from gradmedic.theory.kernels.moments import moments
 SIZES = tuple(1.0327 * 10 ** (k / 5) for k in range(-40, 41))
 """Mean squares between which fixed points are looked for; none is a short number, which might be one."""
 STILL = 1e-9
+LEAST, MOST = 1e-12, 1e4
+"""Mean squares beyond which a signal is lost, or out of bounds."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,14 @@ class MeanField:
             found.append(self.length(found[-1]))
         return found
 
+    def settled(self, q: float = 1.0, layers: int = 40) -> float:
+        """The mean square that an input of mean square `q` comes to in so many layers, or earlier if it stays there."""
+        for _ in range(layers):
+            before, q = q, self.length(q)
+            if abs(q - before) <= 1e-6 * before or not LEAST < q < MOST:
+                break
+        return q
+
     def fixed_points(self) -> list[FixedPoint]:
         """All mean squares that layers keep, smallest first; where ReLU and kin keep any, q = 1 stands for it."""
         if homogeneous(self.phi) and not self.sigma_b2:
@@ -125,7 +135,7 @@ def depth_scale(factor: float) -> float:
 
 def decades_per_10_layers(chi: float) -> float:
     """How many decades the gradient's norm gains over ten layers, each of which multiplies its square by `chi`."""
-    return 5 * math.log10(chi)
+    return 5 * math.log10(chi) if chi else -math.inf
 
 
 def crossings(f: Callable[[float], float], places: tuple[float, ...]) -> list[float]:

@@ -92,3 +92,11 @@ def test_a_portrait_shows_a_line_as_a_line(encoding: str) -> None:
 def test_a_portrait_leaves_out_what_is_not_finite() -> None:
     assert portrait([1.0, float("inf"), float("nan"), 2.0], 12, 3)[0].startswith("2 ")
     assert portrait([1.0, 1.0], 12, 3)
+
+
+def test_a_page_tells_what_depth_makes_of_the_gradient() -> None:
+    """ReLU: torch's default leaves 1/6 of the squared gradient a layer, Xavier's weights half, He's all of it."""
+    told = page("relu")
+    assert "| torch's default, width 256 | 0.558 | -3.9 |" in told
+    assert "| Xavier | 1.44 | -1.5 |" in told
+    assert "| He | ∞ | 0 |" in told

@@ -16,12 +16,19 @@ from gradmedic.theory.activations.panels import value_and_slope
 from gradmedic.theory.kernels.gate_moments import gate_moments
 from gradmedic.theory.kernels.moments import moments
 from gradmedic.theory.kernels.traits import FLAT, Traits, traits
+from gradmedic.theory.meanfield import MeanField, decades_per_10_layers, depth_scale
 
 ROUNDING = 1e-14
 """Size of a mean of numbers near one that rounding alone leaves."""
 
 REACH = 4.0
 SIZES = (0.1, 1.0, 10.0)
+STARTS = (
+    (Message("torch's default, width 256"), 1 / 3, 1 / (3 * 256)),
+    (Message("Xavier"), 1.0, 0.0),
+    (Message("He"), 2.0, 0.0),
+)
+"""Initializations of a linear layer: the variance of a weight times fan-in, and that of a bias."""
 DEATHS = {
     Dies.NO: "Units cannot die: some gradient passes everywhere.",
     Dies.SOFT: "Units saturate: the slope goes to zero, but never quite.",
@@ -67,6 +74,31 @@ def _of_activation(phi: Activation, lang: str) -> Iterator[str]:
         yield f"| {q:g} | {_mean(m.m1)} | {m.m2:.4g} | {m.d2:.4g} | {' | '.join(gains)} |"
     yield ""
     yield from (f"- {say(message, lang)}" for message in _facts(phi, traits(phi)))
+    yield ""
+    yield from _depths(phi, lang)
+
+
+def _depths(phi: Activation, lang: str) -> Iterator[str]:
+    """What a deep plain network makes of a gradient, where its input of mean square 1 has settled."""
+    _ = translator(lang)
+    yield f"| {_('initialization')} | {_('depth scale (layers)')} | {_('decades in ten layers')} |"
+    yield "| --- | ---: | ---: |"
+    for name, weights, biases in STARTS:
+        field = MeanField(phi, weights, biases)
+        chi = field.chi(field.settled())
+        yield f"| {say(name, lang)} | {_layers(chi)} | {_decades(chi)} |"
+
+
+def _decades(chi: float) -> str:
+    """What ten layers make of a gradient's norm."""
+    decades = decades_per_10_layers(chi)
+    return "-∞" if isinf(decades) else f"{decades:+.2g}" if abs(decades) > 1e-4 else "0"
+
+
+def _layers(chi: float) -> str:
+    """Layers in which a squared gradient changes e times."""
+    scale = depth_scale(chi)
+    return "∞" if isinf(scale) or abs(scale) > 1e5 else f"{abs(scale):.3g}"
 
 
 def _mean(value: float) -> str:
