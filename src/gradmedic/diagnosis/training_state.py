@@ -12,7 +12,7 @@ from math import inf, isfinite, log, log10
 from statistics import median
 
 from gradmedic.diagnosis.loss_progress import LossProgress, progress
-from gradmedic.recording.records import Capture, Recording
+from gradmedic.recording.records import Capture, Event, Recording
 
 STEADY = 4.0
 """Times by which the variance of targets differs from batch to batch at the most; more means that they move."""
@@ -108,10 +108,16 @@ def _of_classes(recording: Recording, stream: int, ends: set[str]) -> float | No
 
 
 def before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:
-    """The captures up to the first value that is not finite: what follows is debris."""
+    """The captures up to the first value that is not finite and was not left out: what follows is debris."""
     ends = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
-    ends += [event.step for event in recording.events_of("non-finite")]
+    ends += [event.step for event in recording.events_of("non-finite") if not left_out(recording, event)]
     yield from (capture for capture in recording.captures_of(stream) if not ends or capture.step < min(ends))
+
+
+def left_out(recording: Recording, event: Event) -> bool:
+    """True where a GradScaler has seen it and left the step out: that is how it finds its scale."""
+    at = [vital for vital in recording.vitals if vital.step == event.step]
+    return any(v.skipped for v in at) and all(isfinite(v.loss or 0.0) for v in at)
 
 
 def climb_by_step(series: Sequence[tuple[int, float]]) -> float:

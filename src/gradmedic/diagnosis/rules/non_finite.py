@@ -12,6 +12,7 @@ from gradmedic.diagnosis.features.nonfinite_causes import NonFiniteCause, origin
 from gradmedic.diagnosis.features.nonfinite_suspects import suspected, suspects, unread
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
+from gradmedic.diagnosis.training_state import left_out
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Place
 from gradmedic.recording.sketch import site, sketch
@@ -95,7 +96,7 @@ class NonFinite(Rule):
     ]
 
     def check(self, recording: Recording) -> Iterator[Finding]:
-        told = [event for event in recording.events_of("non-finite") if not _skipped(recording, event)]
+        told = [event for event in recording.events_of("non-finite") if not left_out(recording, event)]
         if told:
             first = min(told, key=lambda event: event.step)
             yield self._finding(recording, first, grew_before(recording, first.step))
@@ -145,12 +146,6 @@ def _ruined(recording: Recording, since: int) -> bool:
     return late and any(
         row.get("grad_bad", 0.0) > 0 and "weight_rms" not in row for p, row in last.items() if p in known
     )
-
-
-def _skipped(recording: Recording, event: Event) -> bool:
-    """True where a GradScaler has seen it and left the step out: that is how it finds its scale."""
-    at = [vital for vital in recording.vitals if vital.step == event.step]
-    return any(v.skipped for v in at) and all(isfinite(v.loss or 0.0) for v in at)
 
 
 def _headline(event: Event, cause: NonFiniteCause, place: Place) -> Message:
