@@ -1,7 +1,5 @@
 """What counts as the end of a run's ordinary life."""
 
-from dataclasses import replace
-
 from gradmedic.diagnosis.training_state import before_the_end
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.sketch import site, sketch
@@ -12,8 +10,8 @@ FOUND = Event("non-finite", 2, {"phase": "backward", "op": "linear"})
 def drawn(*skipped: int) -> Recording:
     """Ten captures; an infinite gradient at step 2, and the steps that a scaler has left out."""
     recording = sketch([site("act", "relu", {"dead": [0.1] * 10})], losses=[2.0] * 10, events=[FOUND])
-    vitals = [replace(vital, scale=1024.0, skipped=vital.step in skipped) for vital in recording.vitals]
-    return replace(recording, vitals=vitals)
+    vitals = [vital._replace(scale=1024.0, skipped=vital.step in skipped) for vital in recording.vitals]
+    return Recording(recording.sites, {}, recording.streams, {}, vitals, recording.captures, recording.events)
 
 
 def test_what_follows_a_value_that_is_not_finite_is_debris() -> None:
