@@ -114,7 +114,7 @@ def test_watching_goes_on_after_an_exception_of_a_handler() -> None:
             finally:
                 sys.settrace(None)
             steps(6)
-        assert len(watch._recorder.recording().captures) >= 5
+        assert len(watch._run.recorder.recording().captures) >= 5
 
 
 class Handler:

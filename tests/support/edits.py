@@ -170,7 +170,7 @@ CASES = [
             *(
                 MAKING,
                 "for name, weight in model.named_parameters():\n"
-                '    if re.fullmatch(r"body\\.[^.]*\\.weight", name):\n'
+                '    if re.fullmatch(r"body\\.[^.]*\\.weight", name) and weight.dim() > 1:\n'
                 "        nn.init.normal_(weight, std=1.481 / weight[0].numel() ** 0.5)\n"
                 '    elif re.fullmatch(r"body\\.[^.]*\\.bias", name):\n'
                 f"        nn.init.zeros_(weight)\n{MAKING}",
