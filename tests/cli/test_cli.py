@@ -245,3 +245,12 @@ def test_every_command_on_the_page_for_programs_is_there(
     for name, words in named:
         options = {it for parameter in commands.commands[name].params for it in parameter.opts}
         assert {word for word in words.split() if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("command", ["treat", "compare"])
+@pytest.mark.parametrize("words", ["--minutes -1", "--minutes nan", "--minutes inf", "--seeds 0", "--jobs -2"])
+def test_amounts_have_to_be_above_zero(
+    command: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, command, *words.split(), "train.py") == 2
+    assert "must be a number above 0" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ def settings_from(assigned: Sequence[str], **flags: Any) -> Settings:
     check_outputs(settings)
     check_rules(settings)
     return settings
+
+
+def positive(_context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuse a number that is not above zero and finite, and not the default."""
+    if value is None or value == parameter.default or 0 < value < inf:
+        return value
+    raise click.BadParameter(f"must be a number above 0; it is {value:g}")
 
 
 def check_outputs(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, settings_from
+from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, positive, settings_from
 
 UNSURE = 1
 
@@ -18,8 +18,15 @@ UNSURE = 1
     "--apply", "applied", is_flag=True, help="Change the script; the old one is kept beside it as TARGET.orig."
 )
 @click.option("--check/--no-check", default=True, help="Run the patched script and the trial, and compare.  [check]")
-@click.option("--minutes", type=float, default=3.0, show_default=True, help="Time for the three runs of the check.")
-@click.option("--steps", type=int, metavar="N", help="Steps of each run. [as time allows]")
+@click.option(
+    "--minutes",
+    type=float,
+    callback=positive,
+    default=3.0,
+    show_default=True,
+    help="Time for the three runs of the check.",
+)
+@click.option("--steps", type=int, callback=positive, metavar="N", help="Steps of each run. [as time allows]")
 @IN_PLACE
 @LANGUAGE
 @click.argument("prescription")

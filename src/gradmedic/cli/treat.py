@@ -9,17 +9,29 @@ from typing import Any
 import click
 
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, settings_from
+from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, positive, settings_from
 from gradmedic.cli.progress_line import ProgressLine
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as for python -m.")
-@click.option("--minutes", type=float, default=10.0, show_default=True, help="Time for everything together.")
-@click.option("--trials", type=int, metavar="N", help="Runs of the script, controls included. [as time allows]")
-@click.option("--jobs", type=int, default=0, metavar="J", help="Trials at a time. [one per core]")
-@click.option("--seeds", type=int, default=3, show_default=True, metavar="K", help="Fresh seeds that confirm the best.")
+@click.option(
+    "--minutes", type=float, callback=positive, default=10.0, show_default=True, help="Time for everything together."
+)
+@click.option(
+    "--trials", type=int, callback=positive, metavar="N", help="Runs of the script, controls included. [as time allows]"
+)
+@click.option("--jobs", type=int, default=0, callback=positive, metavar="J", help="Trials at a time. [one per core]")
+@click.option(
+    "--seeds",
+    type=int,
+    callback=positive,
+    default=3,
+    show_default=True,
+    metavar="K",
+    help="Fresh seeds that confirm the best.",
+)
 @click.option("--metric", metavar="REGEX", help="Judge by the number that group 1 last finds on stdout.")
 @click.option("--metric-goal", type=click.Choice(["max", "min"]), default="max", show_default=True)
 @click.option("--runner", default="local", show_default=True, help="Where trials run: local, ray.")

@@ -31,9 +31,15 @@ class Results:
             write(file, f"{json.dumps(head)}\n".encode())
 
     def known(self, trial: Trial) -> Outcome | None:
-        """The outcome of a trial, if there is one; of an observed one the checkup is kept, and not the recording."""
+        """The outcome of a trial, if there is one; of an observed one the checkup is kept, and not the recording.
+
+        A row that makes no sense is no outcome: the trial is run again.
+        """
         row = self.rows.get(trial.key)
-        return Outcome.from_row(trial, row) if row is not None else None
+        try:
+            return Outcome.from_row(trial, row) if row is not None else None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome."""
