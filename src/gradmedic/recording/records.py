@@ -135,5 +135,6 @@ class Recording:
         seen = [(s.name, capture.sites[s.id]["grad_rms"]) for s in sites if "grad_rms" in capture.sites.get(s.id, {})]
         if len(seen) > 1:
             return seen
-        weights = [(id, row["grad_rms"]) for id, row in capture.parameters.items() if "grad_rms" in row]
-        return [(self.parameters[id].name, rms) for id, rms in weights if len(self.parameters[id].shape) > 1]
+        rows = [(self.parameters.get(id), row) for id, row in capture.parameters.items() if "grad_rms" in row]
+        # A damaged table may not hold a parameter any more.
+        return [(it.name, row["grad_rms"]) for it, row in rows if it is not None and len(it.shape) > 1]

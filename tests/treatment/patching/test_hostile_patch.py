@@ -48,7 +48,7 @@ def test_no_dose_gets_out_of_its_place_in_a_patch(data: st.DataObject) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=20))
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20))
 def test_no_file_name_gets_out_of_its_line_of_a_diff(name: str) -> None:
     lines = patched(ParsedScript(SCRIPT), [Order(Item("learning-rate", {"factor": 0.1}), "")]).diff(name).split("\n")
     assert lines[0].startswith(("--- ./", '--- "./'))
