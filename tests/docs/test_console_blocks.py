@@ -1,28 +1,12 @@
 """What the pages show is what their commands print."""
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from support.docs_scripts import DOCS, docs_script
 
-DOCS = Path(__file__).parents[2] / "docs"
-
-
-def loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("console_blocks", DOCS / "console_blocks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-console = loaded()
+console = docs_script("console_blocks")
 PAGES = sorted(page for page in DOCS.rglob("*.md") if console.blocks(page.read_text(encoding="utf-8")))
 
 

@@ -9,7 +9,16 @@ import click
 from gradmedic.base.atomic_write import write_all
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, positive, settings_from
+from gradmedic.cli.options import (
+    IN_PLACE,
+    LANGUAGE,
+    METRIC,
+    METRIC_GOAL,
+    MINUTES,
+    check_folders,
+    positive,
+    settings_from,
+)
 from gradmedic.cli.progress_line import ProgressLine
 
 SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
@@ -26,9 +35,7 @@ SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
     show_default=True,
     help="How the weights before them start: right for the activation, or as the script has it.",
 )
-@click.option(
-    "--minutes", type=float, callback=positive, default=10.0, show_default=True, help="Time for everything together."
-)
+@MINUTES
 @click.option("--jobs", type=int, default=0, callback=positive, metavar="J", help="Runs at a time. [one per core]")
 @click.option(
     "--seeds",
@@ -41,8 +48,8 @@ SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
 )
 @click.option("--rates", metavar="F,F", default="1", help="Learning rates to choose from, as factors: 1,0.3,0.1")
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="End each run after N steps. [as time allows]")
-@click.option("--metric", metavar="REGEX", help="Judge by the number that group 1 last finds on stdout.")
-@click.option("--metric-goal", type=click.Choice(["max", "min"]), default="max", show_default=True)
+@METRIC
+@METRIC_GOAL
 @click.option("--runner", default="local", show_default=True, help="Where runs are made: local, ray.")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write it too: .json .md .txt")
 @IN_PLACE

@@ -17,8 +17,21 @@ from gradmedic.diagnosis.rule_settings import check_rules
 SEVERITY = click.Choice([severity.word for severity in Severity])
 Command = Callable[..., Any]
 
+
+def positive(_context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuse a number that is not above zero and finite, and not the default."""
+    if value is None or value == parameter.default or 0 < value < inf:
+        return value
+    raise click.BadParameter(f"must be a number above 0; it is {value:g}")
+
+
 LANGUAGE = click.option("--lang", type=click.Choice(["en", "zh"]), help="Language of the report.")
 IN_PLACE = click.option("--in-place", is_flag=True, help="Let each trial write into your folder.  [keep it as it is]")
+MINUTES = click.option(
+    "--minutes", type=float, callback=positive, default=10.0, show_default=True, help="Time for everything together."
+)
+METRIC = click.option("--metric", metavar="REGEX", help="Judge by the number that group 1 last finds on stdout.")
+METRIC_GOAL = click.option("--metric-goal", type=click.Choice(["max", "min"]), default="max", show_default=True)
 SHARED: Sequence[Callable[[Command], Command]] = (
     click.option(
         "-o",
@@ -50,13 +63,6 @@ def settings_from(assigned: Sequence[str], **flags: Any) -> Settings:
     check_outputs(settings)
     check_rules(settings)
     return settings
-
-
-def positive(_context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Refuse a number that is not above zero and finite, and not the default."""
-    if value is None or value == parameter.default or 0 < value < inf:
-        return value
-    raise click.BadParameter(f"must be a number above 0; it is {value:g}")
 
 
 def check_outputs(settings: Settings) -> None:

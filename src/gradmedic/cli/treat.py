@@ -9,16 +9,23 @@ from typing import Any
 import click
 
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, positive, settings_from
+from gradmedic.cli.options import (
+    IN_PLACE,
+    LANGUAGE,
+    METRIC,
+    METRIC_GOAL,
+    MINUTES,
+    check_folders,
+    positive,
+    settings_from,
+)
 from gradmedic.cli.progress_line import ProgressLine
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as for python -m.")
-@click.option(
-    "--minutes", type=float, callback=positive, default=10.0, show_default=True, help="Time for everything together."
-)
+@MINUTES
 @click.option(
     "--trials", type=int, callback=positive, metavar="N", help="Runs of the script, controls included. [as time allows]"
 )
@@ -32,8 +39,8 @@ from gradmedic.cli.progress_line import ProgressLine
     metavar="K",
     help="Fresh seeds that confirm the best.",
 )
-@click.option("--metric", metavar="REGEX", help="Judge by the number that group 1 last finds on stdout.")
-@click.option("--metric-goal", type=click.Choice(["max", "min"]), default="max", show_default=True)
+@METRIC
+@METRIC_GOAL
 @click.option("--runner", default="local", show_default=True, help="Where trials run: local, ray.")
 @click.option("--force", is_flag=True, help="Treat a script that seems healthy, too.")
 @click.option(

@@ -8,6 +8,7 @@ against each other, or the loss has no zero.
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
 from math import inf, isfinite, log, log10
 from statistics import median
 
@@ -110,7 +111,8 @@ def _of_classes(recording: Recording, stream: int, ends: set[str]) -> float | No
 def before_the_end(recording: Recording, stream: int) -> Iterator[Capture]:
     """The captures up to the first value that is not finite and was not left out: what follows is debris."""
     ends = [step for step, loss in recording.losses(stream) if not isfinite(loss)]
-    ends += [event.step for event in recording.events_of("non-finite") if not left_out(recording, event)]
+    found = sorted(recording.events_of("non-finite"), key=lambda event: event.step)
+    ends += islice((event.step for event in found if not left_out(recording, event)), 1)
     yield from (capture for capture in recording.captures_of(stream) if not ends or capture.step < min(ends))
 
 
