@@ -1,5 +1,7 @@
 """Trains on several processes that torchrun has started."""
 
+import time
+
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -16,3 +18,4 @@ for _ in range(5):
     optimizer.step()
 print("rank", dist.get_rank(), "ends")
 dist.destroy_process_group()
+time.sleep(0.3)  # torch aborts where gloo's threads release their last Python object while the interpreter ends
