@@ -39,6 +39,18 @@ def test_acts_on_each_element_and_keeps_shape_and_dtype(cls: type[Activation]) -
 
 
 @every_activation
+def test_computes_by_no_function_that_a_script_may_have_wrapped(
+    cls: type[Activation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phi, grid = cls().expected, a_grid()
+    expected = phi.f(grid)
+    for name in cls.functions:
+        if hasattr(functional, name):
+            monkeypatch.setattr(functional, name, None)
+    assert torch.equal(phi.f(grid), expected)
+
+
+@every_activation
 def test_can_be_told_apart_and_kept_in_a_cache(cls: type[Activation]) -> None:
     assert cls() == cls()
     assert hash(cls()) == hash(cls())

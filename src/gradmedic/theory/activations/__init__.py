@@ -28,6 +28,12 @@ INERT = {"inplace", "num_parameters", "input"}
 """Parameters of torch's that do not change the function."""
 
 
+def kernel(name: str, *args: Any, **kwargs: Any) -> Tensor:
+    """What torch computes; not by way of `torch.nn.functional`, around which a script may have put a wrapper."""
+    result: Tensor = getattr(torch.ops.aten, name)(*args, **kwargs)
+    return result
+
+
 class Activation(ABC):
     """An elementwise nonlinearity."""
 

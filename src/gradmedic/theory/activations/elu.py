@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Elu(Activation):
         return cls(**{f: values[f] for f in ("alpha", "scale", "input_scale") if f in values})
 
     def f(self, x: Tensor) -> Tensor:
-        return torch.ops.aten.elu(x, self.alpha, self.scale, self.input_scale)  # type: ignore[no-any-return]
+        return kernel("elu", x, self.alpha, self.scale, self.input_scale)
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Celu(Activation):
     kinks: ClassVar = (0.0,)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.celu(x, self.alpha)
+        return kernel("celu", x, self.alpha)
 
 
 @dataclass(frozen=True)
@@ -105,4 +103,4 @@ class Selu(Activation):
     kinks: ClassVar = (0.0,)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.selu(x)
+        return kernel("selu", x)

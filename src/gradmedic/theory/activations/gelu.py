@@ -5,9 +5,8 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Gelu(Activation):
     approximate: str = "none"
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.gelu(x, approximate=self.approximate)
+        return kernel("gelu", x, approximate=self.approximate)
 
 
 @dataclass(frozen=True)

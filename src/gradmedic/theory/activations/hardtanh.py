@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -78,4 +77,4 @@ class Relu6(Activation):
     kinks: ClassVar = (0.0, 6.0)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.relu6(x)
+        return kernel("relu6", x)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 from gradmedic.theory.activations.panels import legendre
 
 
@@ -38,7 +37,7 @@ class LeakyRelu(Activation):
     kinks: ClassVar = (0.0,)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.leaky_relu(x, self.negative_slope)
+        return kernel("leaky_relu", x, self.negative_slope)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Prelu(Activation):
 
     def f(self, x: Tensor) -> Tensor:
         """Apply it with the mean of the units' slopes."""
-        return functional.leaky_relu(x, sum(self.slopes) / len(self.slopes))
+        return kernel("leaky_relu", x, sum(self.slopes) / len(self.slopes))
 
 
 @dataclass(frozen=True)
@@ -133,4 +132,4 @@ class Rrelu(Activation):
         return tuple((w / 2, LeakyRelu(s)) for s, w in zip(slopes.tolist(), weights.tolist(), strict=True))
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.rrelu(x, self.lower, self.upper, self.training)
+        return kernel("rrelu", x, self.lower, self.upper, self.training)

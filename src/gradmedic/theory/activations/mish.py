@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -32,4 +31,4 @@ class Mish(Activation):
     ops: ClassVar = ("mish",)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.mish(x)
+        return kernel("mish", x)

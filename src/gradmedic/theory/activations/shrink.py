@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Hardshrink(Activation):
         return (-self.lambd, self.lambd)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.hardshrink(x, self.lambd)
+        return kernel("hardshrink", x, self.lambd)
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Softshrink(Activation):
         return (-self.lambd, self.lambd)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.softshrink(x, self.lambd)
+        return kernel("softshrink", x, self.lambd)
 
 
 @dataclass(frozen=True)
@@ -96,4 +95,4 @@ class Tanhshrink(Activation):
     functions: ClassVar = ("tanhshrink",)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.tanhshrink(x)
+        return x - x.tanh()

@@ -5,9 +5,8 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -66,4 +65,4 @@ class Hardsigmoid(Activation):
     kinks: ClassVar = (-3.0, 3.0)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.hardsigmoid(x)
+        return kernel("hardsigmoid", x)

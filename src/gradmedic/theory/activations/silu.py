@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Silu(Activation):
     also: ClassVar = {"swish": {}}
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.silu(x)
+        return kernel("silu", x)
 
 
 @dataclass(frozen=True)
@@ -63,4 +62,4 @@ class Hardswish(Activation):
     kinks: ClassVar = (-3.0, 3.0)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.hardswish(x)
+        return kernel("hardswish", x)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Softplus(Activation):
         return (self.threshold / self.beta,)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.softplus(x, self.beta, self.threshold)
+        return kernel("softplus", x, self.beta, self.threshold)
 
 
 @dataclass(frozen=True)
@@ -65,4 +64,4 @@ class LogSigmoid(Activation):
     ops: ClassVar = ("log_sigmoid",)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.logsigmoid(x)
+        return kernel("log_sigmoid", x)

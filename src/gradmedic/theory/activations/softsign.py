@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn import functional
 
 from gradmedic.theory.activations import Activation
 
@@ -34,4 +33,4 @@ class Softsign(Activation):
     kinks: ClassVar = (0.0,)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.softsign(x)
+        return x / (1 + x.abs())

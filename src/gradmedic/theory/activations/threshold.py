@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn import functional
 
-from gradmedic.theory.activations import Activation
+from gradmedic.theory.activations import Activation, kernel
 
 
 @dataclass(frozen=True)
@@ -39,4 +38,4 @@ class Threshold(Activation):
         return (self.threshold,)
 
     def f(self, x: Tensor) -> Tensor:
-        return functional.threshold(x, self.threshold, self.value)
+        return kernel("threshold", x, self.threshold, self.value)
