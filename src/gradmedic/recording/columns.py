@@ -36,6 +36,7 @@ SITE_READINGS = {
     "input_count": "number of its entries",
     "saturated": "share of entries where the activation's slope is under 5 % of its largest slope; for a softmax: "
     "share of rows whose largest probability is over 0.99",
+    "score_scale": "of a fused attention: what its scores are multiplied by, in units of 1 / root of the width",
     "silent": "share of units that were zero for the whole batch, here",
     "dead": "share of units that have been zero in every capture so far",
     "running": "1 for a batch normalization by running statistics (eval mode), 0 by those of the batch",

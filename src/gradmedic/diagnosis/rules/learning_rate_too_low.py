@@ -18,7 +18,7 @@ from gradmedic.recording.sketch import Columns, parameter, site, sketch
 
 USUAL = 1e-3
 """Update size over weight size of a step in training that goes well."""
-EPS = "optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-12)"
+EPS = "optimizer = torch.optim.{name}(model.parameters(), lr={rate:g}, eps={eps:g})"
 EACH = "for x, y in loader:\n    ...\n    optimizer.step()\n    scheduler.step()"
 SLOWLY = "for epoch in range(epochs):\n    train(loader)\n    scheduler.step()  # not inside of the loop over batches"
 
@@ -97,6 +97,9 @@ class LearningRateTooLow(Rule):
     more than ten thousand steps to change by its own size. Slow runs were seen from 1e-6 to 3e-5,
     healthy ones that had not yet converged from 8e-4."""
 
+    dwarfs: float = 10.0
+    """Times the gradient's size from which Adam's `eps` takes nine tenths of each step, however large it still is."""
+
     pull: float = 1e-5
     """Gradient rms over weight rms of the typical matrix that counts as a gradient: below it the
     gradient has vanished, and a learning rate would have to be absurd to make up for it."""
@@ -117,6 +120,7 @@ class LearningRateTooLow(Rule):
         _run(1e-6, 4e-6, [2.31 - 0.0005 * i for i in range(80)]),  # falls, but by far too little
         _stairs([2.3 - 0.001 * i for i in range(600)], 0.0, 8e-6, 1.6e-5, 2.4e-5, 3.2e-5, 4e-5),  # stepped by epochs
         _stairs([2.3] * 60, 0.0),
+        replace(_run(1e-4, 4e-3, [2.30, 2.31] * 40), optimizers={0: Optimizer(0, "Adam", {"lr": 1e-1, "eps": 1.0})}),
         replace(_run(1e-5, 3e-5, [2.30, 2.31] * 40), optimizers={0: Optimizer(0, "Adam", {"lr": 1e-3, "eps": 0.1})}),
     ]
     HEALTHY: ClassVar = [
@@ -138,7 +142,8 @@ class LearningRateTooLow(Rule):
             elif result is TrainingState.FAILED and self._has_gradient(recording, stream):
                 told = [found.values() for c in recording.captures_of(stream) if (found := paces(recording, c))]
                 tops = [max(found) for found in told]
-                if tops and 0 < median(tops) < self.pace and max(tops) < 10 * self.pace:
+                slow = bool(tops) and 0 < median(tops) < self.pace and max(tops) < 10 * self.pace
+                if slow or (tops and self._outweighed(recording, stream, self.dwarfs)):
                     yield self._by_size(recording, stream, median(tops), median(median(found) for found in told))
 
     def _frozen(self, recording: Recording, stream: int, result: TrainingState) -> bool:
@@ -212,10 +217,11 @@ class LearningRateTooLow(Rule):
             "The eps of {optimizer} ({eps}) outweighs the gradient ({size}): its steps are too small", values
         )
         evidence |= {"eps": held.options["eps"], "grad_rms": size}
-        return self._finding(message, why, since, evidence, Cure(Message("Lower eps far below the gradient"), EPS))
+        code = EPS.format(name=held.name, rate=rate or 1e-3, eps=1e-8 if size > 1e-6 else 1e-12)
+        return self._finding(message, why, since, evidence, Cure(Message("Lower eps far below the gradient"), code))
 
-    def _outweighed(self, recording: Recording, stream: int) -> tuple[Optimizer, float] | None:
-        """The optimizer that divides by the gradient's size plus eps, where eps is more than that; and the size."""
+    def _outweighed(self, recording: Recording, stream: int, times: float = 1.0) -> tuple[Optimizer, float] | None:
+        """The optimizer that divides by the gradient's size plus eps, where eps is `times` that; and the size."""
         sizes: dict[int, list[float]] = {}
         for capture in recording.captures_of(stream):
             for id, row in capture.parameters.items():
@@ -223,7 +229,7 @@ class LearningRateTooLow(Rule):
                 if owner is not None and row.get("grad_rms"):
                     sizes.setdefault(owner, []).append(row["grad_rms"])
         told = ((recording.optimizers[at], median(found)) for at, found in sizes.items() if at in recording.optimizers)
-        return next(((held, size) for held, size in told if held.options.get("eps", 0.0) > size), None)
+        return next(((held, size) for held, size in told if held.options.get("eps", 0.0) > times * size), None)
 
     def _by_schedule(self, recording: Recording, stream: int) -> Finding:
         rates = [(v.step, v.lr) for v in recording.vitals if v.stream == stream and v.lr is not None]

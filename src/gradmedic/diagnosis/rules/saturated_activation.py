@@ -18,6 +18,9 @@ ONE_SIDED = """relu relu6 clamp threshold maximum leaky_relu prelu rrelu elu cel
 log_sigmoid softshrink hardshrink glu"""
 """Flat or nearly flat on one side by design: see dead-relu."""
 
+TWO_SIDED = "sigmoid tanh softsign hardsigmoid hardtanh softmax sdpa"
+"""Known to have a slope between two flat ends."""
+
 
 @dataclass(frozen=True)
 class SaturatedActivation(Rule):
@@ -67,6 +70,10 @@ class SaturatedActivation(Rule):
     whole: float = 0.8
     """Share that counts even though the loss falls: something learns, but not what lies before."""
 
+    steep: float = 2.0
+    """Scale of an attention's scores, in units of 1 / root of the width, from which it is a mistake: at 1 scores
+    of independent queries and keys have variance 1."""
+
     raw: float = 3.0
     """Rms of the inputs from which they count as unscaled."""
 
@@ -87,6 +94,22 @@ class SaturatedActivation(Rule):
             [parameter("fc1.weight", {"weight_rms": 1.0}, shape=(64, 64))],
             losses=[2.3] * 40,
         ),
+        sketch(  # scores that are multiplied by the width, in a network that learns something
+            [
+                site("sdpa", "sdpa", {"saturated": [0.6] * 4, "score_scale": 64.0}, kind=Kind.ATTENTION),
+                site("fc", "linear", tail=True),
+            ],
+            losses=[2.9 - 0.005 * i for i in range(90)],
+        ),
+        sketch(  # a sigmoid of the script's own, by what it hands on
+            [
+                site("fc1", "linear", {"input_rms": 300.0}, parameter="fc1.weight", fan_in=12),
+                site("Squash", "squash", {"saturated": [1.0] * 4}, kind=Kind.ACTIVATION),
+                site("fc2", "linear", tail=True),
+            ],
+            [parameter("fc1.weight", {"weight_rms": 0.3}, shape=(96, 12))],
+            losses=[0.69] * 40,
+        ),
         sketch(  # thrown there by training
             [site("act", "tanh", {"saturated": [0.0, 0.1, 0.99, 0.99, 0.99]}), site("fc2", "linear", tail=True)],
             losses=[2.3] * 10 + [15.0, 14.0] * 20,
@@ -102,6 +125,10 @@ class SaturatedActivation(Rule):
             [site("act", "tanh", {"saturated": [0.7, 0.5, 0.2, 0.1]}), site("fc2", "linear")],
             losses=[2.3 * 0.95**i for i in range(60)],
         ),
+        sketch(  # one of the script's own, flat on one side
+            [site("Rectify", "rectify", {"saturated": [0.6] * 4}, kind=Kind.ACTIVATION), site("fc2", "linear")],
+            losses=[2.3] * 40,
+        ),
         sketch([site("prob", "sigmoid", {"saturated": [0.9] * 4}, tail=True)], losses=[0.7] * 40),  # the output
     ]
 
@@ -109,20 +136,29 @@ class SaturatedActivation(Rule):
         for stream in recording.streams:
             seen = [site for site in recording.in_order(stream) if _bounded(site)]
             series = {site.id: _series(recording, site) for site in seen}
-            stuck = [site for site in seen if len(series[site.id]) >= 3 and median(series[site.id][-3:]) > self.share]
-            early = [site for site in stuck if min(series[site.id][0], median(series[site.id][:3])) > self.share]
+            late = {site.id: median(values[-3:]) for site in seen if len(values := series[site.id]) >= 3}
+            stuck = [site for site in seen if late.get(site.id, 0.0) > self._least(site)]
+            early = [s for s in stuck if min(series[s.id][0], median(series[s.id][:3])) > self._least(s)]
             result = outcome(recording, stream)
             if early:
                 yield self._from_start(recording, early, series[early[0].id][0], result)
             elif stuck and result is TrainingState.FAILED:
                 yield self._later(recording, stuck)
 
+    def _least(self, site: Site) -> float:
+        """The share from which it counts: a function that nobody knows may be flat on one side by design."""
+        known = site.op in TWO_SIDED.split() or site.kind in (Kind.RECURRENT, Kind.ATTENTION)
+        return self.share if known else self.whole
+
     def _from_start(self, recording: Recording, early: list[Site], share: float, result: TrainingState) -> Finding:
         first = early[0]
-        severity = Severity.NOTE if result is TrainingState.LEARNING and share < self.whole else self.severity
         capture = recording.captures_of(first.stream)[0]
+        certain = share >= self.whole or _scale(capture, first) > self.steep
+        severity = Severity.NOTE if result is TrainingState.LEARNING and not certain else self.severity
         why, cures, evidence = self._cause(recording, first, capture)
         text = "{share} of {site} is saturated from the start: hardly any gradient passes"
+        if first.op in ("softmax", "sdpa"):
+            text = "{share} of the rows of {site} are one-hot from the start: hardly any gradient reaches their scores"
         return Finding(
             self.name,
             severity,
@@ -173,6 +209,11 @@ class SaturatedActivation(Rule):
         lighter = Cure(Message("Initialize the weights for their fan-in"), "nn.init.xavier_uniform_(layer.weight)")
         values = {"inputs": f"{inputs:.3g}", "gain": f"{gain:.3g}"}
         if first.op == "softmax" or first.kind is Kind.ATTENTION:
+            scale = _scale(capture, first)
+            if scale > self.steep:
+                text = "Its scores are multiplied by {times} times what keeps them at the size of one."
+                default = Cure(Message("Leave the scale to torch"), "F.scaled_dot_product_attention(q, k, v)")
+                return Message(text, {"times": f"{scale:.3g}"}), (default,), evidence | {"score_scale": scale}
             text = "Its scores are too far apart: divide them by the root of the width (weights' gain {gain})."
             divide = Cure(Message("Scale the scores"), "scores = query @ key.transpose(-2, -1) / math.sqrt(width)")
             return Message(text, values), (divide, lighter), evidence
@@ -189,6 +230,10 @@ class SaturatedActivation(Rule):
 def _series(recording: Recording, site: Site) -> list[float]:
     rows = (capture.sites.get(site.id, {}) for capture in before_the_end(recording, site.stream))
     return [row["saturated"] for row in rows if "saturated" in row]
+
+
+def _scale(capture: Capture, site: Site) -> float:
+    return capture.sites.get(site.id, {}).get("score_scale", 0.0)
 
 
 def _bounded(site: Site) -> bool:

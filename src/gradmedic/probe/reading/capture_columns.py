@@ -45,7 +45,7 @@ class Sheet:
         columns = self._gradient(vertices)
         for what in ("value", "input"):
             columns.update(self._values(vertices, what))
-        for name in ("saturated", "silent", "dead", "running", "untouched"):
+        for name in ("saturated", "score_scale", "silent", "dead", "running", "untouched"):
             told = [self.numbers[i, name] for i in vertices if (i, name) in self.numbers]
             if told:  # a unit that is dead in one branch of shared weights is alive in another
                 columns[name] = min(told) if name == "dead" else sum(told) / len(told)

@@ -1,5 +1,6 @@
 """Which forward values are worth reading at an operation, from what autograd has saved."""
 
+from math import sqrt
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from gradmedic.probe.graph.graph import Vertex
 from gradmedic.probe.graph.layout import Layout
+from gradmedic.probe.reading.attention import one_hot_rows
 from gradmedic.probe.reading.baseline_loss import implied_target, part
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import saturation
@@ -72,7 +74,7 @@ def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activ
         _mode(meter, i, vertex)
     if kind is Kind.ACTIVATION:
         _units(meter, layout, i, site, activity, result, operand)
-    bent = _saturated(vertex, result, operand)
+    bent = _saturated(meter, i, vertex, result, operand)
     if bent is not None:
         meter.put((i, "saturated"), bent)
 
@@ -173,9 +175,11 @@ def unit_dim(layout: Layout, i: int, dims: int) -> int:
     return 1 if dims >= 4 or (spatial and dims >= 3) else dims - 1
 
 
-def _saturated(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
+def _saturated(meter: Meter, i: int, vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
     """The share of entries where the activation is flat; of rows that are one-hot for a softmax."""
     op = vertex.operation.op
+    if op == "sdpa":
+        return _one_hot(meter, i, vertex)
     if isinstance(result, Tensor) and result.numel():
         if op != "softmax":
             return saturation(op, result)
@@ -185,6 +189,16 @@ def _saturated(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
         low, high = _bounds(vertex)
         return saturation(op, operand, {"min": low, "max": high})
     return None
+
+
+def _one_hot(meter: Meter, i: int, vertex: Vertex) -> Tensor | None:
+    """The same of a fused attention; its scale is noted."""
+    query, key, mask = (vertex.tensor(name) for name in ("query", "key", "attn_mask"))
+    if not isinstance(query, Tensor) or not isinstance(key, Tensor):
+        return None
+    scale, causal = saved(vertex.node, "scale"), bool(saved(vertex.node, "is_causal"))
+    meter.note((i, "score_scale"), 1.0 if scale is None else scale * sqrt(query.shape[-1]))
+    return one_hot_rows(query, key, scale, causal, mask if mask is not None else vertex.tensor("attn_bias"))
 
 
 def _softmax_dim(vertex: Vertex) -> int:

@@ -12,6 +12,7 @@ from gradmedic.base.interruption import let_through
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.failures import Failures
 from gradmedic.probe.graph.layout import Layout
+from gradmedic.probe.graph.node_table import is_user_function
 from gradmedic.probe.reading.forward_values import Activity, read_part, read_values, unit_dim
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import LEAST
@@ -35,6 +36,9 @@ _SILENT_SHAPES = {
 
 STEEPEST = {"relu": 1.0, "sigmoid": 0.25, "tanh": 1.0}
 """The largest slope of activations whose result autograd keeps, and checkpointing packs away."""
+
+GENTLEST = 0.25
+"""The largest slope that is taken for granted of a function that nobody knows: a sigmoid's, the least that is usual."""
 
 MANY_USES = 64
 """Uses of one leaf above which the single contributions are no longer measured: an RNN over a
@@ -91,9 +95,11 @@ class NodeHooks:
         return slots
 
     def _needs_slope(self, i: int) -> bool:
-        """True for an activation whose result is packed away, by checkpointing for example."""
+        """True for an activation whose result is packed away, as by checkpointing, or that the script wrote."""
         vertex = self.layout.vertices[i]
-        return vertex.operation.op in STEEPEST and vertex.tensor("result") is None
+        if vertex.operation.op in STEEPEST:
+            return vertex.tensor("result") is None
+        return self.layout.kinds[i] is Kind.ACTIVATION and is_user_function(vertex.node)
 
     def _arrival(self, i: int) -> Callable[[Any], None]:
         def arrival(grads: Any) -> None:
@@ -160,7 +166,7 @@ class NodeHooks:
             return
         if op != "relu":
             asked = arrived.detach() != 0
-            flat = (sent.detach().abs() < LEAST * STEEPEST[op] * arrived.detach().abs()) & asked
+            flat = (sent.detach().abs() < LEAST * STEEPEST.get(op, GENTLEST) * arrived.detach().abs()) & asked
             self.meter.put((i, "saturated"), flat.double().sum() / asked.double().sum().clamp(min=1))
             return
         dim = unit_dim(self.layout, i, sent.dim())
