@@ -233,7 +233,7 @@ LINE_KEY = "traceback_"
 
 
 class _NoDispatch:
-    """Stands in for a mode of torch's where torch has none to inherit from."""
+    """Stands in for torch's dispatch mode where there is none to inherit from."""
 
     def __init__(self) -> None:
         raise ProbeError(f"torch {torch.__version__} has no dispatch modes: nothing can be predicted or initialized")
@@ -249,10 +249,15 @@ DispatchMode: Any = DISPATCH.get("mode", _NoDispatch)
 """What hears of operations as torch dispatches them."""
 without_modes: Callable[[], AbstractContextManager[Any]] = DISPATCH.get("disable", nullcontext)
 """A block in which dispatch modes hear of nothing."""
-
-
 dispatch_depth: Callable[[], int] = DISPATCH.get("depth", int)
 """How many modes hear of operations as torch dispatches them."""
+
+COMPILER = Capability(
+    Message("this torch does not let its compiler be put aside: it may compile some of what gradmedic does"),
+    swap="torch:_C._dynamo.eval_frame.set_eval_frame",
+)
+swap_compiler: Callable[[Any], Any] = COMPILER.get("swap", _nothing)
+"""Puts what compiles the frames of this thread in the place of what did, which it gives back; None for nothing."""
 
 
 MODULE_HOOKS = Capability(
@@ -270,7 +275,6 @@ MODULE_CALLS = Capability(
     Message("this torch calls modules in another way: in steps that are read, tracebacks have a line of torch's more"),
     call="torch.nn:Module._call_impl",
 )
-
 
 # What objects have or have not, each by itself.
 
