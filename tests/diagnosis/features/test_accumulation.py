@@ -8,8 +8,8 @@ from gradmedic.recording.records import Event, Optimizer, Recording
 from gradmedic.recording.sketch import site, sketch
 
 
-def summed(steps: int, passes: int, *after: str, optimizer: str = "SGD") -> Recording:
-    sites = [site("fc", "linear"), site("loss", "mse_loss"), *(site(op, op) for op in after)]
+def summed(steps: int, passes: int, *after: str, optimizer: str = "SGD", loss: str = "mse_loss") -> Recording:
+    sites = [site("fc", "linear"), site("loss", loss), *(site(op, op) for op in after)]
     tallies = Event("tallies", 9, {"steps": steps, "backwards": passes})
     return sketch(sites, losses=[1.0] * 9, events=[tallies], optimizers=[Optimizer(0, optimizer)])
 
@@ -23,6 +23,9 @@ def summed(steps: int, passes: int, *after: str, optimizer: str = "SGD") -> Reco
         (summed(100, 250), 1),
         (summed(100, 800, "div"), 1),
         (summed(100, 800, optimizer="Adam"), 1),
+        (summed(100, 800, loss="mean"), 8),  # a loss by hand
+        (summed(100, 800, "div", loss="mean"), 1),
+        (summed(100, 800, loss="exp"), 1),
     ],
 )
 def test_passes_are_counted_where_nothing_divides_their_losses(recording: Recording, passes: int) -> None:

@@ -3,6 +3,9 @@
 from dataclasses import replace
 from math import nan
 
+import pytest
+
+from gradmedic.diagnosis.finding import Severity
 from gradmedic.diagnosis.rules.poor_initialization import PoorInitialization
 from gradmedic.recording.records import Recording, Vital
 from gradmedic.recording.sketch import Columns, DrawnSite, parameter, site, sketch
@@ -90,6 +93,13 @@ def test_an_output_layer_of_ordinary_weights_is_not_to_blame() -> None:
     assert not list(PoorInitialization().check(classifier([100.0 * 0.93**step for step in range(60)], size=0.1)))
 
 
-def test_a_short_way_back_is_not() -> None:
-    assert not list(PoorInitialization().check(classifier([100.0 * 0.5**step for step in range(60)])))
-    assert not list(PoorInitialization().check(classifier([8.0 * 0.97**step for step in range(60)])))
+@pytest.mark.parametrize(
+    "losses", [[100.0 * 0.5**step for step in range(60)], [8.0 * 0.97**step for step in range(60)]]
+)
+def test_a_short_way_back_is_noted(losses: list[float]) -> None:
+    (finding,) = PoorInitialization().check(classifier(losses))
+    assert finding.severity is Severity.NOTE
+
+
+def test_a_first_loss_near_that_of_a_guess_is_nothing() -> None:
+    assert not list(PoorInitialization().check(classifier([4.0 * 0.97**step for step in range(60)])))

@@ -18,8 +18,9 @@ def undivided_passes(recording: Recording, stream: int) -> int:
     if len(recording.streams) != 1 or not steps or any("SGD" not in one.name for one in recording.optimizers.values()):
         return 1
     many = round(passes / steps)
-    ends = [site.order for site in recording.in_order(stream) if site.kind is Kind.LOSS]
-    scaled = any(s.op in ("div", "mul") and s.order > max(ends) for s in recording.in_order(stream)) if ends else True
+    sites = list(recording.in_order(stream))
+    ends = [s.order for s in sites if s.kind is Kind.LOSS] or [s.order for s in sites if s.op in ("mean", "sum")]
+    scaled = any(s.op in ("div", "mul") and s.order > max(ends) for s in sites) if ends else True
     return many if many > 1 and abs(passes / steps - many) <= WHOLE * many and not scaled else 1
 
 

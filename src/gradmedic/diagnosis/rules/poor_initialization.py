@@ -113,6 +113,10 @@ class PoorInitialization(Rule):
     beyond: float = 10.0
     """How many times the cross-entropy of a guess the first loss is, if they make the logits absurd."""
 
+    above: float = 3.0
+    """The same from which it is noted, whatever became of the run: logits of the usual start cost a tenth more than
+    a guess."""
+
     wasted: float = 1 / 3
     """Share of the run that may go by until such a loss is back at that of a guess, in a run that learns."""
 
@@ -153,8 +157,9 @@ class PoorInitialization(Rule):
                 yield self._large(recording, large, capture, result)
             elif found and found[-1].gain >= self.large and not as_good_as_critical(recording, capture):
                 far = detour(recording, stream)
-                if far and far[0] >= self.beyond and far[1] >= self.wasted:
-                    yield self._far_off(capture, found[-1], *far)
+                if far and far[0] >= self.above:
+                    told = self._far_off(capture, found[-1], *far)
+                    yield told if far[0] >= self.beyond and far[1] >= self.wasted else told.at_most(Severity.NOTE)
 
     def _alike(self, recording: Recording, held: Parameter) -> bool:
         """True where units stay alike while they are being trained."""
