@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,17 @@ from gradmedic.launch.shadows import NEEDED, Shadows, top
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Iterator[Path]:
     """A script's folder with modules of its own, first on the path."""
+    before = dict(sys.modules)
     for name in ("rich", "colorsys", "only_mine"):
         (tmp_path / f"{name}.py").write_text("word = 'mine'\n")
         for loaded in [*sys.modules]:
             if top(loaded) == name:
-                monkeypatch.delitem(sys.modules, loaded)
-    return tmp_path
+                del sys.modules[loaded]
+    yield tmp_path
+    sys.modules.clear()
+    sys.modules.update(before)
 
 
 def word_of(name: str) -> str:

@@ -122,12 +122,16 @@ class WatchSession(Session):
         with self.contained("write the report"), self.shadows.ours():
             told = {"ending": ending, "exit_code": status, "ended": time()}
             if self.run is not None:
-                foresee = self.is_asked() or (self.settings.record is not None and not self.settings.trial)
-                self.run.close(foresee, **told)
+                self.run.close(self.shows_forecast(), **told)
             else:
                 self.recorder.close(**told)
             found = self.deliver() if self.is_asked() else 0
         return status or found
+
+    def shows_forecast(self) -> bool:
+        """Whether what theory expected is wanted whatever the diagnosis: in a file, or in a recording."""
+        kept = self.settings.record is not None and not self.settings.trial
+        return kept or bool(self.is_asked() and self.settings.outputs)
 
     def is_asked(self) -> bool:
         """Whether anybody wants this rank's judgment."""
@@ -138,6 +142,9 @@ class WatchSession(Session):
         from gradmedic.diagnosis.judge import judge
 
         report = judge(self.recorder.recording(), self.settings)
+        if self.run is not None and not self.shows_forecast() and (report.findings or report.failing):
+            self.run.foresee()  # it may take a second, which a healthy run is spared
+            report = judge(self.recorder.recording(), self.settings)
         with self.contained("write the outputs"):
             delivery.write(report, self.settings)
         if self.has_screen:

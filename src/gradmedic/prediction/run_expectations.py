@@ -7,25 +7,23 @@ their law, of the batch a copy where that is small; no node of the graph stays a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from gradmedic.base.interruption import let_through
 from gradmedic.base.storage import is_readable
-from gradmedic.prediction.expected_sizes import Expectation
-from gradmedic.prediction.graph_to_plan import Blueprint
-from gradmedic.prediction.prediction import PredictedOperation
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.names import Names
 from gradmedic.probe.hooks.sequence_intervals import Span
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Event
 from gradmedic.recording.site import Site
-from gradmedic.theory.engine import propagate
-from gradmedic.theory.finite_width import spread
-from gradmedic.theory.plan.initializations import initialized
-from gradmedic.theory.plan.plan import Plan, Step
+
+if TYPE_CHECKING:  # theory is loaded where there is a pass to read: a script that does not train has none
+    from gradmedic.prediction.prediction import PredictedOperation
+    from gradmedic.theory.plan.plan import Plan, Step
 
 MOST_STREAMS = 2
 """Places that call backward whose first pass is worked out: a GAN has two."""
@@ -44,7 +42,7 @@ HEAVIEST = 1 << 25
 class _Kept:
     execution: Sequence[int]
     sites: Sequence[Site | None]
-    plan: Plan
+    plan: "Plan"
 
 
 EARLY = 8
@@ -65,6 +63,8 @@ class RunExpectations:
         """Read the plan of a stream's first pass, before the first step has changed the weights."""
         if stream in self._kept or len(self._kept) >= MOST_STREAMS:
             return
+        from gradmedic.prediction.graph_to_plan import Blueprint
+
         self._kept[stream] = None
         weights = sum(vertex.leaf.numel() for _, vertex in layout.graph.leaves())
         if len(layout.vertices) <= LONGEST and weights <= HEAVIEST:
@@ -90,6 +90,8 @@ class RunExpectations:
 
 def _expected(kept: _Kept) -> Iterator[Site]:
     """With the weights as they were, and the gains that critical ones would have."""
+    from gradmedic.theory.plan.initializations import initialized
+
     ideal = {op.site.id: op.gain for op in _operations(kept, initialized(kept.plan, "critical"))}
     for found in _operations(kept, kept.plan):
         yield replace(
@@ -101,12 +103,16 @@ def _expected(kept: _Kept) -> Iterator[Site]:
         )
 
 
-def _operations(kept: _Kept, plan: Plan) -> Iterator[PredictedOperation]:
+def _operations(kept: _Kept, plan: "Plan") -> Iterator["PredictedOperation"]:
+    from gradmedic.prediction.expected_sizes import Expectation
+    from gradmedic.theory.engine import propagate
+    from gradmedic.theory.finite_width import spread
+
     flow = propagate(plan)
     return Expectation(kept.execution, kept.sites, flow, spread(flow)).operations()
 
 
-def _light(step: Step) -> Step:
+def _light(step: "Step") -> "Step":
     """The step with a copy of its sample, which may be a batch; without it where that is large or elsewhere."""
     sample = step.sample
     if not isinstance(sample, Tensor):

@@ -7,9 +7,10 @@
 (0,)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 from gradmedic.recording.ledger import Entry, Ledger
 from gradmedic.recording.records import Capture, Event, Optimizer, Recording, Stream, Vital
@@ -35,6 +36,27 @@ KINDS = {
     Kind.POOLING: "max_pool avg_pool",
 }
 KIND = {op: kind for kind, ops in KINDS.items() for op in ops.split()}
+
+
+class Drawn(Sequence[Recording]):
+    """Recordings that are drawn when they are first looked at: a run that is watched never looks."""
+
+    def __init__(self, draw: Callable[[], Sequence[Recording]]) -> None:
+        self._draw = draw
+
+    @cached_property
+    def _recordings(self) -> Sequence[Recording]:
+        return self._draw()
+
+    @overload
+    def __getitem__(self, at: int) -> Recording: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Recording]: ...
+    def __getitem__(self, at: int | slice) -> Recording | Sequence[Recording]:
+        return self._recordings[at]
+
+    def __len__(self) -> int:
+        return len(self._recordings)
 
 
 def site(

@@ -10,7 +10,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Site
-from gradmedic.recording.sketch import Columns, parameter, site, sketch
+from gradmedic.recording.sketch import Columns, Drawn, parameter, site, sketch
 
 STUCK = [2.30, 2.31] * 40
 FALLING = [2.3 * 0.95**i for i in range(80)]
@@ -68,15 +68,19 @@ class BatchNormEval(Rule):
     most: float = 0.5
     """Share of the captures behind the change from which the mode was not just visited."""
 
-    SICK: ClassVar = [
-        _run([0, 0, 0, 1, 1, 1, 1]),
-        _run([1, 1, 1, 1], untouched=1.0),
-    ]
-    HEALTHY: ClassVar = [
-        _run([0] * 6),
-        _run([1] * 6),  # frozen statistics of a pretrained network
-        _run([0, 1, 0, 0, 0, 0]),  # a pass of another kind
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _run([0, 0, 0, 1, 1, 1, 1]),
+            _run([1, 1, 1, 1], untouched=1.0),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _run([0] * 6),
+            _run([1] * 6),  # frozen statistics of a pretrained network
+            _run([0, 1, 0, 0, 0, 0]),  # a pass of another kind
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         told = {s.id: recording.site_series(s.id, "running") for s in recording.sites.values() if s.op == "batch_norm"}

@@ -11,7 +11,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Place
-from gradmedic.recording.sketch import sketch
+from gradmedic.recording.sketch import Drawn, sketch
 
 STUCK = [2.30, 2.31] * 40
 FALLING = [2.3 * 0.95**i for i in range(80)]
@@ -71,16 +71,20 @@ class Clipping(Rule):
     fewest: int = 3
     """Calls below which nothing is said."""
 
-    SICK: ClassVar = [
-        _run(STUCK, idle=80),
-        _run(STUCK, scaled=80, bites=80),
-    ]
-    HEALTHY: ClassVar = [
-        _run(STUCK, bites=80, limit=1.0),
-        _run(STUCK, idle=4),  # before the first backward pass of each epoch
-        _run(STUCK, scaled=80, bites=2),  # the limit was meant for scaled gradients
-        sketch(losses=STUCK),
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _run(STUCK, idle=80),
+            _run(STUCK, scaled=80, bites=80),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _run(STUCK, bites=80, limit=1.0),
+            _run(STUCK, idle=4),  # before the first backward pass of each epoch
+            _run(STUCK, scaled=80, bites=2),  # the limit was meant for scaled gradients
+            sketch(losses=STUCK),
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         calls, idle, scaled, bites = (

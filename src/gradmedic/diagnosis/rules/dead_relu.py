@@ -13,7 +13,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, before_the_end, outcome
 from gradmedic.recording.records import MEASURED, Capture, Recording
 from gradmedic.recording.site import Kind, Place, Site
-from gradmedic.recording.sketch import parameter, site, sketch
+from gradmedic.recording.sketch import Drawn, parameter, site, sketch
 
 CUTS = ("relu", "relu6", "clamp", "threshold", "maximum")
 """Operations that are flat at zero on one side; others cannot die."""
@@ -91,58 +91,64 @@ class DeadRelu(Rule):
     raw: float = 10.0
     """Rms of the inputs from which they count as unscaled."""
 
-    SICK: ClassVar = [
-        sketch(  # a bias far below zero
-            [
-                site("fc1", "linear", parameter="fc1.weight", fan_in=64),
-                site("relu", "relu", {"silent": [1.0] * 4, "dead": [1.0] * 4}),
-                site("fc2", "linear", tail=True),
-            ],
-            losses=[0.69] * 40,
-        ),
-        sketch(  # killed by the first step, after which the loss only recovered
-            [
-                site("fc1", "linear", {"input_rms": 90.0}, parameter="fc1.weight", fan_in=784),
-                site("relu", "relu", {"silent": [0.1, 0.98, 0.98, 1.0, 1.0]}),
-                site("fc2", "linear", tail=True),
-            ],
-            [parameter("fc1.weight", {"weight_rms": 0.02, "update_rms": [3.0, 0, 0, 0, 0]}, shape=(64, 784))],
-            losses=[9.0, 4e4, 7e3, 50.0, 20.0, 5.0] + [2.31, 2.30] * 30,
-            lr=0.1,
-        ),
-        sketch(  # nothing arrives before it any more, though what comes after it goes on learning
-            [
-                site("fc1", "linear", {"grad_rms": [0.1, 0, 0, 0]}, parameter="fc1.weight"),
-                site("relu", "relu", {"silent": [0.3, 1.0, 1.0, 1.0]}),
-                site("fc2", "linear"),
-            ],
-            losses=[700 * 0.98**i for i in range(60)],
-        ),
-    ]
-    HEALTHY: ClassVar = [
-        sketch(  # dead, with a way around it, and learning
-            [
-                site("fc1", "linear", {"grad_rms": 0.1}, parameter="fc1.weight"),
-                site("relu", "relu", {"silent": [0.3, 1.0, 1.0, 1.0]}),
-                site("fc2", "linear"),
-            ],
-            losses=[2.3 * 0.95**i for i in range(60)],
-        ),
-        sketch([site("relu", "relu", {"silent": [0.47] * 5}), site("fc2", "linear")], losses=[2.3] * 40),
-        sketch([site("relu", "relu", {"silent": [0.2, 0.9, 0.9, 0.3, 0.3]}), site("fc2", "linear")], losses=[2.3] * 40),
-        sketch(  # sparse, and learning
-            [site("relu", "relu", {"silent": [0.8] * 5}), site("fc2", "linear")],
-            losses=[2.3 * 0.95**i for i in range(60)],
-        ),
-        sketch(  # all is zero because the weights are: poor initialization
-            [
-                site("fc1", "linear", {"value_rms": 0.0}, parameter="fc1.weight"),
-                site("relu", "relu", {"silent": [1.0] * 4}),
-            ],
-            [parameter("fc1.weight", {"weight_rms": 0.0, "update_rms": 0.0}, shape=(8, 8))],
-            losses=[2.3] * 40,
-        ),
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            sketch(  # a bias far below zero
+                [
+                    site("fc1", "linear", parameter="fc1.weight", fan_in=64),
+                    site("relu", "relu", {"silent": [1.0] * 4, "dead": [1.0] * 4}),
+                    site("fc2", "linear", tail=True),
+                ],
+                losses=[0.69] * 40,
+            ),
+            sketch(  # killed by the first step, after which the loss only recovered
+                [
+                    site("fc1", "linear", {"input_rms": 90.0}, parameter="fc1.weight", fan_in=784),
+                    site("relu", "relu", {"silent": [0.1, 0.98, 0.98, 1.0, 1.0]}),
+                    site("fc2", "linear", tail=True),
+                ],
+                [parameter("fc1.weight", {"weight_rms": 0.02, "update_rms": [3.0, 0, 0, 0, 0]}, shape=(64, 784))],
+                losses=[9.0, 4e4, 7e3, 50.0, 20.0, 5.0] + [2.31, 2.30] * 30,
+                lr=0.1,
+            ),
+            sketch(  # nothing arrives before it any more, though what comes after it goes on learning
+                [
+                    site("fc1", "linear", {"grad_rms": [0.1, 0, 0, 0]}, parameter="fc1.weight"),
+                    site("relu", "relu", {"silent": [0.3, 1.0, 1.0, 1.0]}),
+                    site("fc2", "linear"),
+                ],
+                losses=[700 * 0.98**i for i in range(60)],
+            ),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            sketch(  # dead, with a way around it, and learning
+                [
+                    site("fc1", "linear", {"grad_rms": 0.1}, parameter="fc1.weight"),
+                    site("relu", "relu", {"silent": [0.3, 1.0, 1.0, 1.0]}),
+                    site("fc2", "linear"),
+                ],
+                losses=[2.3 * 0.95**i for i in range(60)],
+            ),
+            sketch([site("relu", "relu", {"silent": [0.47] * 5}), site("fc2", "linear")], losses=[2.3] * 40),
+            sketch(
+                [site("relu", "relu", {"silent": [0.2, 0.9, 0.9, 0.3, 0.3]}), site("fc2", "linear")], losses=[2.3] * 40
+            ),
+            sketch(  # sparse, and learning
+                [site("relu", "relu", {"silent": [0.8] * 5}), site("fc2", "linear")],
+                losses=[2.3 * 0.95**i for i in range(60)],
+            ),
+            sketch(  # all is zero because the weights are: poor initialization
+                [
+                    site("fc1", "linear", {"value_rms": 0.0}, parameter="fc1.weight"),
+                    site("relu", "relu", {"silent": [1.0] * 4}),
+                ],
+                [parameter("fc1.weight", {"weight_rms": 0.0, "update_rms": 0.0}, shape=(8, 8))],
+                losses=[2.3] * 40,
+            ),
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

@@ -11,7 +11,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Parameter, Place
-from gradmedic.recording.sketch import DrawnParameter, parameter, site, sketch
+from gradmedic.recording.sketch import Drawn, DrawnParameter, parameter, site, sketch
 
 FALLING = [2.3 * 0.95**i for i in range(60)]
 
@@ -79,30 +79,39 @@ class DisconnectedParameters(Rule):
     """How often each backward call has to be made: in the first round of a GAN one of the two
     optimizers has not stepped yet."""
 
-    SICK: ClassVar = [
-        _run(_drawn("encoder.weight", grad=False), _drawn("head.weight", 32)),  # detached
-        _run(_drawn("layers.0.weight", optimizer=None, registered=False), _drawn("out.weight"), losses=FALLING),
-        _run(_drawn("encoder.weight", optimizer=None), _drawn("decoder.weight")),  # one of two models
-        _run(_drawn("fc.weight", optimizer=None), _drawn("tensor", grad=False, called=False), _drawn("body.weight")),
-        _run(_drawn("fc.weight", optimizer=None), _drawn("old", grad=False, called=False)),  # the whole network
-        _run(_drawn("fc.weight", module_type=""), _drawn("fc.weight", optimizer=None)),  # replaced after a while
-        _run(_drawn("tokens.net.weight", 4, grad=False), _drawn("body.weight"), losses=FALLING),  # argmax
-        sketch(losses=[2.3] * 60, events=[Event("no-graph", 2, {"stream": 0, "passes": 3, "enabled": False})]),
-        sketch(
-            [site("body", "linear", parameter="body.weight"), site("out", "linear", parameter="out.weight", tail=True)],
-            [_drawn("body.weight", 256), _drawn("out.weight", 4, optimizer=None)],
-            losses=FALLING,
-        ),  # a small output layer
-        _run(parameter("fc.weight", {"grad_rms": [0.1] * 3, "clipped_rms": 0.0, "update_rms": 0.0}, shape=(9, 9))),
-    ]
-    HEALTHY: ClassVar = [
-        _run(_drawn("encoder.weight"), _drawn("head.weight")),
-        _run(_drawn("encoder.weight", grad=False, requires_grad=False), _drawn("head.weight")),  # frozen
-        _run(_drawn("target.weight", grad=False, optimizer=None), _drawn("online.weight")),  # DQN's target network
-        sketch([], [_drawn("w", optimizer=None)], losses=FALLING, optimizers=[]),  # steps are made by hand
-        _run(_drawn("G.weight", optimizer=0), _drawn("D.weight", optimizer=1)),
-        _run(_drawn("G.weight", optimizer=None), _drawn("D.weight"), losses=[0.7]),  # too early to say
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _run(_drawn("encoder.weight", grad=False), _drawn("head.weight", 32)),  # detached
+            _run(_drawn("layers.0.weight", optimizer=None, registered=False), _drawn("out.weight"), losses=FALLING),
+            _run(_drawn("encoder.weight", optimizer=None), _drawn("decoder.weight")),  # one of two models
+            _run(
+                _drawn("fc.weight", optimizer=None), _drawn("tensor", grad=False, called=False), _drawn("body.weight")
+            ),
+            _run(_drawn("fc.weight", optimizer=None), _drawn("old", grad=False, called=False)),  # the whole network
+            _run(_drawn("fc.weight", module_type=""), _drawn("fc.weight", optimizer=None)),  # replaced after a while
+            _run(_drawn("tokens.net.weight", 4, grad=False), _drawn("body.weight"), losses=FALLING),  # argmax
+            sketch(losses=[2.3] * 60, events=[Event("no-graph", 2, {"stream": 0, "passes": 3, "enabled": False})]),
+            sketch(
+                [
+                    site("body", "linear", parameter="body.weight"),
+                    site("out", "linear", parameter="out.weight", tail=True),
+                ],
+                [_drawn("body.weight", 256), _drawn("out.weight", 4, optimizer=None)],
+                losses=FALLING,
+            ),  # a small output layer
+            _run(parameter("fc.weight", {"grad_rms": [0.1] * 3, "clipped_rms": 0.0, "update_rms": 0.0}, shape=(9, 9))),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _run(_drawn("encoder.weight"), _drawn("head.weight")),
+            _run(_drawn("encoder.weight", grad=False, requires_grad=False), _drawn("head.weight")),  # frozen
+            _run(_drawn("target.weight", grad=False, optimizer=None), _drawn("online.weight")),  # DQN's target network
+            sketch([], [_drawn("w", optimizer=None)], losses=FALLING, optimizers=[]),  # steps are made by hand
+            _run(_drawn("G.weight", optimizer=0), _drawn("D.weight", optimizer=1)),
+            _run(_drawn("G.weight", optimizer=None), _drawn("D.weight"), losses=[0.7]),  # too early to say
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         yield from self._without_graph(recording)

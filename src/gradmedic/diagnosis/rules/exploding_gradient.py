@@ -16,7 +16,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, climb_by_step, late_climb, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Place
-from gradmedic.recording.sketch import Columns, parameter, site, sketch
+from gradmedic.recording.sketch import Columns, Drawn, parameter, site, sketch
 
 NAN = float("nan")
 
@@ -127,19 +127,25 @@ class ExplodingGradient(Rule):
     """Decades by which the loss still has to grow from the third quarter of the run to the last: a straight
     line makes log10(7 / 5) = 0.15, what has found its level none."""
 
-    SICK: ClassVar = [
-        _chain(4.0, [2.5, 40.0, 9e5, 3e9, NAN, NAN, NAN, NAN, NAN]),  # over depth
-        _chain(1.0, [2e6, 5e6, 9e7, 3e9, NAN, NAN, NAN, NAN, NAN], update=7.0, grad=900.0),  # raw units
-        _runaway(200.0, [-0.2 * 1.02**i for i in range(400)]),  # no lower bound
-    ]
-    HEALTHY: ClassVar = [
-        _chain(4.0, [2.5 * 0.95**i for i in range(60)]),  # grows, and learns
-        _chain(1.0, [9e4 * 0.95**i for i in range(60)], grad=900.0),  # raw units, Adam
-        _chain(1.0, [2.3] * 60),  # stuck for another reason
-        _runaway(3.0, [0.7, 0.9] * 60),  # a contest in balance
-        _runaway(10.0, [13 - 12.9 * 0.95**i for i in range(400)]),  # a value loss that grows with the returns, and ends
-        _returns([0.1 + 0.1 * i for i in range(101)]),
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _chain(4.0, [2.5, 40.0, 9e5, 3e9, NAN, NAN, NAN, NAN, NAN]),  # over depth
+            _chain(1.0, [2e6, 5e6, 9e7, 3e9, NAN, NAN, NAN, NAN, NAN], update=7.0, grad=900.0),  # raw units
+            _runaway(200.0, [-0.2 * 1.02**i for i in range(400)]),  # no lower bound
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _chain(4.0, [2.5 * 0.95**i for i in range(60)]),  # grows, and learns
+            _chain(1.0, [9e4 * 0.95**i for i in range(60)], grad=900.0),  # raw units, Adam
+            _chain(1.0, [2.3] * 60),  # stuck for another reason
+            _runaway(3.0, [0.7, 0.9] * 60),  # a contest in balance
+            _runaway(
+                10.0, [13 - 12.9 * 0.95**i for i in range(400)]
+            ),  # a value loss that grows with the returns, and ends
+            _returns([0.1 + 0.1 * i for i in range(101)]),
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

@@ -12,7 +12,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Place, Site
-from gradmedic.recording.sketch import DrawnSite, parameter, site, sketch
+from gradmedic.recording.sketch import Drawn, DrawnSite, parameter, site, sketch
 
 SMALLEST = {"float16": 2.0**-24, "float8_e5m2": 2.0**-16, "float8_e4m3fn": 2.0**-9}
 """The smallest positive number of each type. bfloat16 is not here: it goes as low as float32."""
@@ -90,17 +90,23 @@ class GradientUnderflow(Rule):
     skipped: float = 0.2
     """Share of the later steps that a GradScaler may skip; once settled it skips one in 2000."""
 
-    SICK: ClassVar = [
-        sketch(_layers([0.99, 0.9, 0.5, 0.0], 1e-7), losses=[2.3] * 30),
-        _coarse(lr=1e-5),
-    ]
-    HEALTHY: ClassVar = [
-        sketch(_layers([0.99, 0.9, 0.5, 0.0], 1e-7, "float32")),  # zeros, but not for want of precision
-        sketch(_layers([0.99, 0.9, 0.5, 0.0], 1e-3)),  # what is left is large
-        sketch(_layers([0.9, 0.9, 0.9, 0.9], 1e-7)),  # padding
-        sketch([_layers([0.9], 1e-7)[0], site("act", "relu", {"value_zero": 0.9}, dtype="float16")]),  # silent units
-        _coarse(lr=0.0),  # a warm-up that has not begun
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            sketch(_layers([0.99, 0.9, 0.5, 0.0], 1e-7), losses=[2.3] * 30),
+            _coarse(lr=1e-5),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            sketch(_layers([0.99, 0.9, 0.5, 0.0], 1e-7, "float32")),  # zeros, but not for want of precision
+            sketch(_layers([0.99, 0.9, 0.5, 0.0], 1e-3)),  # what is left is large
+            sketch(_layers([0.9, 0.9, 0.9, 0.9], 1e-7)),  # padding
+            sketch(
+                [_layers([0.9], 1e-7)[0], site("act", "relu", {"value_zero": 0.9}, dtype="float16")]
+            ),  # silent units
+            _coarse(lr=0.0),  # a warm-up that has not begun
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

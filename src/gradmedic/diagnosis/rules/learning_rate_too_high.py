@@ -17,7 +17,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Event, Recording, Vital
 from gradmedic.recording.site import Kind, Place, Site
-from gradmedic.recording.sketch import Columns, parameter, site, sketch
+from gradmedic.recording.sketch import Columns, Drawn, parameter, site, sketch
 
 NAN = float("nan")
 
@@ -107,20 +107,24 @@ class LearningRateTooHigh(Rule):
     raised: float = 10.0
     """How much larger than where the loss was best a schedule's learning rate has become."""
 
-    SICK: ClassVar = [
-        _run([30.0, 100.0, 4.0], [1.5, 9e3, 1e9, 1e20, *[NAN] * 20], lr=30.0),
-        _run([1.2, 0.8, 0.5, 0.4, 0.3], [2.3] + [4.0, 6.0] * 30, lr=0.5),
-        _summed(_run([1.2, 0.8, 0.5, 0.4, 0.3], [2.3] + [4.0, 6.0] * 30, lr=0.5), 8),
-        _run([120.0, 0.05, 0.06, 0.05, 0.0], [13.0, 680.0, 3500.0, 590.0] + [400.0, 300.0, 200.0] * 20, lr=1.0),
-        _schedule([2.3 * 0.9**i for i in range(30)] + [0.5 * 1.3**i for i in range(30)], 1.2),
-    ]
-    HEALTHY: ClassVar = [
-        _run([2.4, 0.3, 0.07, 0.02, 0.01], [5.0 * 0.93**i for i in range(60)], lr=0.5),  # BatchNorm: high but fine
-        _run([0.01] * 5, [2.3] * 60, lr=1e-3),  # stuck for another reason
-        _run([1.5, 0.01, 0.01], [2.3, 2.6, 2.4] + [2.3] * 60, lr=1e-3),  # a large first step that does no harm
-        _run([50.0, 40.0], [2e6, 5e6, 9e7, 3e9, *[NAN] * 10], grad=900.0),  # the gradient is at fault
-        _schedule([2.3 * 0.95**i for i in range(60)], 1.1),  # warms up, and learns
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _run([30.0, 100.0, 4.0], [1.5, 9e3, 1e9, 1e20, *[NAN] * 20], lr=30.0),
+            _run([1.2, 0.8, 0.5, 0.4, 0.3], [2.3] + [4.0, 6.0] * 30, lr=0.5),
+            _summed(_run([1.2, 0.8, 0.5, 0.4, 0.3], [2.3] + [4.0, 6.0] * 30, lr=0.5), 8),
+            _run([120.0, 0.05, 0.06, 0.05, 0.0], [13.0, 680.0, 3500.0, 590.0] + [400.0, 300.0, 200.0] * 20, lr=1.0),
+            _schedule([2.3 * 0.9**i for i in range(30)] + [0.5 * 1.3**i for i in range(30)], 1.2),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _run([2.4, 0.3, 0.07, 0.02, 0.01], [5.0 * 0.93**i for i in range(60)], lr=0.5),  # BatchNorm: high but fine
+            _run([0.01] * 5, [2.3] * 60, lr=1e-3),  # stuck for another reason
+            _run([1.5, 0.01, 0.01], [2.3, 2.6, 2.4] + [2.3] * 60, lr=1e-3),  # a large first step that does no harm
+            _run([50.0, 40.0], [2e6, 5e6, 9e7, 3e9, *[NAN] * 10], grad=900.0),  # the gradient is at fault
+            _schedule([2.3 * 0.95**i for i in range(60)], 1.1),  # warms up, and learns
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

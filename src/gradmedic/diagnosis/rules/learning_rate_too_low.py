@@ -14,7 +14,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Optimizer, Recording
 from gradmedic.recording.site import Place
-from gradmedic.recording.sketch import Columns, parameter, site, sketch
+from gradmedic.recording.sketch import Columns, Drawn, parameter, site, sketch
 
 USUAL = 1e-3
 """Update size over weight size of a step in training that goes well."""
@@ -114,23 +114,35 @@ class LearningRateTooLow(Rule):
     faded: float = 1e-3
     """Share of its highest value under which a scheduled rate counts as taken away."""
 
-    SICK: ClassVar = [
-        _schedule([2.30, 2.31] * 100, 0.9),
-        _run(1e-5, 3e-5, [2.30, 2.31] * 40),
-        _run(1e-6, 4e-6, [2.31 - 0.0005 * i for i in range(80)]),  # falls, but by far too little
-        _stairs([2.3 - 0.001 * i for i in range(600)], 0.0, 8e-6, 1.6e-5, 2.4e-5, 3.2e-5, 4e-5),  # stepped by epochs
-        _stairs([2.3] * 60, 0.0),
-        replace(_run(1e-4, 4e-3, [2.30, 2.31] * 40), optimizers={0: Optimizer(0, "Adam", {"lr": 1e-1, "eps": 1.0})}),
-        replace(_run(1e-5, 3e-5, [2.30, 2.31] * 40), optimizers={0: Optimizer(0, "Adam", {"lr": 1e-3, "eps": 0.1})}),
-    ]
-    HEALTHY: ClassVar = [
-        _schedule([2.3 * 0.95**i for i in range(60)] + [0.1] * 140, 0.9),  # fades when there is nothing left
-        _run(1e-5, 3e-5, [2.3 * 0.97**i for i in range(80)]),  # slow steps that suffice
-        _stairs([2.3 - 0.001 * i for i in range(600)], *(5e-6 * at for at in range(101))),  # one step at 0, and arrives
-        _stairs([2.3 - 0.01 * i for i in range(200)], 0.0, 8e-6, 1.6e-5, 4e-6),  # a range that it was meant to have
-        _run(1e-7, 1e-3, [2.31] * 80),  # the last layer moves: another disease
-        _run(1e-5, 3e-5, [2.31] * 80, grad=1e-12),  # there is no gradient to speak of
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _schedule([2.30, 2.31] * 100, 0.9),
+            _run(1e-5, 3e-5, [2.30, 2.31] * 40),
+            _run(1e-6, 4e-6, [2.31 - 0.0005 * i for i in range(80)]),  # falls, but by far too little
+            _stairs(
+                [2.3 - 0.001 * i for i in range(600)], 0.0, 8e-6, 1.6e-5, 2.4e-5, 3.2e-5, 4e-5
+            ),  # stepped by epochs
+            _stairs([2.3] * 60, 0.0),
+            replace(
+                _run(1e-4, 4e-3, [2.30, 2.31] * 40), optimizers={0: Optimizer(0, "Adam", {"lr": 1e-1, "eps": 1.0})}
+            ),
+            replace(
+                _run(1e-5, 3e-5, [2.30, 2.31] * 40), optimizers={0: Optimizer(0, "Adam", {"lr": 1e-3, "eps": 0.1})}
+            ),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _schedule([2.3 * 0.95**i for i in range(60)] + [0.1] * 140, 0.9),  # fades when there is nothing left
+            _run(1e-5, 3e-5, [2.3 * 0.97**i for i in range(80)]),  # slow steps that suffice
+            _stairs(
+                [2.3 - 0.001 * i for i in range(600)], *(5e-6 * at for at in range(101))
+            ),  # one step at 0, and arrives
+            _stairs([2.3 - 0.01 * i for i in range(200)], 0.0, 8e-6, 1.6e-5, 4e-6),  # a range that it was meant to have
+            _run(1e-7, 1e-3, [2.31] * 80),  # the last layer moves: another disease
+            _run(1e-5, 3e-5, [2.31] * 80, grad=1e-12),  # there is no gradient to speak of
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

@@ -9,7 +9,7 @@ from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
-from gradmedic.recording.sketch import site, sketch
+from gradmedic.recording.sketch import Drawn, site, sketch
 
 CONSEQUENCES = (
     "saturated-activation",
@@ -87,23 +87,29 @@ class LossMismatch(Rule):
     """Share of the loss of a guess that a bounded output has to leave unreachable: less than that
     is label smoothing."""
 
-    SICK: ClassVar = [
-        _classifier("softmax", "log_softmax", [2.3] * 30),
-        _classifier("sigmoid", "binary_cross_entropy_with_logits", [0.7] * 30),
-        _classifier("relu", "log_softmax", [2.3] * 30),
-        _classifier("softmax", "nll_loss", [-0.1 * i for i in range(30)]),
-        _regression("sigmoid", 0.0, 9.0),
-        _regression("relu", -2.0, 2.0),
-        sketch([site("out", "softmax", {"value_min": 1.0}, tail=True), site("log", "log", tail=True)]),
-    ]
-    HEALTHY: ClassVar = [
-        _classifier("log_softmax", "log_softmax", [2.3] * 30),  # done twice, but without any effect
-        _regression("sigmoid", 0.0, 1.0),
-        _regression("tanh", -1.02, 1.0),  # one outlier
-        _regression("relu", 0.0, 50.0),
-        sketch([site("fc", "linear"), site("loss", "log_softmax", tail=True, shape=(32, 10)), site("nll", "nll_loss")]),
-        _regression("mul", -5.0, 5.0),  # a gate, somewhere before
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _classifier("softmax", "log_softmax", [2.3] * 30),
+            _classifier("sigmoid", "binary_cross_entropy_with_logits", [0.7] * 30),
+            _classifier("relu", "log_softmax", [2.3] * 30),
+            _classifier("softmax", "nll_loss", [-0.1 * i for i in range(30)]),
+            _regression("sigmoid", 0.0, 9.0),
+            _regression("relu", -2.0, 2.0),
+            sketch([site("out", "softmax", {"value_min": 1.0}, tail=True), site("log", "log", tail=True)]),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _classifier("log_softmax", "log_softmax", [2.3] * 30),  # done twice, but without any effect
+            _regression("sigmoid", 0.0, 1.0),
+            _regression("tanh", -1.02, 1.0),  # one outlier
+            _regression("relu", 0.0, 50.0),
+            sketch(
+                [site("fc", "linear"), site("loss", "log_softmax", tail=True, shape=(32, 10)), site("nll", "nll_loss")]
+            ),
+            _regression("mul", -5.0, 5.0),  # a gate, somewhere before
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

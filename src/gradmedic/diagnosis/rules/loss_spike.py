@@ -12,7 +12,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Place
-from gradmedic.recording.sketch import sketch
+from gradmedic.recording.sketch import Drawn, sketch
 
 Curve = Sequence[tuple[int, float]]
 
@@ -94,17 +94,21 @@ class LossSpike(Rule):
     often: int = 3
     """Leaps from which they are a habit; one or two may be a bad batch."""
 
-    SICK: ClassVar = [
-        sketch(losses=_with(_wavy(120), 30, 60, 90)),
-        sketch(losses=_with(_wavy(80), 50, length=30)),
-    ]
-    HEALTHY: ClassVar = [
-        sketch(losses=_wavy(120)),
-        sketch(losses=_with(_wavy(120), 50, times=1.8)),
-        sketch(losses=[0.0 if step % 3 else 0.5 for step in range(120)]),  # triplets: most of them cost nothing
-        sketch(losses=[(-1) ** step * 0.3 for step in range(120)]),  # no scale: a policy gradient
-        sketch(losses=[2.0 ** ((13 * step) % 9) for step in range(120)]),  # wild, but always
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            sketch(losses=_with(_wavy(120), 30, 60, 90)),
+            sketch(losses=_with(_wavy(80), 50, length=30)),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            sketch(losses=_wavy(120)),
+            sketch(losses=_with(_wavy(120), 50, times=1.8)),
+            sketch(losses=[0.0 if step % 3 else 0.5 for step in range(120)]),  # triplets: most of them cost nothing
+            sketch(losses=[(-1) ** step * 0.3 for step in range(120)]),  # no scale: a policy gradient
+            sketch(losses=[2.0 ** ((13 * step) % 9) for step in range(120)]),  # wild, but always
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

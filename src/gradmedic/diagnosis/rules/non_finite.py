@@ -15,7 +15,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import left_out
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Place
-from gradmedic.recording.sketch import site, sketch
+from gradmedic.recording.sketch import Drawn, site, sketch
 
 
 def _born(op: str, step: int = 3, **data: Any) -> Event:
@@ -83,17 +83,23 @@ class NonFinite(Rule):
     """Share of non-finite steps from which a run that went on is sick: a loop that leaves out a bad
     batch once in a hundred steps has coped with it."""
 
-    SICK: ClassVar = [
-        sketch(losses=[2.3, 2.1, 1.8, nan, nan], events=[_born("log", operand_min=0.0, operand_max=1.0)]),
-        sketch(losses=[230.0, 220.0, 215.0, inf, inf], events=[_born("mean", dtype="float16", operand_max=65500.0)]),
-        sketch(losses=[0.7, 50.0, 4e4, nan], events=[_born("matmul", operand_max=3e19)]),  # the end of an explosion
-        sketch(losses=[4e15, 5.9, inf], events=[_born("exp", 2, operand_min=-440.0, operand_max=162.0)]),
-        sketch(losses=[0.7, 0.6, 0.5, 0.4], events=[_born("nan", 4, phase="parameter", parameter="fc.weight")]),
-    ]
-    HEALTHY: ClassVar = [
-        sketch(losses=[2.3, 2.1, 1.8]),
-        sketch([site("act", "exp", {"value_max": 1e30})], losses=[2.3, 2.1, 1.8]),  # large, but finite
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            sketch(losses=[2.3, 2.1, 1.8, nan, nan], events=[_born("log", operand_min=0.0, operand_max=1.0)]),
+            sketch(
+                losses=[230.0, 220.0, 215.0, inf, inf], events=[_born("mean", dtype="float16", operand_max=65500.0)]
+            ),
+            sketch(losses=[0.7, 50.0, 4e4, nan], events=[_born("matmul", operand_max=3e19)]),  # the end of an explosion
+            sketch(losses=[4e15, 5.9, inf], events=[_born("exp", 2, operand_min=-440.0, operand_max=162.0)]),
+            sketch(losses=[0.7, 0.6, 0.5, 0.4], events=[_born("nan", 4, phase="parameter", parameter="fc.weight")]),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            sketch(losses=[2.3, 2.1, 1.8]),
+            sketch([site("act", "exp", {"value_max": 1e30})], losses=[2.3, 2.1, 1.8]),  # large, but finite
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         told = [event for event in recording.events_of("non-finite") if not left_out(recording, event)]

@@ -15,7 +15,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Parameter, Place
-from gradmedic.recording.sketch import Columns, parameter, site, sketch
+from gradmedic.recording.sketch import Columns, Drawn, parameter, site, sketch
 
 HE = 'nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")\nnn.init.zeros_(layer.bias)'
 
@@ -120,18 +120,22 @@ class PoorInitialization(Rule):
     wasted: float = 1 / 3
     """Share of the run that may go by until such a loss is back at that of a guess, in a run that learns."""
 
-    SICK: ClassVar = [
-        _zeros([0.0] * 5, [0.0] * 5),
-        _alike([1.0] * 5),
-        _net(1e-5, [2.48] * 40, values=1e-4),
-        _net(1.0, [900.0, 700.0] + [40.0] * 40, values=6.0),
-    ]
-    HEALTHY: ClassVar = [
-        _zeros([0.1] * 5, [0.0, 0.01, 0.02, 0.03, 0.04]),  # zero on purpose: moves at once
-        _alike([1.0, 0.0, 0.0, 0.0, 0.0]),  # alike at first, told apart by the next layer's weights
-        _net(0.01, [2.4 * 0.95**i for i in range(60)]),  # small, and learns
-        _net(0.15, [2.3] * 40),  # stuck, but not for its weights
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _zeros([0.0] * 5, [0.0] * 5),
+            _alike([1.0] * 5),
+            _net(1e-5, [2.48] * 40, values=1e-4),
+            _net(1.0, [900.0, 700.0] + [40.0] * 40, values=6.0),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _zeros([0.1] * 5, [0.0, 0.01, 0.02, 0.03, 0.04]),  # zero on purpose: moves at once
+            _alike([1.0, 0.0, 0.0, 0.0, 0.0]),  # alike at first, told apart by the next layer's weights
+            _net(0.01, [2.4 * 0.95**i for i in range(60)]),  # small, and learns
+            _net(0.15, [2.3] * 40),  # stuck, but not for its weights
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         zeros = [p for p in recording.parameters.values() if stays_zero(recording, p)]

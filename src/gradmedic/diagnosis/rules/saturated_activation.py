@@ -12,7 +12,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, before_the_end, outcome
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Site
-from gradmedic.recording.sketch import parameter, site, sketch
+from gradmedic.recording.sketch import Drawn, parameter, site, sketch
 
 ONE_SIDED = """relu relu6 clamp threshold maximum leaky_relu prelu rrelu elu celu selu gelu silu mish hardswish softplus
 log_sigmoid softshrink hardshrink glu"""
@@ -80,57 +80,61 @@ class SaturatedActivation(Rule):
     heavy: float = 3.0
     """Gain (weight rms x root of the fan-in) from which weights count as too large: He gives 1.4."""
 
-    SICK: ClassVar = [
-        sketch(  # raw units into a gated layer
-            [site("lstm", "lstm", {"saturated": [0.95] * 5, "input_rms": 420.0}), site("fc", "linear", tail=True)],
-            losses=[0.9] * 5 + [0.15] * 60,
-        ),
-        sketch(  # N(0, 1) weights under a tanh
-            [
-                site("fc1", "linear", {"input_rms": 1.0}, parameter="fc1.weight", fan_in=64),
-                site("act", "tanh", {"saturated": [0.9] * 4}),
-                site("fc2", "linear", tail=True),
-            ],
-            [parameter("fc1.weight", {"weight_rms": 1.0}, shape=(64, 64))],
-            losses=[2.3] * 40,
-        ),
-        sketch(  # scores that are multiplied by the width, in a network that learns something
-            [
-                site("sdpa", "sdpa", {"saturated": [0.6] * 4, "score_scale": 64.0}, kind=Kind.ATTENTION),
-                site("fc", "linear", tail=True),
-            ],
-            losses=[2.9 - 0.005 * i for i in range(90)],
-        ),
-        sketch(  # a sigmoid of the script's own, by what it hands on
-            [
-                site("fc1", "linear", {"input_rms": 300.0}, parameter="fc1.weight", fan_in=12),
-                site("Squash", "squash", {"saturated": [1.0] * 4}, kind=Kind.ACTIVATION),
-                site("fc2", "linear", tail=True),
-            ],
-            [parameter("fc1.weight", {"weight_rms": 0.3}, shape=(96, 12))],
-            losses=[0.69] * 40,
-        ),
-        sketch(  # thrown there by training
-            [site("act", "tanh", {"saturated": [0.0, 0.1, 0.99, 0.99, 0.99]}), site("fc2", "linear", tail=True)],
-            losses=[2.3] * 10 + [15.0, 14.0] * 20,
-        ),
-    ]
-    HEALTHY: ClassVar = [
-        sketch([site("act", "tanh", {"saturated": [0.31] * 5}), site("fc2", "linear")], losses=[2.3] * 40),
-        sketch(  # saturates late, where it should: the network has learned
-            [site("act", "sigmoid", {"saturated": [0.0, 0.3, 0.7, 0.8, 0.8]}), site("fc2", "linear")],
-            losses=[2.3 * 0.9**i for i in range(30)] + [0.1] * 30,
-        ),
-        sketch(  # starts there, and leaves
-            [site("act", "tanh", {"saturated": [0.7, 0.5, 0.2, 0.1]}), site("fc2", "linear")],
-            losses=[2.3 * 0.95**i for i in range(60)],
-        ),
-        sketch(  # one of the script's own, flat on one side
-            [site("Rectify", "rectify", {"saturated": [0.6] * 4}, kind=Kind.ACTIVATION), site("fc2", "linear")],
-            losses=[2.3] * 40,
-        ),
-        sketch([site("prob", "sigmoid", {"saturated": [0.9] * 4}, tail=True)], losses=[0.7] * 40),  # the output
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            sketch(  # raw units into a gated layer
+                [site("lstm", "lstm", {"saturated": [0.95] * 5, "input_rms": 420.0}), site("fc", "linear", tail=True)],
+                losses=[0.9] * 5 + [0.15] * 60,
+            ),
+            sketch(  # N(0, 1) weights under a tanh
+                [
+                    site("fc1", "linear", {"input_rms": 1.0}, parameter="fc1.weight", fan_in=64),
+                    site("act", "tanh", {"saturated": [0.9] * 4}),
+                    site("fc2", "linear", tail=True),
+                ],
+                [parameter("fc1.weight", {"weight_rms": 1.0}, shape=(64, 64))],
+                losses=[2.3] * 40,
+            ),
+            sketch(  # scores that are multiplied by the width, in a network that learns something
+                [
+                    site("sdpa", "sdpa", {"saturated": [0.6] * 4, "score_scale": 64.0}, kind=Kind.ATTENTION),
+                    site("fc", "linear", tail=True),
+                ],
+                losses=[2.9 - 0.005 * i for i in range(90)],
+            ),
+            sketch(  # a sigmoid of the script's own, by what it hands on
+                [
+                    site("fc1", "linear", {"input_rms": 300.0}, parameter="fc1.weight", fan_in=12),
+                    site("Squash", "squash", {"saturated": [1.0] * 4}, kind=Kind.ACTIVATION),
+                    site("fc2", "linear", tail=True),
+                ],
+                [parameter("fc1.weight", {"weight_rms": 0.3}, shape=(96, 12))],
+                losses=[0.69] * 40,
+            ),
+            sketch(  # thrown there by training
+                [site("act", "tanh", {"saturated": [0.0, 0.1, 0.99, 0.99, 0.99]}), site("fc2", "linear", tail=True)],
+                losses=[2.3] * 10 + [15.0, 14.0] * 20,
+            ),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            sketch([site("act", "tanh", {"saturated": [0.31] * 5}), site("fc2", "linear")], losses=[2.3] * 40),
+            sketch(  # saturates late, where it should: the network has learned
+                [site("act", "sigmoid", {"saturated": [0.0, 0.3, 0.7, 0.8, 0.8]}), site("fc2", "linear")],
+                losses=[2.3 * 0.9**i for i in range(30)] + [0.1] * 30,
+            ),
+            sketch(  # starts there, and leaves
+                [site("act", "tanh", {"saturated": [0.7, 0.5, 0.2, 0.1]}), site("fc2", "linear")],
+                losses=[2.3 * 0.95**i for i in range(60)],
+            ),
+            sketch(  # one of the script's own, flat on one side
+                [site("Rectify", "rectify", {"saturated": [0.6] * 4}, kind=Kind.ACTIVATION), site("fc2", "linear")],
+                losses=[2.3] * 40,
+            ),
+            sketch([site("prob", "sigmoid", {"saturated": [0.9] * 4}, tail=True)], losses=[0.7] * 40),  # the output
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

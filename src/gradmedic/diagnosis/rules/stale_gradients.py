@@ -10,7 +10,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Place
-from gradmedic.recording.sketch import sketch
+from gradmedic.recording.sketch import Drawn, sketch
 
 
 def _run(losses: list[float], stale: int, steps: int, **data: Any) -> Recording:
@@ -66,12 +66,14 @@ class StaleGradients(Rule):
     some: float = 0.05
     """Share of stale steps up to which they change little: a leftover once per epoch of twenty steps."""
 
-    SICK: ClassVar = [
-        _run([2.3] * 20, 199, 200),
-        _run([2.3 * 0.9**i for i in range(30)], 199, 200),
-        _run([2.3] * 20, 20, 100),
-    ]
-    HEALTHY: ClassVar = [_run([2.3] * 20, 0, 200)]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _run([2.3] * 20, 199, 200),
+            _run([2.3 * 0.9**i for i in range(30)], 199, 200),
+            _run([2.3] * 20, 20, 100),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(lambda: [_run([2.3] * 20, 0, 200)])
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         told = recording.events_of("stale-gradients")

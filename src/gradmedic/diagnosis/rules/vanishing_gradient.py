@@ -16,7 +16,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, is_contest, outcome, stalled
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.records import Capture, Recording
-from gradmedic.recording.sketch import Columns, parameter, site, sketch
+from gradmedic.recording.sketch import Columns, Drawn, parameter, site, sketch
 
 
 def _deep(factor: float, losses: list[float], depth: int = 9, pace: float = 1e-3) -> Recording:
@@ -103,19 +103,23 @@ class VanishingGradient(Rule):
     nothing: float = 1e-6
     """Gradient rms over weight rms under which plain SGD leaves weights where they are."""
 
-    SICK: ClassVar = [
-        _deep(0.2, [2.31] * 40),
-        _deep(0.12, [0.18] * 3 + [0.074] * 60),  # learned the mean image
-        _deep(0.45, [1.1] * 40),
-        _fading([2.30, 2.31] * 40),
-        _deep(0.2, [1.0, 1.01] * 40 + [1.0 * 0.97**i for i in range(60)]),  # Adam dug it out in the end
-    ]
-    HEALTHY: ClassVar = [
-        _deep(0.8, [2.3] * 40),  # stuck, but the gradient arrives
-        _deep(0.45, [2.3 * 0.95**i for i in range(60)]),  # loses 2.8 decades and learns
-        _fading([2.3 * 0.95**i for i in range(80)]),  # and learns
-        _deep(0.2, [2.3] * 40, depth=3),  # too few layers to speak of depth
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _deep(0.2, [2.31] * 40),
+            _deep(0.12, [0.18] * 3 + [0.074] * 60),  # learned the mean image
+            _deep(0.45, [1.1] * 40),
+            _fading([2.30, 2.31] * 40),
+            _deep(0.2, [1.0, 1.01] * 40 + [1.0 * 0.97**i for i in range(60)]),  # Adam dug it out in the end
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _deep(0.8, [2.3] * 40),  # stuck, but the gradient arrives
+            _deep(0.45, [2.3 * 0.95**i for i in range(60)]),  # loses 2.8 decades and learns
+            _fading([2.3 * 0.95**i for i in range(80)]),  # and learns
+            _deep(0.2, [2.3] * 40, depth=3),  # too few layers to speak of depth
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

@@ -13,7 +13,7 @@ from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.records import Recording
-from gradmedic.recording.sketch import parameter, site, sketch
+from gradmedic.recording.sketch import Drawn, parameter, site, sketch
 
 
 def _recall(factor: float, losses: list[float], steps: int = 40, update: float = 1e-3) -> Recording:
@@ -81,15 +81,19 @@ class VanishingThroughTime(Rule):
     standstill: float = 1e-5
     """Pace of the weights under which the learning rate, not the gradient, explains a stuck loss."""
 
-    SICK: ClassVar = [
-        _recall(0.5, [1.386] * 60),
-        _recall(0.02, [1.39, 1.38] * 40, steps=25),  # an LSTM that forgets in one step
-    ]
-    HEALTHY: ClassVar = [
-        _recall(0.95, [1.386] * 60),  # does not learn, but the first step is within reach
-        _recall(0.5, [1.4 * 0.95**i for i in range(60)]),  # only the last steps matter, and it learns
-        _recall(0.5, [1.386] * 60, update=1e-8),  # stuck for want of a learning rate
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _recall(0.5, [1.386] * 60),
+            _recall(0.02, [1.39, 1.38] * 40, steps=25),  # an LSTM that forgets in one step
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _recall(0.95, [1.386] * 60),  # does not learn, but the first step is within reach
+            _recall(0.5, [1.4 * 0.95**i for i in range(60)]),  # only the last steps matter, and it learns
+            _recall(0.5, [1.386] * 60, update=1e-8),  # stuck for want of a learning rate
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         for stream in recording.streams:

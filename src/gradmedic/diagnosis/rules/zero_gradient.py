@@ -12,7 +12,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.training_state import TrainingState, guessing, outcome
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Parameter, Place, Site
-from gradmedic.recording.sketch import parameter, site, sketch
+from gradmedic.recording.sketch import Drawn, parameter, site, sketch
 
 STUCK = [2.30, 2.31] * 40
 NEAR = 1.02
@@ -99,21 +99,25 @@ class ZeroGradient(Rule):
     """Share of the loss by which moving every weight by its own size would change it, to first order: below it
     ordinary steps, of a thousandth of that, are beyond what float32 tells apart."""
 
-    SICK: ClassVar = [
-        _insensitive(),
-        _run("softmax"),
-        _run("softmax", FALLING),
-        _run("layer_norm"),
-        _run("clamp"),
-        _run("round"),
-    ]
-    HEALTHY: ClassVar = [
-        _run("softmax", arrives=0.1),
-        _run("softmax", before="bmm"),  # attention over a single token
-        _insensitive(guess=48.9),  # knows what a constant can know: another disease
-        _insensitive(losses=FALLING),
-        _run("mul"),  # multiplied by a weight that begins at zero
-    ]
+    SICK: ClassVar = Drawn(
+        lambda: [
+            _insensitive(),
+            _run("softmax"),
+            _run("softmax", FALLING),
+            _run("layer_norm"),
+            _run("clamp"),
+            _run("round"),
+        ]
+    )
+    HEALTHY: ClassVar = Drawn(
+        lambda: [
+            _run("softmax", arrives=0.1),
+            _run("softmax", before="bmm"),  # attention over a single token
+            _insensitive(guess=48.9),  # knows what a constant can know: another disease
+            _insensitive(losses=FALLING),
+            _run("mul"),  # multiplied by a weight that begins at zero
+        ]
+    )
 
     def check(self, recording: Recording) -> Iterator[Finding]:
         lost: dict[int, list[Parameter]] = {}
