@@ -41,6 +41,16 @@ def regression() -> None:
     trained(nn.Linear(4, 1), lambda m: F.mse_loss(m(torch.randn(16, 4)), torch.randn(16, 1)))
 
 
+def attention() -> None:
+    model = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def loss(m: Any) -> Tensor:
+        q = m.out_proj(torch.randn(2, 5, 8)).reshape(2, 5, 2, 4).transpose(1, 2)
+        return F.scaled_dot_product_attention(q, q, q).square().mean()
+
+    trained(model, loss)
+
+
 def recurrent(kind: Callable[[int, int], nn.RNNBase]) -> Loop:
     return lambda: trained(kind(3, 5), lambda m: m(torch.randn(6, 2, 3))[0].square().mean())
 
@@ -69,7 +79,7 @@ def without_graph() -> None:
 
 
 LOOPS: list[Loop] = [
-    *(classifier, regression, not_finite, gradient_not_finite, values_not_finite, without_graph),
+    *(classifier, regression, attention, not_finite, gradient_not_finite, values_not_finite, without_graph),
     *(recurrent(kind) for kind in (nn.RNN, nn.LSTM, nn.GRU)),
 ]
 

@@ -6,11 +6,11 @@ from math import sqrt
 from typing import Any
 from weakref import ref
 
-import torch
 from torch import Tensor
 
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.reading.meter import Meter
+from gradmedic.probe.reading.statistics import nonzero
 from gradmedic.probe.torch_internals import version_of
 
 SAMPLE = 2**16
@@ -160,7 +160,7 @@ class Update:
             if grad is not None and is_readable(grad):
                 values = grad.coalesce().values() if grad.is_sparse else grad
                 self.meter.size((key, "grad"), values if scale is None else values / scale)
-                self.meter.put((key, "nonzero"), torch.count_nonzero(values.detach()))
+                self.meter.put((key, "nonzero"), nonzero(values.detach()))
             sample = rows(tensor)
             self._numel[key] = (max(1, grad.numel() if grad is not None else 1), max(1, sample.numel()))
             self.meter.size((key, "weight"), sample)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gradmedic.base.interruption import let_through
@@ -16,7 +15,7 @@ from gradmedic.probe.graph.node_table import is_user_function
 from gradmedic.probe.reading.forward_values import Activity, read_part, read_values, unit_dim
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import LEAST
-from gradmedic.probe.reading.statistics import unit_activity
+from gradmedic.probe.reading.statistics import nonzero, unit_activity
 from gradmedic.probe.unobserved import unobserved
 from gradmedic.recording.site import Kind, Site
 
@@ -131,7 +130,7 @@ class NodeHooks:
             and is_readable(first)
             and self.layout.kinds[i] is not Kind.ARITHMETIC
         ):
-            self.meter.put((i, "grad_nonzero"), torch.count_nonzero(first.detach()))
+            self.meter.put((i, "grad_nonzero"), nonzero(first.detach()))
         read_values(self.meter, self.layout, i, site.id, self._activity)
         if isinstance(first, Tensor) and not first.is_sparse and is_readable(first):
             read_part(self.meter, self.layout, i, first)

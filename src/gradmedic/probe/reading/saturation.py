@@ -11,7 +11,7 @@ from math import log, sqrt
 import torch
 from torch import Tensor
 
-from gradmedic.probe.reading.statistics import dense, evenly, none_if_unsupported, wide
+from gradmedic.probe.reading.statistics import dense, evenly, none_if_unsupported, nonzero
 
 LEAST = 0.05
 ONE_HOT = 0.99
@@ -45,7 +45,7 @@ def flat_entries(op: str, y: Tensor, options: Options = PLAIN) -> Tensor | None:
 
 
 def _share(flags: Tensor) -> Tensor:
-    return wide(torch.count_nonzero(flags)) / flags.numel()
+    return nonzero(flags) / flags.numel()
 
 
 def _around(center: float, radius: float) -> Callable[[Tensor, Options], Tensor]:
