@@ -38,7 +38,7 @@ class Settings:
     outputs: Words = ()
     """Files to write the report to; the suffix chooses the format."""
     record: Filled | None = None
-    """The folder to keep the recording in."""
+    """The folder to keep the recording in; "auto" for a new one under .gradmedic/runs."""
     prescription: Filled | None = None
     """The prescription file to train under."""
     fail_on: Severity | None = None

@@ -18,6 +18,7 @@ from gradmedic.cli.explain import explain
 from gradmedic.cli.patch import patch
 from gradmedic.cli.predict import predict
 from gradmedic.cli.run import run
+from gradmedic.cli.runs import runs
 from gradmedic.cli.skill import skill
 from gradmedic.cli.treat import treat
 
@@ -50,6 +51,7 @@ def commands(context: click.Context) -> None:
 commands.add_command(run)
 commands.add_command(diagnose)
 commands.add_command(diff)
+commands.add_command(runs)
 commands.add_command(explain)
 commands.add_command(predict)
 commands.add_command(activations)

@@ -14,7 +14,9 @@ from gradmedic.cli.options import SEVERITY, settings_from, shared_options
 @click.option("-m", "as_module", is_flag=True, help="TARGET is a module, as for python -m.")
 @click.option("--budget", type=float, metavar="SHARE", help="Share of the run's time that may be taken. [0.02]")
 @click.option("--every", type=int, metavar="N", help="Read every n-th step whole, whatever it costs.")
-@click.option("--record", metavar="DIR", help="Keep the recording, for `gradmedic diagnose DIR`.")
+@click.option(
+    "--record", metavar="DIR", help="Keep the recording, for `gradmedic diagnose DIR`; auto: a new .gradmedic/runs/...."
+)
 @click.option("--with", "prescription", metavar="FILE", help="Train under a prescription.")
 @click.option("--stop-on", type=SEVERITY, help="End the run as soon as something that severe is sure.")
 @shared_options

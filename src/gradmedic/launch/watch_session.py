@@ -28,6 +28,9 @@ from gradmedic.treatment.prescription import Prescription
 if TYPE_CHECKING:
     from gradmedic.treatment.patient import Patient
 
+AUTO = "auto"
+"""What `record` is where each run gets a new folder."""
+
 
 class WatchSession(Session):
     """Watches this process from `open` to `close`; what fails in here never reaches the script."""
@@ -170,10 +173,13 @@ def recorder_for(settings: Settings, number: int, run: dict[str, Any]) -> Record
     """A recorder that keeps a journal where the user asked for one."""
     if settings.record is None:
         return Recorder(run)
+    from gradmedic.recording.run_folders import new_folder
     from gradmedic.recording.writer import RecordingWriter
 
-    place = absolute(settings.record)
+    if settings.record == AUTO and run["ranks"] > 1:
+        raise LaunchError("--record auto is for one process: name one folder for all of them with --record DIR")
     try:
+        place = str(new_folder(run["script"], run["began"])) if settings.record == AUTO else absolute(settings.record)
         os.makedirs(place, exist_ok=True)
         return Recorder(run, RecordingWriter(place, number))
     except OSError as error:
