@@ -157,7 +157,8 @@ def _mean(numbers: Sequence[float]) -> float:
     odd = {number for number in numbers if not isfinite(number)}
     if odd:
         return odd.pop() if len(odd) == 1 else nan
-    return fsum(number / len(numbers) for number in numbers)
+    half = fsum(number / len(numbers) / 2 for number in numbers)  # the whole may be rounded up to what no float holds
+    return min(max(2 * half, min(numbers)), max(numbers))
 
 
 def _rms(numbers: Sequence[float]) -> float:
