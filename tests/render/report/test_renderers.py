@@ -96,7 +96,8 @@ def test_every_rule_can_be_shown_in_every_format(rule: type[Rule], lang: str) ->
 @sketches
 @languages
 def test_the_first_screen_fits_on_a_small_terminal(name: str, lang: str) -> None:
-    lines = screen(SKETCHES[name], lang).splitlines()
+    *lines, last = screen(SKETCHES[name], lang).splitlines()
+    assert last.startswith("gradmedic: ")  # which a terminal does not get
     assert len(lines) <= 24
     assert max(map(cell_len, lines)) <= 80
 
@@ -109,10 +110,22 @@ def test_streams_that_are_not_utf8_get_what_they_can_carry(encoding: str, lang: 
     assert "[X]" in drawn
 
 
-def test_a_healthy_run_gets_three_lines_and_one_for_each_note() -> None:
-    assert screen(SKETCHES["healthy"], "en").count("\n") == 3
-    assert screen(SKETCHES["noted"], "en").count("\n") == 4
-    assert screen(SKETCHES["noted"], "zh", 60).count("\n") == 4
+def test_a_healthy_run_gets_three_lines_one_for_each_note_and_one_for_programs() -> None:
+    assert screen(SKETCHES["healthy"], "en").count("\n") == 4
+    assert screen(SKETCHES["noted"], "en").count("\n") == 5
+    assert screen(SKETCHES["noted"], "zh", 60).count("\n") == 5
+
+
+@languages
+def test_the_last_line_is_one_for_programs_where_there_is_no_terminal(lang: str) -> None:
+    last = {name: screen(report, lang).splitlines()[-1] for name, report in SKETCHES.items()}
+    assert last["healthy"] == "gradmedic: healthy"
+    assert last["vanishing"] == (
+        "gradmedic: sick vanishing-gradient train.py:4; next: gradmedic explain vanishing-gradient"
+    )
+    file = StringIO()
+    show(healthy(), lang, Console(file=file, width=80, force_terminal=True))
+    assert "gradmedic: " not in file.getvalue()
 
 
 def test_color_only_where_there_is_a_terminal() -> None:
@@ -237,7 +250,7 @@ def test_says_what_limits_the_report(lang: str) -> None:
     broken = Event("failure", 3, {"part": "journal", "error": "No space left on device"})
     events = (Event("compiled", 0), Event("compiled", 1), broken, Event("note", 4, {"text": "rank 1 is missing"}))
     report = Report(replace(healthy().recording, events=events), (), healthy().progress)
-    remarks = screen(report, lang).splitlines()[3:]
+    remarks = screen(report, lang).splitlines()[3:-1]
     assert ["torch.compile" in remarks[0], "rank 1" in remarks[1], "No space left" in remarks[2]] == [True] * 3
     assert len(json.loads(report.to_json(lang))["remarks"]) == len(remarks) == 3
     assert "No space left" in renderer_for("r.md").render(report, lang)

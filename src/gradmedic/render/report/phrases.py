@@ -10,7 +10,7 @@ from gradmedic.base.locale import say, translator
 from gradmedic.base.surroundings import folder
 from gradmedic.diagnosis.features.depth_profile import foreseen
 from gradmedic.diagnosis.features.shortfall import oddities, shortfall
-from gradmedic.diagnosis.finding import Finding
+from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.report import Report
 from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.ledger import Ledger
@@ -138,6 +138,18 @@ def counts(report: Report, lang: str) -> list[str]:
         _("1 capture") if captures == 1 else _("{n} captures").format(n=captures),
     ]
     return [*told, _("overhead {share:.1%}").format(share=share)] if share is not None else told
+
+
+def for_programs(report: Report) -> str:
+    """`gradmedic: VERDICT [RULE [FILE:LINE]][; next: COMMAND]`."""
+    words, command = [report.verdict], ""
+    if report.verdict == "sick":
+        worst = next(finding for finding in report.findings if finding.severity > Severity.NOTE)
+        words += [worst.rule, *filter(None, map(spot, worst.places[:1]))]
+        command = f"; next: gradmedic explain {worst.rule}"
+    elif report.failing and script(report):
+        command = f"; next: gradmedic treat {script(report)}"
+    return f"gradmedic: {' '.join(words)}{command}"
 
 
 def totals(recording: Recording) -> tuple[int, int, float | None]:

@@ -27,12 +27,16 @@ STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "bold yellow", Severi
 
 
 def show(report: Report, lang: str, console: Console) -> None:
-    """Print the screen of a report, with no more color and no other signs than the console can take."""
+    """Print the screen of a report, with no more color and no other signs than the console can take.
+
+    Where it is no terminal, the last line is one for programs, the same in every language.
+    """
     encoding = console.encoding
     if not can_say(translator(lang)("Verdict"), encoding):
         lang = "en"
     screen = ReportScreen(visible(report), lang, min(max(console.width, NARROWEST), WIDEST), glyphs_for(encoding))
-    emit(console, *screen.lines(), soft_wrap=True)
+    last = [] if console.is_terminal else [Text(phrases.for_programs(screen.report))]
+    emit(console, *screen.lines(), *last, soft_wrap=True)
 
 
 @dataclass(frozen=True)
