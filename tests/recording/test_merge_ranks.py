@@ -36,7 +36,8 @@ def test_the_loss_of_a_step_is_the_mean() -> None:
 @pytest.mark.parametrize("largest", [1.7976931348623157e308, -1.7976931348623157e308])
 def test_the_mean_of_the_largest_numbers_is_a_number(largest: float) -> None:
     ranks = {rank: Recording(vitals=[Vital(0, 0, 0.0, largest)]) for rank in range(3)}
-    assert merged(ranks).losses(0) == [(0, pytest.approx(largest))]
+    ((_, mean),) = merged(ranks).losses(0)
+    assert mean == pytest.approx(largest)
 
 
 def test_several_backward_passes_of_a_step_are_told_apart() -> None:

@@ -14,7 +14,8 @@ NUMBERS = st.floats(allow_nan=False) | st.integers(-(2**60), 2**60)
 VALUES = TEXT | NUMBERS | st.booleans() | st.lists(TEXT, max_size=9) | st.lists(NUMBERS, max_size=9)
 KEYS = st.sampled_from(["max_norm", "sites", "to", "gain", "weights"])
 ITEMS = st.builds(Item, st.sampled_from(["clip-grad-norm", "init-he"]), st.dictionaries(KEYS, VALUES))
-EVIDENCE = st.builds(Evidence, NUMBERS, NUMBERS, NUMBERS, TEXT, versions=st.dictionaries(TEXT, TEXT, max_size=3))
+SIZES = st.floats(allow_nan=False)
+EVIDENCE = st.builds(Evidence, SIZES, SIZES, SIZES, TEXT, versions=st.dictionaries(TEXT, TEXT, max_size=3))
 PRESCRIPTIONS = st.builds(Prescription, st.lists(ITEMS, max_size=4).map(tuple), st.none() | EVIDENCE, TEXT)
 
 

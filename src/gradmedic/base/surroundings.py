@@ -1,5 +1,6 @@
 """What a process finds around itself, which may be missing or make no sense: a run starts all the same."""
 
+import linecache
 import os
 from typing import Any
 
@@ -57,3 +58,11 @@ def _number(variable: str, default: int) -> int:
         return int(os.environ.get(variable, default))
     except ValueError:
         return default
+
+
+def line_of(file: str, line: int) -> str:
+    """A line of source without its indentation; empty where no such file can be read, or be named at all."""
+    try:
+        return linecache.getline(file, line).strip()
+    except ValueError:  # a name with a null byte, or with half of a character
+        return ""

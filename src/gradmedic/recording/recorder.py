@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from linecache import getline
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from gradmedic.base.surroundings import line_of
 from gradmedic.recording import retention
 from gradmedic.recording.records import SCHEMA, Capture, Event, Optimizer, Recording, Stream, Vital
 from gradmedic.recording.retention import Limits, Retention
@@ -131,7 +131,7 @@ class Recorder:
         spots = {(site.file, site.line) for site in self._sites.values()}
         spots |= {(stream.file, stream.line) for stream in self._streams.values()}
         spots |= {(event.data.get("file"), event.data.get("line")) for _, event in self._events.values()}
-        told = {f"{file}:{line}": getline(file, line).strip() for file, line in spots if file and line}
+        told = {f"{file}:{line}": line_of(file, line) for file, line in spots if file and line}
         return {spot: line for spot, line in sorted(told.items()) if line}
 
     def _failures(self) -> list[Event]:

@@ -1,13 +1,12 @@
 """Sentences and numbers that several renderers put on their screens."""
 
-import linecache
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite, log10
 from pathlib import Path
 from statistics import median
 
 from gradmedic.base.locale import say, translator
-from gradmedic.base.surroundings import folder
+from gradmedic.base.surroundings import folder, line_of
 from gradmedic.diagnosis.features.depth_profile import foreseen
 from gradmedic.diagnosis.features.shortfall import oddities, shortfall
 from gradmedic.diagnosis.finding import Finding, Severity
@@ -71,7 +70,7 @@ def source_line(report: Report, place: Place) -> str:
     lines = report.recording.run.get("lines")
     if isinstance(lines, Mapping):
         return str(lines.get(place.at, ""))
-    return linecache.getline(place.file, place.line).strip() if place.file and place.line else ""
+    return line_of(place.file, place.line) if place.file and place.line else ""
 
 
 def evidence(finding: Finding, lang: str) -> list[str]:
