@@ -14,7 +14,7 @@ from typing import Any  # noqa: E402
 
 from gradmedic.base import views  # noqa: E402
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "assert_healthy": "verbs.examine",

@@ -11,7 +11,7 @@ from gradmedic.recording.records import Event, Recording
 from gradmedic.recording.site import Kind, Place
 from gradmedic.recording.sketch import DrawnSite, ledger, parameter, site, sketch
 
-RUN = {"script": "train.py", "argv": ["train.py"], "versions": {"gradmedic": "0.1.0", "torch": "2.13.0"}}
+RUN = {"script": "train.py", "argv": ["train.py"], "versions": {"gradmedic": "0.2.0", "torch": "2.13.0"}}
 
 
 def tallies(steps: int, captures: int) -> Event:
