@@ -5,7 +5,7 @@ import struct
 import zlib
 from math import inf, isfinite, nan
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
@@ -25,6 +25,9 @@ points = st.lists(numbers, min_size=1, max_size=900).map(lambda values: list(enu
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=50))
+@example([5e-324])
+@example([0.0, -5e-324])
+@example([0.0, 1e-289])
 def test_a_scale_has_room_for_all_values_in_a_few_parts(values: list[float]) -> None:
     found = axis(values)
     assert 1 <= found.steps <= 6

@@ -12,6 +12,9 @@ WIDE = 1e3
 ZERO = -46.0
 """Where a decade scale shows zero: below the smallest float32, which is 1.4e-45."""
 
+LEAST = 1e-290
+"""Distance under which two values are one: a tenth of it still has to be a float."""
+
 
 @dataclass(frozen=True)
 class ChartAxis:
@@ -56,8 +59,9 @@ def _decades(exponents: Sequence[float]) -> ChartAxis:
 
 def _linear(values: Sequence[float]) -> ChartAxis:
     low, high = min(values), max(values)
-    if low == high:  # a constant lies in the middle
-        low, high = low - abs(low or 1.0) / 2, high + abs(high or 1.0) / 2
+    if high - low < LEAST:  # a constant lies in the middle
+        half = max(abs(low or 1.0), LEAST) / 2
+        low, high = low - half, high + half
     span = high - low
     size = 10 ** floor(log10(span / 4))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if span / (size * factor) <= 4.5)
