@@ -1,9 +1,11 @@
 """For the site: the Markdown of each page beside it, and llms.txt, which lists them for programs."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.utils import get_relative_url
 
 TITLE = (
@@ -17,6 +19,9 @@ SHIM = "assets/iframe-worker.js"
 
 def on_config(config: Any) -> Any:
     """Called by MkDocs first: in the navigation a folder stands for its pages, in the order of their names."""
+    # The search plug-in says nothing where jieba is missing, and finds only whole sentences of Chinese then.
+    if find_spec("jieba") is None:
+        raise PluginError('The search finds no Chinese words without jieba: pip install ".[site]"')
     config.nav = [_listed(entry, Path(config.docs_dir)) for entry in config.nav or []]
     return config
 
