@@ -20,7 +20,7 @@ SLOW = (
         "treatment/patching/test_ward.py",
     ),
     *("trials/runners", "trials/isolation", "verbs/test_compare.py", "verbs/test_watch.py", "probe/test_compile.py"),
-    *("probe/test_harmless.py", "recording/test_merge_ranks.py", "render/report/page/test_browser.py"),
+    *("probe/test_harmless.py", "recording/test_merge_ranks.py", "render/page/test_browser.py"),
     *("benchmarks", "test_hostile_files.py", "docs"),
 )
 """Folders and files of tests that train, sample, or start processes by way of others; files that start some themselves

@@ -32,7 +32,7 @@ WITHOUT_TORCH = (
     *("treatment.prescription", "treatment.code_places", "treatment.learning_rate_doses", "treatment.gradient_norms"),
     *("treatment.operation_names", "prediction.prediction", "trials.run_summary", "trials.paired_effect"),
     *("trials.loss_units", "trials.patch_agreement", "trials.budget", "trials.trial_length", "trials.result_store"),
-    *("trials.comparison.loss_curves", "trials.comparison.comparison", "trials.search.treatment_result"),
+    *("trials.loss_curves", "trials.comparison.comparison", "trials.search.treatment_result"),
 )
 BUT = ("render.manual",)
 """Pages that compute what they show."""
@@ -249,7 +249,7 @@ def test_objects_are_built_whole(file: Path) -> None:
 
 # Cached for each of a handful of arguments: plug-in groups, languages, our own types and files.
 FEW = {"base/plugins.py", "base/locale/__init__.py", "base/value_types.py", "recording/encoding.py"}
-FEW |= {"render/report/page/document.py"}
+FEW |= {"render/page/document.py"}
 
 
 @files

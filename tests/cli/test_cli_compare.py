@@ -17,8 +17,8 @@ def test_names_are_split_at_commas_that_are_not_inside_of_parentheses() -> None:
 
 def test_a_file_is_written_as_its_suffix_says() -> None:
     assert [written_by(name) for name in ("c.json", "c.MD", "c.txt")] == ["to_json", "to_markdown", "__str__"]
-    with pytest.raises(SettingsError, match=r"cannot write 'c\.html': a comparison ends in \.json, \.md, \.txt"):
-        written_by("c.html")
+    with pytest.raises(SettingsError, match=r"cannot write 'c\.pdf': a comparison ends in \.html, \.json, \.md, \.txt"):
+        written_by("c.pdf")
 
 
 def test_rates_are_numbers() -> None:

@@ -136,7 +136,7 @@ def test_targets_come_from_a_file(tmp_path: Path) -> None:
 
 def test_a_script_is_predicted_from_its_first_pass_with_what_was_measured_beside(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SCRIPT)
-    done = predict(tmp_path, "-o", "out.json", "train.py", "--input", "-o", "x")
+    done = predict(tmp_path, "-o", "out.json", "-o", "out.html", "train.py", "--input", "-o", "x")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "['--input', '-o', 'x']\nstep 0\n"
     assert "VANISHES" in done.stderr
@@ -144,6 +144,7 @@ def test_a_script_is_predicted_from_its_first_pass_with_what_was_measured_beside
     told = json.loads((tmp_path / "out.json").read_text())
     validate(told, SCHEMA)
     assert told["model"] == "train.py:16"
+    assert "VANISHES" in (tmp_path / "out.html").read_text(encoding="utf-8")
     layers = [operation for operation in told["operations"] if operation["kind"] == "weights"]
     assert len(layers) == 11
     for layer in layers:

@@ -99,3 +99,15 @@ def test_the_command_prints_both_and_fails_on_worse(tmp_path: Path) -> None:
     assert "new: ✗ CRITICAL vanishing-gradient" in run.output
     run = CliRunner().invoke(commands, ["diff", str(other), str(one), "--json"], standalone_mode=False)
     assert json.loads(run.output)["gone"].keys() == RULES
+
+
+def test_the_command_writes_a_page_and_json(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.json", tmp_path / "b.json"
+    render_to(one, SKETCHES["vanishing"])
+    render_to(other, SKETCHES["healthy"])
+    words = ["diff", str(one), str(other), *("-o", str(tmp_path / "d.html")), *("-o", str(tmp_path / "d.json"))]
+    CliRunner().invoke(commands, words, standalone_mode=False, catch_exceptions=False)
+    assert json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))["change"] == "improved"
+    assert "IMPROVED" in (tmp_path / "d.html").read_text(encoding="utf-8")
+    refused = CliRunner().invoke(commands, [*words, "-o", str(tmp_path / "d.pdf")], standalone_mode=False)
+    assert "a difference ends in .html, .json, .txt" in str(refused.exception)

@@ -21,7 +21,7 @@ from gradmedic.cli.options import (
 )
 from gradmedic.cli.progress_line import ProgressLine
 
-SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
+SUFFIXES = {".html": "to_html", ".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.
@@ -51,7 +51,7 @@ SUFFIXES = {".json": "to_json", ".md": "to_markdown", ".txt": "__str__"}
 @METRIC
 @METRIC_GOAL
 @click.option("--runner", default="local", show_default=True, help="Where runs are made: local, ray.")
-@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write it too: .json .md .txt")
+@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write it too: .html .json .md .txt")
 @IN_PLACE
 @LANGUAGE
 @click.argument("target")

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-from gradmedic.cli.options import LANGUAGE
+from gradmedic.base.atomic_write import write_all
+from gradmedic.base.errors import SettingsError
+from gradmedic.base.views import view
+from gradmedic.cli.options import LANGUAGE, check_folders
+
+FORMS = {".html": "page", ".json": "json", ".txt": "text"}
 
 FOUND = 3
 
@@ -14,22 +19,36 @@ FOUND = 3
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option("--fail-on", type=click.Choice(["worse"]), help="Exit with 3 if B is worse.")
+@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write it too: .html .json .txt")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @LANGUAGE
-def diff(first: str, second: str, fail_on: str | None, as_json: bool, lang: str | None) -> int:
+def diff(
+    first: str, second: str, fail_on: str | None, outputs: tuple[str, ...], as_json: bool, lang: str | None
+) -> int:
     """Put run B beside run A: recordings (folders), or reports (.json, .html)."""
     from rich.console import Console
 
     from gradmedic.base.settings import load
     from gradmedic.base.surroundings import terminal
     from gradmedic.diagnosis.difference import RunChange
-    from gradmedic.render import difference
+    from gradmedic.render.difference.screen import show
     from gradmedic.verbs.diff import diff as verb
 
     settings = load({"lang": lang} if lang else {}, Path.cwd())
+    check_folders(*outputs)
+    ways = [(output, written_by(output)) for output in outputs]
     found = verb(first, second, settings)
     if as_json:
-        sys.stdout.write(difference.as_json(found))
+        sys.stdout.write(found.to_json())
     else:
-        difference.show(found, settings.lang, Console(file=sys.stdout, _environ=terminal()))
+        show(found, settings.lang, Console(file=sys.stdout, _environ=terminal()))
+    write_all((output, view(found, form, settings.lang)) for output, form in ways)
     return FOUND if fail_on and found.change is RunChange.WORSE else 0
+
+
+def written_by(output: str) -> str:
+    """The form that a file's suffix asks for."""
+    suffix = Path(output).suffix.lower()
+    if suffix not in FORMS:
+        raise SettingsError(f"cannot write {output!r}: a difference ends in {', '.join(FORMS)}")
+    return FORMS[suffix]

@@ -14,7 +14,7 @@ from gradmedic.cli.options import LANGUAGE, check_folders, settings_from
 from gradmedic.prediction.prediction import MUCH
 
 LOSSES = click.Choice(["cross_entropy", "mse", "bce", "sum"])
-SUFFIXES = (".json", ".txt")
+SUFFIXES = (".html", ".json", ".txt")
 
 
 class _Either(click.Command):
@@ -53,7 +53,7 @@ def is_script(target: str, as_module: bool) -> bool:
     "--decades", type=float, default=MUCH, show_default=True, help="Change from which a gradient vanishes or explodes."
 )
 @click.option("--alone", is_flag=True, help="Leave the recommended initialization out.")
-@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the prediction: .json .txt")
+@click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the prediction: .html .json .txt")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 @LANGUAGE
 @click.argument("target")
@@ -72,7 +72,7 @@ def predict(target: str, as_module: bool, **given: Any) -> int | Callable[[], No
     check_folders(*given["outputs"])
     for output in given["outputs"]:
         if not output.endswith(SUFFIXES):
-            raise SettingsError(f"cannot write {output!r}: a prediction ends in {' or '.join(SUFFIXES)}")
+            raise SettingsError(f"cannot write {output!r}: a prediction ends in {', '.join(SUFFIXES)}")
     given["lang"] = settings_from((), lang=given["lang"]).lang
     if is_script(target, as_module):
         return _of_script(target, as_module, **given)
@@ -102,7 +102,7 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
     from gradmedic.launch.predict_session import text
     from gradmedic.launch.script import found_in
     from gradmedic.prediction.model_input import feed_from, model_of
-    from gradmedic.render.prediction import show
+    from gradmedic.render.prediction.screen import show
     from gradmedic.verbs.predict import predict as verb
 
     model, feed = model_of(target, found_in(target)), feed_from(given["inputs"])

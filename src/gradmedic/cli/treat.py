@@ -4,11 +4,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
+from gradmedic.base.atomic_write import write_all
+from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
+from gradmedic.base.views import view
 from gradmedic.cli.options import (
     IN_PLACE,
     LANGUAGE,
@@ -20,6 +24,9 @@ from gradmedic.cli.options import (
     settings_from,
 )
 from gradmedic.cli.progress_line import ProgressLine
+
+FORMS = {".html": "page", ".json": "json", ".txt": "text"}
+"""What a treatment can be written as beside its prescription."""
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.
@@ -44,7 +51,12 @@ from gradmedic.cli.progress_line import ProgressLine
 @click.option("--runner", default="local", show_default=True, help="Where trials run: local, ray.")
 @click.option("--force", is_flag=True, help="Treat a script that seems healthy, too.")
 @click.option(
-    "-o", "--output", default="prescription.toml", show_default=True, metavar="FILE", help="Where to write the remedy."
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    help="Where to write the remedy (.toml), and the story (.html .json .txt).  [prescription.toml]",
 )
 @click.option("--patch", "as_patch", is_flag=True, help="Print the remedy as code, too, and as a patch of the script.")
 @click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="As rules.dead-relu.share=0.5")
@@ -57,6 +69,7 @@ def treat(
     target: str,
     args: tuple[str, ...],
     as_patch: bool,
+    outputs: tuple[str, ...],
     assigned: tuple[str, ...],
     ignore: tuple[str, ...],
     lang: str | None,
@@ -70,13 +83,14 @@ def treat(
     from rich.console import Console
 
     from gradmedic.launch.stage import refuse_what_is_no_script
-    from gradmedic.render.treatment import show
-    from gradmedic.render.treatment import told as so_far
+    from gradmedic.render.treatment.screen import show
+    from gradmedic.render.treatment.screen import told as so_far
     from gradmedic.verbs.treat import first_held_out
     from gradmedic.verbs.treat import treat as verb
 
     settings = settings_from(assigned, ignore=ignore, lang=lang)
-    check_folders(how["output"])
+    check_folders(*outputs)
+    how["output"], stories = sorted_out(outputs)
     if not how["as_module"]:
         refuse_what_is_no_script(target)
     ticker = ProgressLine(sys.stderr, lambda search: so_far(search, settings.lang))
@@ -84,10 +98,20 @@ def treat(
     found = verb(target, args, settings=settings, told=ticker.tick, choose=choose, **how)
     ticker.clear()
     show(found, settings.lang, Console(_environ=terminal()), how["output"] if found.prescription else None)
+    write_all((name, view(found, form, settings.lang)) for name, form in stories)
     if as_patch and found.prescription is not None and not found.interrupted:
         as_before = {key: how[key] for key in ("as_module", "in_place")}
         show_patch(found, target, args, settings.lang, **as_before)
     return 130 if found.interrupted else 0
+
+
+def sorted_out(outputs: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
+    """The file of the prescription, and each other file with the form that its suffix asks for."""
+    stories = [(name, FORMS[Path(name).suffix.lower()]) for name in outputs if Path(name).suffix.lower() in FORMS]
+    rest = [name for name in outputs if Path(name).suffix.lower() not in FORMS]
+    if len(rest) > 1:
+        raise SettingsError(f"one file takes the prescription, not {len(rest)}: {', '.join(rest)}")
+    return (rest or ["prescription.toml"])[0], stories
 
 
 def ask(names: Sequence[str], lang: str) -> str:

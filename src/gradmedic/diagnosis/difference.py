@@ -7,6 +7,7 @@ from math import isfinite, log10
 from statistics import median
 
 from gradmedic.base.messages import Message
+from gradmedic.base.views import view
 from gradmedic.diagnosis.finding import Severity
 from gradmedic.diagnosis.run_view import RunView, Sizes
 
@@ -51,6 +52,20 @@ class Difference:
     gradients: Sequence[tuple[str, float | None, float | None]]
     parted: int | None
     layer: str | None
+
+    def to_json(self) -> str:
+        """The difference as JSON, by the schema `gradmedic.diff/1`."""
+        return view(self, "json", "en")
+
+    def to_html(self, lang: str = "en") -> str:
+        """The difference as one page for a browser."""
+        return view(self, "page", lang)
+
+    def __str__(self) -> str:
+        return view(self, "text", "en")
+
+    def _repr_html_(self) -> str:
+        return view(self, "html", "en")
 
 
 def difference(first: RunView, second: RunView) -> Difference:

@@ -49,6 +49,10 @@ class Report:
         """The report as JSON, by the schema `gradmedic.report/1`."""
         return view(self, "json", lang or self.lang)
 
+    def to_html(self, lang: str | None = None) -> str:
+        """The report as one page for a browser."""
+        return view(self, "page", lang or self.lang)
+
     def __str__(self) -> str:
         return view(self, "text", self.lang)
 

@@ -129,7 +129,7 @@ class PredictSession(Session):
         """Print the screens behind the script's last lines, and write the outputs."""
         from rich.console import Console
 
-        from gradmedic.render.prediction import show
+        from gradmedic.render.prediction.screen import show
 
         flush(sys.stdout)
         if not self.asked.quiet and self.stream is not None:
@@ -145,6 +145,8 @@ class PredictSession(Session):
 
 def text(prediction: Prediction, output: str, lang: str) -> str:
     """A prediction as its file's suffix asks for."""
+    if output.endswith(".html"):
+        return prediction.to_html(lang)
     return prediction.to_json(lang) if output.endswith(".json") else prediction.to_text(lang)
 
 

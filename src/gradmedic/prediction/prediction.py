@@ -170,8 +170,15 @@ class Prediction:
         """The prediction as a screen of 80 columns shows it."""
         return view(self, "text", lang)
 
+    def to_html(self, lang: str = "en") -> str:
+        """The prediction as one page for a browser."""
+        return view(self, "page", lang)
+
     def __str__(self) -> str:
         return self.to_text()
+
+    def _repr_html_(self) -> str:
+        return view(self, "html", "en")
 
 
 def _grad_decades(operation: PredictedOperation) -> float:

@@ -13,8 +13,8 @@ from gradmedic.base.locale import translator
 from gradmedic.base.visible_text import visible
 from gradmedic.diagnosis.recorded_run import RecordedRun
 from gradmedic.render.glyphs import emit
+from gradmedic.render.numbers import number
 from gradmedic.render.report.json import plain
-from gradmedic.render.report.phrases import number
 
 SCHEMA = "gradmedic.runs/1"
 

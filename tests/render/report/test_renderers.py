@@ -26,8 +26,9 @@ from gradmedic.render import all_renderers, render_to, renderer_for
 from gradmedic.render.charts import Bar, bars, curve
 from gradmedic.render.glyphs import ASCII, UNICODE, sayable
 from gradmedic.render.layer_ranges import folded, ranged
+from gradmedic.render.numbers import number
 from gradmedic.render.report.json import plain
-from gradmedic.render.report.phrases import evidence, missing, name_of, number
+from gradmedic.render.report.phrases import evidence, missing, name_of
 from gradmedic.render.report.terminal import show
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -165,7 +166,8 @@ def test_a_report_speaks_for_itself() -> None:
     assert str(vanishing("zh")) == screen(vanishing("zh"), "zh")
     assert json.loads(vanishing("zh").to_json())["findings"][0]["message"].startswith("梯度")
     html = vanishing()._repr_html_()
-    assert html.startswith("<pre")
+    assert html.startswith('<div class="gradmedic fragment" lang="en">')
+    assert "梯度" not in html
     assert "vanishing-gradient" in html
     assert "<script" not in html
 

@@ -171,5 +171,5 @@ def test_a_score_is_turned_back_into_a_loss() -> None:
 def test_prints_and_shows_in_a_notebook() -> None:
     found = sigmoids()
     assert "selu trains best" in str(found)
-    assert "<pre" in found._repr_html_()
+    assert found._repr_html_().startswith('<div class="gradmedic fragment"')
     assert found.to_markdown().startswith("# train.py")

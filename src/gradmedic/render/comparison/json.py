@@ -8,7 +8,7 @@ from typing import Any
 from gradmedic.base.locale import say
 from gradmedic.render.report.json import plain
 from gradmedic.trials.comparison.comparison import Comparison, Standing, as_loss
-from gradmedic.trials.comparison.loss_curves import LossCurve
+from gradmedic.trials.loss_curves import LossCurve
 from gradmedic.trials.scoring import score
 from gradmedic.trials.trial import Outcome
 

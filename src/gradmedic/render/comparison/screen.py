@@ -14,11 +14,10 @@ from gradmedic.base.text_layout import wrapped
 from gradmedic.base.visible_text import visible
 from gradmedic.render.comparison.table import ENDED, Column, columns, end, span
 from gradmedic.render.glyphs import Glyphs, can_say, emit, glyphs_for
-from gradmedic.render.report.notebook import framed
 from gradmedic.render.report.phrases import shown_path
 from gradmedic.render.report.terminal import NARROWEST, WIDEST
 from gradmedic.render.report.text import plainly
-from gradmedic.render.treatment import clock
+from gradmedic.render.treatment.screen import clock
 from gradmedic.trials.budget import Budget
 from gradmedic.trials.comparison.comparison import Comparison
 from gradmedic.trials.search.treatment_result import unit_of
@@ -39,11 +38,6 @@ def show(comparison: Comparison, lang: str, console: Console) -> None:
 def text(comparison: Comparison, lang: str) -> str:
     """The screen as a terminal of 80 columns would show it, without color."""
     return plainly(lambda console: show(comparison, lang, console))
-
-
-def fragment(comparison: Comparison, lang: str) -> str:
-    """The screen as a piece of HTML for the output of a notebook's cell."""
-    return framed(lambda console: show(comparison, lang, console))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from gradmedic.render.glyphs import Glyphs
 from gradmedic.render.report.pictures import FLAT
 from gradmedic.render.sparklines import by_depth, fall, spark
 from gradmedic.trials.comparison.comparison import SCRIPT, Comparison, Standing, as_loss
-from gradmedic.trials.comparison.loss_curves import thinned
+from gradmedic.trials.loss_curves import thinned
 from gradmedic.trials.search.treatment_result import ending
 
 LOSS, DEPTH = 10, 8

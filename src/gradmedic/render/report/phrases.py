@@ -15,6 +15,7 @@ from gradmedic.diagnosis.training_state import TrainingState, outcome
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.records import Capture, Recording, Stream
 from gradmedic.recording.site import Kind, Place
+from gradmedic.render.numbers import number
 
 LEAST = 0.05
 """Decades that do not round to zero: what is less is not worth a word."""
@@ -28,13 +29,6 @@ SIZED = (
     "gradient-underflow",
 )
 """Rules whose findings the ledger explains."""
-
-
-def number(value: object) -> str:
-    """A number with three digits that count; anything else as it is."""
-    if not isinstance(value, float | int):
-        return str(value)
-    return f"{value:.3g}" if not float(value).is_integer() or abs(value) >= 1e6 else str(int(value))
 
 
 def title(rule: str, lang: str) -> str:

@@ -12,7 +12,7 @@ from gradmedic.recording.records import Capture
 from gradmedic.render.charts import Bar, bars, curve
 from gradmedic.render.glyphs import Glyphs
 from gradmedic.render.layer_ranges import folded
-from gradmedic.render.report.phrases import number
+from gradmedic.render.numbers import number
 
 Picture = tuple[str, list[Text]]
 """A caption and the lines below it; no lines where there is nothing to draw."""

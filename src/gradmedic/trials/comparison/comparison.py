@@ -8,7 +8,7 @@ from math import inf, isfinite, isinf
 from gradmedic.base.messages import Message
 from gradmedic.base.views import view
 from gradmedic.treatment.prescription import Prescription
-from gradmedic.trials.comparison.loss_curves import LossCurve, curves
+from gradmedic.trials.loss_curves import LossCurve, curves
 from gradmedic.trials.paired_effect import Arm, Effect, effect, interval
 from gradmedic.trials.run_summary import Checkup
 from gradmedic.trials.scoring import Scale, start
@@ -212,6 +212,10 @@ class Comparison:
     def to_markdown(self) -> str:
         """The comparison as Markdown."""
         return view(self, "markdown", self.lang)
+
+    def to_html(self) -> str:
+        """The comparison as one page for a browser."""
+        return view(self, "page", self.lang)
 
     def __str__(self) -> str:
         return view(self, "text", self.lang)

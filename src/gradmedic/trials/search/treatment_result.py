@@ -87,8 +87,19 @@ class Treatment:
             if line.worse is not None and (line.effect.proved or line.effect.likely)
         ]
 
+    def to_json(self) -> str:
+        """The treatment as JSON, by the schema `gradmedic.treatment/1`."""
+        return view(self, "json", self.before.lang)
+
+    def to_html(self) -> str:
+        """The treatment as one page for a browser."""
+        return view(self, "page", self.before.lang)
+
     def __str__(self) -> str:
         return view(self, "text", self.before.lang)
+
+    def _repr_html_(self) -> str:
+        return view(self, "html", self.before.lang)
 
     @property
     def unit(self) -> Message:

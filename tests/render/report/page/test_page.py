@@ -8,6 +8,7 @@ from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
+from support.pages import PAGES
 from support.sketches import SKETCHES
 
 from gradmedic.diagnosis.report import Report
@@ -39,9 +40,9 @@ class Reader(HTMLParser):
             self.raw[self.tags[-1][0]].append(data)
 
 
-@sketches
+@pytest.mark.parametrize("name", PAGES)
 def test_the_policy_names_the_style_and_the_script_and_nothing_is_fetched(name: str) -> None:
-    found = Reader(page(SKETCHES[name]))
+    found = Reader(PAGES[name]("en"))
     policy = next(a["content"] or "" for tag, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
     hashes = {b64encode(sha256(text.encode()).digest()).decode() for texts in found.raw.values() for text in texts}
     assert "default-src 'none'" in policy

@@ -12,12 +12,12 @@ from markupsafe import Markup
 from gradmedic.recording.ledger import Entry, Ledger
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Kind
-from gradmedic.render.report.page.axis import axis
-from gradmedic.render.report.page.bilingual import text
-from gradmedic.render.report.page.curves import Chart, ChartLine
-from gradmedic.render.report.page.heat_map import FIRST, LAST, LOST, NOTHING, ZERO, HeatMap, scale
+from gradmedic.render.page.axis import axis
+from gradmedic.render.page.bilingual import text
+from gradmedic.render.page.curves import Chart, ChartLine
+from gradmedic.render.page.heat_map import FIRST, LAST, LOST, NOTHING, ZERO, HeatMap, scale
+from gradmedic.render.page.thinning import evenly, thinned
 from gradmedic.render.report.page.network import ROWS, NetworkRow, folded
-from gradmedic.render.report.page.thinning import evenly, thinned
 from gradmedic.render.report.page.waterfall import stages
 
 numbers = st.floats(-1e30, 1e30) | st.just(nan) | st.just(inf)
@@ -89,7 +89,7 @@ def decoded(png: bytes) -> tuple[int, int, list[bytes]]:
 
 
 def test_a_map_shows_nothing_zero_lost_and_the_ends_of_its_scale() -> None:
-    from gradmedic.render.report.page.heat_map import png
+    from gradmedic.render.page.heat_map import png
 
     found = HeatMap("m", Markup("m"), [("a", [None, 0.0, nan, 1e-8]), ("b", [inf, 1.0, 1e-4, 1e-8])], [0, 1, 2, 3])
     width, height, rows = decoded(png(found.pixels()))

@@ -7,9 +7,9 @@ from statistics import median
 from gradmedic.recording.records import MEASURED, Capture, Recording
 from gradmedic.recording.site import Kind, Site
 from gradmedic.render.layer_ranges import ranged
-from gradmedic.render.report.page.bilingual import text
-from gradmedic.render.report.page.heat_map import Cell, HeatMap
-from gradmedic.render.report.page.thinning import evenly
+from gradmedic.render.page.bilingual import text
+from gradmedic.render.page.heat_map import Cell, HeatMap
+from gradmedic.render.page.thinning import evenly
 
 ROWS, COLUMNS = 40, 240
 """Cells of a map at most."""

@@ -11,9 +11,9 @@ from gradmedic.diagnosis.finding import Finding
 from gradmedic.recording.records import Capture, Recording
 from gradmedic.recording.site import Kind, Site
 from gradmedic.render.layer_ranges import ranged
-from gradmedic.render.report.page.axis import ChartAxis, axis
-from gradmedic.render.report.page.bars import bar
-from gradmedic.render.report.phrases import number
+from gradmedic.render.numbers import number
+from gradmedic.render.page.axis import ChartAxis, axis
+from gradmedic.render.page.bars import bar
 
 SHOWN = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING, Kind.ACTIVATION, Kind.NORMALIZATION, Kind.ATTENTION, Kind.OPAQUE)
 """Kinds of operations that have a row."""

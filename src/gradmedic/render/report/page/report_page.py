@@ -13,17 +13,19 @@ from gradmedic.diagnosis.report import Report
 from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.records import Capture
 from gradmedic.render.glyphs import UNICODE
+from gradmedic.render.numbers import number
+from gradmedic.render.page.bilingual import in_all, only, sentence, text
+from gradmedic.render.page.curves import Chart
+from gradmedic.render.page.document import fragment, page
+from gradmedic.render.page.heat_map import SPECIAL, HeatMap, scale
+from gradmedic.render.page.section import chart_words, languages
 from gradmedic.render.report import phrases
 from gradmedic.render.report.json import document
 from gradmedic.render.report.page import maps as maps_of
 from gradmedic.render.report.page import network, run_charts, waterfall
-from gradmedic.render.report.page.bilingual import in_all, sentence, text
-from gradmedic.render.report.page.curves import Chart
-from gradmedic.render.report.page.document import page
-from gradmedic.render.report.page.heat_map import SPECIAL, HeatMap, scale
 from gradmedic.render.report.pictures import capture_for
 
-LANGUAGES = (("en", "English"), ("zh", "中文"))
+TEMPLATE = "report/page/report.html.j2"
 
 PLACES = 3
 """Places that a card shows with their source; the others are named."""
@@ -34,7 +36,13 @@ def report_page(report: Report, lang: str) -> str:
     shown = visible(report)
     parts = _parts(shown)
     data = {"report": document(report, "en"), "series": _series(parts["charts"], parts["maps"])}
-    return page("report.html.j2", data, lang=lang, languages=LANGUAGES, title=_title(shown, lang), **parts)
+    return page(TEMPLATE, data, lang=lang, languages=languages(), title=_title(shown, lang), **parts)
+
+
+def report_fragment(report: Report, lang: str) -> str:
+    """The same for the output of a notebook's cell."""
+    with only(lang):
+        return fragment(TEMPLATE, lang, **_parts(visible(report)))
 
 
 def _parts(report: Report) -> dict[str, Any]:
@@ -178,10 +186,10 @@ def _facts(report: Report) -> Iterator[tuple[Markup, str]]:
         (text(lambda _: _("command")), command),
         (text(lambda _: _("ended")), str(run.get("ending") or "")),
         (text(lambda _: _("optimizers (tensors)")), optimizers),
-        (text(lambda _: _("seconds")), phrases.number(round(tallies["seconds"], 1)) if "seconds" in tallies else ""),
+        (text(lambda _: _("seconds")), number(round(tallies["seconds"], 1)) if "seconds" in tallies else ""),
         (
             text(lambda _: _("seconds for gradmedic")),
-            phrases.number(round(tallies["spent"], 2)) if "spent" in tallies else "",
+            number(round(tallies["spent"], 2)) if "spent" in tallies else "",
         ),
         (
             text(lambda _: _("versions")),
@@ -194,10 +202,9 @@ def _facts(report: Report) -> Iterator[tuple[Markup, str]]:
 def _words(capture: Capture | None) -> dict[str, Markup]:
     """The page's own words."""
     step = capture.step if capture else 0
-    return {
+    return chart_words() | {
         "why": text(lambda _: _("Why")),
         "next": text(lambda _: _("Next")),
-        "copy_code": text(lambda _: _("Copy")),
         "colon": text(lambda _: _(": ")),
         "consequence": text(lambda _: _("consequence")),
         "more_places": text(lambda _: _("further places")),
@@ -218,10 +225,6 @@ def _words(capture: Capture | None) -> dict[str, Markup]:
         "expected": text(lambda _: _("expected")),
         "so_far": text(lambda _: _("sum")),
         "over_time": text(lambda _: _("The run over time")),
-        "log_scale": text(lambda _: _("log scale")),
-        "not_finite": text(lambda _: _("not finite")),
-        "step": text(lambda _: _("step")),
-        "table": text(lambda _: _("numbers")),
         "maps": text(lambda _: _("Layer by layer over time")),
         "zero": text(lambda _: _("exactly zero")),
         "nothing": text(lambda _: _("not measured")),

@@ -11,8 +11,8 @@ from gradmedic.diagnosis.finding import Severity
 from gradmedic.diagnosis.report import Report
 from gradmedic.diagnosis.training_state import guessing
 from gradmedic.recording.records import Recording, Vital
-from gradmedic.render.report.page.bilingual import text
-from gradmedic.render.report.page.curves import Chart, ChartLine, Mark
+from gradmedic.render.page.bilingual import text
+from gradmedic.render.page.curves import Chart, ChartLine, Mark
 
 STYLES = ("one", "two", "three", "four")
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from gradmedic.recording.ledger import Entry, Ledger
 from gradmedic.recording.records import Recording
 from gradmedic.render.layer_ranges import ranged
-from gradmedic.render.report.page.bars import span
+from gradmedic.render.page.bars import span
 
 ROWS = 40
 """Rows of the waterfall; neighbors of a longer ledger are added up."""

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 
 def page(template: str, data: Mapping[str, Any], **parts: Any) -> str:
-    """A whole page from a template beside this file; `data` are named values that its script and others read."""
+    """A whole page from a template below `render`; `data` are named values that its script and others read."""
     style, script = _asset("page.css"), _asset("page.js")
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -22,7 +22,22 @@ def page(template: str, data: Mapping[str, Any], **parts: Any) -> str:
     return str(
         _templates()
         .get_template(template)
-        .render(policy=policy, style=Markup(style), script_code=Markup(script), data=blocks, **parts)
+        .render(
+            frame="page/frame.html.j2",
+            policy=policy,
+            style=Markup(style),
+            script_code=Markup(script),
+            data=blocks,
+            **parts,
+        )
+    )
+
+
+def fragment(template: str, lang: str, **parts: Any) -> str:
+    """The same in one language as a piece of HTML for the output of a notebook's cell: no script, no data."""
+    frame = "page/fragment.html.j2"
+    return str(
+        _templates().get_template(template).render(frame=frame, style=Markup(_asset("page.css")), lang=lang, **parts)
     )
 
 
@@ -37,7 +52,7 @@ def _templates() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader(__package__, "."),
+        loader=PackageLoader("gradmedic.render", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

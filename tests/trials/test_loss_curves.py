@@ -5,7 +5,7 @@ from math import isinf, isnan, nan
 import pytest
 from support.arms import outcome
 
-from gradmedic.trials.comparison.loss_curves import POINTS, curves, thinned
+from gradmedic.trials.loss_curves import POINTS, curves, thinned
 
 
 def test_positive_losses_are_averaged_as_logarithms() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gradmedic.render.report.page.thinning import evenly
+from gradmedic.render.page.thinning import evenly
 
 NOTHING, ZERO, LOST = 0, 1, 2
 FIRST, LAST = 3, 203

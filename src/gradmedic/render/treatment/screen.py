@@ -68,7 +68,7 @@ def _pieces(treatment: Treatment, lang: str, console: Console, file: str | None)
     if treatment.interrupted:
         yield Text(f"  {_('Interrupted: this is what was known so far.')}")
     if treatment.trials > 1:
-        yield Text(f"  {say(_counted(treatment), lang)}", style="dim")
+        yield Text(f"  {say(counted(treatment), lang)}", style="dim")
     if file is not None:
         script = treatment.before.recording.run.get("script", "train.py")
         yield Text()
@@ -92,7 +92,8 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-def _counted(treatment: Treatment) -> Message:
+def counted(treatment: Treatment) -> Message:
+    """How many runs there were, over how much of the script, and how long they took."""
     values = {"trials": treatment.trials, "seconds": f"{treatment.seconds:.0f}", "steps": treatment.steps or 0}
     if treatment.steps is not None:
         return Message("{trials} runs in {seconds} s, each over the first {steps} steps only.", values)

@@ -1,10 +1,8 @@
-"""A prediction on one screen, and as JSON."""
+"""A prediction on one screen."""
 
-import json as json_
 from collections.abc import Iterator, Sequence
 from io import StringIO
-from math import inf, isfinite, log10, nan
-from typing import Any
+from math import isfinite, log10, nan
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -13,13 +11,11 @@ from rich.text import Text
 from gradmedic.base.locale import say, translator
 from gradmedic.base.text_layout import cropped, padded, wrapped
 from gradmedic.base.visible_text import visible
-from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Prediction, Range
-from gradmedic.recording.ledger import Ledger
+from gradmedic.prediction.prediction import PredictedOperation, Prediction, Range
 from gradmedic.render.glyphs import Glyphs, emit, glyphs_for
 from gradmedic.render.layer_ranges import folded
 from gradmedic.render.report.phrases import sums
 
-SCHEMA = "gradmedic.prediction/1"
 WIDTH = 80
 ROWS = 12
 STYLES = {"vanishes": "bold red", "explodes": "bold red", "unclear": "bold yellow", "fine": "bold green"}
@@ -50,7 +46,7 @@ class PredictionScreen:
     def lines(self) -> Iterator[Text]:
         """The screen from top to bottom."""
         yield self._head()
-        yield from self._prose(" ".join([self._sentence(), *self._measured()]))
+        yield from self._prose(" ".join([self.sentence(), *self._measured()]))
         yield Text()
         yield from self._table()
         if (ledger := self._prediction.ledger) is not None:
@@ -68,20 +64,28 @@ class PredictionScreen:
     def _prose(self, text: str, style: str = "") -> list[Text]:
         return [Text(line, style) for line in wrapped(text, self._width)]
 
-    def _head(self) -> Text:
+    def word(self) -> str:
+        """The verdict in a word."""
+        _ = self._
+        words = {"vanishes": _("vanishes"), "explodes": _("explodes"), "fine": _("fine"), "unclear": _("unclear")}
+        return words[self._prediction.verdict]
+
+    def about(self) -> str:
+        """What was predicted."""
         found, _ = self._prediction, self._
-        word = {"vanishes": _("vanishes"), "explodes": _("explodes"), "fine": _("fine"), "unclear": _("unclear")}[
-            found.verdict
-        ]
-        mark = {"fine": self._glyphs.healthy, "unclear": self._glyphs.unclear}.get(found.verdict, self._glyphs.critical)
-        about = _("{model}, initialized {init}, loss {loss}").format(
+        return _("{model}, initialized {init}, loss {loss}").format(
             model=found.model, init=self._init(found.init), loss=found.loss or _("none (a gradient of norm one)")
         )
-        left = f"{mark} {word.upper()}"
+
+    def _head(self) -> Text:
+        found = self._prediction
+        mark = {"fine": self._glyphs.healthy, "unclear": self._glyphs.unclear}.get(found.verdict, self._glyphs.critical)
+        left, about = f"{mark} {self.word().upper()}", self.about()
         gap = " " * max(2, self._width - cell_len(left) - cell_len(about))
         return Text.assemble((left, STYLES[found.verdict]), (f"{gap}{about}", "dim"))
 
-    def _sentence(self) -> str:
+    def sentence(self) -> str:
+        """What becomes of the gradient."""
         found, _ = self._prediction, self._
         if found.verdict == "fine":
             text = _("The gradient keeps its size within {decades} decades between the last layers and the first.")
@@ -156,7 +160,7 @@ def _names(layers: Sequence[PredictedOperation]) -> list[str]:
 
 def _sizes(layers: Sequence[PredictedOperation | None], what: str) -> list[str]:
     """The middle of a size for each row, the geometric mean where layers are taken together."""
-    return [_short(size) for _, size, _ in folded([("", _middle(layer, what)) for layer in layers], ROWS)]
+    return [short(size) for _, size, _ in folded([("", _middle(layer, what)) for layer in layers], ROWS)]
 
 
 def _middle(layer: PredictedOperation | None, what: str) -> float:
@@ -178,7 +182,7 @@ def _marked(layers: Sequence[PredictedOperation]) -> list[str]:
 def _ranges(layers: Sequence[PredictedOperation]) -> list[str]:
     low = folded([("", layer.grad.low if layer.grad else 0.0) for layer in layers], ROWS)
     high = folded([("", layer.grad.high if layer.grad else 0.0) for layer in layers], ROWS)
-    return [f"{_short(a)} to {_short(b)}" for (_, a, _), (_, b, _) in zip(low, high, strict=True)]
+    return [f"{short(a)} to {short(b)}" for (_, a, _), (_, b, _) in zip(low, high, strict=True)]
 
 
 def _as(others: Sequence[PredictedOperation], layers: Sequence[PredictedOperation]) -> list[PredictedOperation | None]:
@@ -187,7 +191,8 @@ def _as(others: Sequence[PredictedOperation], layers: Sequence[PredictedOperatio
     return [known.get(layer.site.id) for layer in layers]
 
 
-def _short(size: float) -> str:
+def short(size: float) -> str:
+    """A size with two or three digits; a dash where there is none."""
     if size != size:
         return "-"
     if not isfinite(size):
@@ -197,83 +202,3 @@ def _short(size: float) -> str:
 
 def _widest(titles: Sequence[str], rows: Sequence[Sequence[str]], column: int) -> int:
     return max(cell_len(row[column]) for row in [titles, *rows])
-
-
-def json(prediction: Prediction, lang: str = "en") -> str:
-    """The prediction as JSON, for programs: docs/reference/prediction.schema.json describes it."""
-    whole = {"schema": SCHEMA, **document(prediction, lang)}
-    return json_.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-
-
-def document(prediction: Prediction, lang: str = "en") -> dict[str, Any]:
-    """The prediction as plain dicts, lists, strings and finite numbers; a number that is not finite is null."""
-    return {
-        "model": prediction.model,
-        "init": prediction.init,
-        "loss": prediction.loss,
-        "verdict": prediction.verdict,
-        "decades": _plain(prediction.decades),
-        "decades_per_10_layers": _plain(prediction.decades_per_10_layers),
-        "signal_decades": _plain(prediction.signal_decades),
-        "reliable": prediction.reliable,
-        "reasons": [say(reason, lang) for reason in prediction.reasons],
-        "notes": [say(note, lang) for note in prediction.notes],
-        "operations": [_operation(operation) for operation in prediction.operations],
-        "weights": [_weight(weight) for weight in prediction.weights],
-        "ledger": _ledger(prediction.ledger) if prediction.ledger else None,
-        "recommended": document(prediction.recommended, lang) if prediction.recommended else None,
-    }
-
-
-def _operation(operation: PredictedOperation) -> dict[str, Any]:
-    site = operation.site
-    return {
-        "name": site.name,
-        "op": site.op,
-        "kind": str(site.kind),
-        "module": site.module,
-        "shape": list(site.shape),
-        "repeats": site.repeats,
-        "value_rms": _range(operation.value),
-        "grad_rms": _range(operation.grad),
-        "measured_value_rms": _plain(operation.measured_value),
-        "measured_grad_rms": _plain(operation.measured_grad),
-        "gain_decades": _plain(operation.gain),
-        "unknown": operation.unknown or None,
-    }
-
-
-def _weight(weight: PredictedParameter) -> dict[str, Any]:
-    grad = _range(weight.grad)
-    return {
-        "name": weight.name,
-        "shape": list(weight.shape),
-        "rms": _plain(weight.rms),
-        "grad_norm": grad,
-        "measured_grad_norm": _plain(weight.measured),
-    }
-
-
-def _ledger(ledger: Ledger) -> dict[str, Any]:
-    entries = [
-        {"name": entry.name, "op": entry.op, "kind": str(entry.kind), "decades": _plain(entry.decades)}
-        for entry in ledger.entries
-    ]
-    kinds = {str(kind): _plain(decades) for kind, decades in ledger.by_kind().items()}
-    return {
-        "target": ledger.target,
-        "start": ledger.start,
-        "total": _plain(ledger.total),
-        "by_kind": kinds,
-        "entries": entries,
-    }
-
-
-def _range(found: Range | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {"middle": _plain(found.middle), "low": _plain(found.low), "high": _plain(found.high)}
-
-
-def _plain(value: float | None) -> float | None:
-    return value if value is not None and isfinite(value) and value not in (inf, -inf) else None

@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gradmedic.render.report.page.axis import ChartAxis, axis
-from gradmedic.render.report.page.thinning import Point, evenly, thinned
+from gradmedic.render.page.axis import ChartAxis, axis
+from gradmedic.render.page.thinning import Point, evenly, thinned
 
 WIDTH, HEIGHT = 1000, 100
 """The drawing's own units; a browser stretches it to the room there is."""

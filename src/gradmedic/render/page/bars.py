@@ -1,5 +1,7 @@
 """Bars in the cells of a table, as SVG that stretches with its cell."""
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 WIDTH = 100
@@ -13,12 +15,25 @@ def bar(share: float, style: str = "plain", tick: float | None = None) -> Markup
     return _framed(parts)
 
 
-def span(start: float, end: float, style: str) -> Markup:
-    """A bar between two places (0 to 1) of its cell, at least as wide as a line."""
+def span(start: float, end: float, style: str, *ticks: float) -> Markup:
+    """A bar between two places (0 to 1) of its cell, at least as wide as a line, with ticks over it."""
     low, high = sorted((start, end))
     width = max(_place(high) - _place(low), 0.6)
     x = min(_place(low), WIDTH - width)
-    return _framed(Markup('<rect x="{:g}" width="{:g}" height="10" class="bar {}"/>').format(x, width, style))
+    parts = Markup('<rect x="{:g}" width="{:g}" height="10" class="bar {}"/>').format(x, width, style)
+    for tick in ticks:
+        parts += Markup('<path d="M{} 0v10" class="tick"/>').format(_place(tick))
+    return _framed(parts)
+
+
+def spark(points: Sequence[tuple[float, float | None]], style: str = "one") -> Markup:
+    """A small curve through places (0 to 1 across, 0 to 1 up) of its cell; it breaks where a height is None."""
+    path, lifted = "", True
+    for across, up in points:
+        if up is not None:
+            path += f"{'M' if lifted else 'L'}{_place(across):g} {10 * (1 - up):.1f}"
+        lifted = up is None
+    return _framed(Markup('<path d="{}" class="curve {}"/>').format(path, style))
 
 
 def _place(share: float) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
-from gradmedic.render.report.phrases import number
+from gradmedic.render.numbers import number
 
 WIDE = 1e3
 """Ratio of the largest to the smallest value from which a scale counts decades."""

@@ -1,8 +1,6 @@
-"""Two runs side by side: as a screen, and as JSON."""
+"""The screen of two runs side by side."""
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -12,10 +10,9 @@ from gradmedic.base.locale import say, translator
 from gradmedic.base.visible_text import visible
 from gradmedic.diagnosis.difference import Difference, RunChange
 from gradmedic.render.glyphs import can_say, emit, glyphs_for
-from gradmedic.render.report.json import plain
-from gradmedic.render.report.phrases import number, title
-
-SCHEMA = "gradmedic.diff/1"
+from gradmedic.render.numbers import number
+from gradmedic.render.report.phrases import title
+from gradmedic.render.report.text import plainly
 
 MOST = 24
 """Layers that are shown; the first ones of a deep network."""
@@ -28,6 +25,11 @@ def show(found: Difference, lang: str, console: Console) -> None:
     if not can_say(translator(lang)("Verdict"), console.encoding):
         lang = "en"
     emit(console, *_pieces(visible(found), lang, console))
+
+
+def text(found: Difference, lang: str) -> str:
+    """The screen as a terminal of 80 columns would show it, without color."""
+    return plainly(lambda console: show(found, lang, console))
 
 
 def _(text: str) -> str:
@@ -63,11 +65,12 @@ def _pieces(found: Difference, lang: str, console: Console) -> Iterator[Renderab
     if found.gradients:
         yield _table(
             [translator(lang)("gradient (rms)"), "A", "B"],
-            [(name, _size(a), _size(b)) for name, a, b in found.gradients[:MOST]],
+            [(name, size(a), size(b)) for name, a, b in found.gradients[:MOST]],
         )
 
 
-def _size(value: float | None) -> str:
+def size(value: float | None) -> str:
+    """A size with two digits; a dash where it was not measured."""
     return "-" if value is None else f"{value:.1e}" if value else "0"
 
 
@@ -78,26 +81,3 @@ def _table(head: list[str], rows: list[tuple[str, ...]]) -> Table:
     for row in rows:
         table.add_row(*map(Text, row))
     return table
-
-
-def document(found: Difference) -> dict[str, Any]:
-    """The difference in what JSON has."""
-    whole = {
-        "schema": SCHEMA,
-        "change": found.change.value,
-        "reason": str(found.reason),
-        "first": {"name": found.first.name, "verdict": found.first.verdict},
-        "second": {"name": found.second.name, "verdict": found.second.verdict},
-        "gone": {rule: severity.word for rule, severity in found.gone.items()},
-        "new": {rule: severity.word for rule, severity in found.new.items()},
-        "parted": found.parted,
-        "layer": found.layer,
-        "losses": found.losses,
-        "gradients": found.gradients,
-    }
-    return {key: plain(value) for key, value in whole.items()}
-
-
-def as_json(found: Difference) -> str:
-    """The difference as a JSON text."""
-    return json.dumps(document(found), ensure_ascii=False, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,1 @@
+"""Two runs side by side: on a screen, as a page and as JSON."""

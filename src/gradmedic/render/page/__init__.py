@@ -1,0 +1,1 @@
+"""The parts of every page: document, style, script, charts and maps."""

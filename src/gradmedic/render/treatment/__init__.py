@@ -1,0 +1,1 @@
+"""What a treatment looks like: a screen and a page."""
