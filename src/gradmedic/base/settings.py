@@ -39,6 +39,8 @@ class Settings:
     """Files to write the report to; the suffix chooses the format."""
     record: Filled | None = None
     """The folder to keep the recording in; "auto" for a new one under .gradmedic/runs."""
+    live: bool = False
+    """Show the run in a browser while it goes on."""
     prescription: Filled | None = None
     """The prescription file to train under."""
     fail_on: Severity | None = None

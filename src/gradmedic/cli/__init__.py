@@ -15,6 +15,7 @@ from gradmedic.cli.diagnose import diagnose
 from gradmedic.cli.diff import diff
 from gradmedic.cli.doctor import doctor
 from gradmedic.cli.explain import explain
+from gradmedic.cli.live import live
 from gradmedic.cli.patch import patch
 from gradmedic.cli.predict import predict
 from gradmedic.cli.run import run
@@ -52,6 +53,7 @@ commands.add_command(run)
 commands.add_command(diagnose)
 commands.add_command(diff)
 commands.add_command(runs)
+commands.add_command(live)
 commands.add_command(explain)
 commands.add_command(predict)
 commands.add_command(activations)

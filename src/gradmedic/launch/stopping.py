@@ -4,13 +4,12 @@ from time import perf_counter
 from typing import TextIO
 
 from gradmedic.base.settings import Settings
+from gradmedic.diagnosis.certainty import Certainty
 from gradmedic.diagnosis.finding import Severity
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Recording
 from gradmedic.render.deliver import FOUND, severe
 
-PATIENCE = 10
-"""Steps for which a finding must hold, at the least, before the run is ended for it."""
 FIRST_LINE = 10.0
 """Seconds until the first progress line; each later one waits twice as long as the one before."""
 
@@ -22,8 +21,7 @@ class StopRun(SystemExit):
 class StopCondition:
     """Judges the recording now and then, and ends the run as soon as the judge is sure.
 
-    Sure means: a finding of the asked severity that shows at one look still shows at every look
-    until the run is twice as old, and at least `PATIENCE` steps later. A non-finite value is
+    Sure means: a finding of the asked severity is certain (`Certainty`). A non-finite value is
     final and ends the run at once.
     """
 
@@ -31,7 +29,7 @@ class StopCondition:
         self.settings = settings
         self.recorder = recorder
         self.severity = Severity[(settings.stop_on or "critical").upper()]
-        self.since: dict[str, int] = {}
+        self.certainty = Certainty()
         self.non_finite = 0
         self.next_look = 0.0
 
@@ -52,11 +50,10 @@ class StopCondition:
         began = perf_counter()
         findings = severe(judge(recording, self.settings), self.severity)
         step = max((vital.step for vital in recording.vitals[-1:]), default=0)
-        self.since = {finding.rule: self.since.get(finding.rule, step) for finding in findings}
+        certain = self.certainty.certain(findings, step)
         spent = perf_counter() - began
         self.next_look = perf_counter() + spent / max(self.settings.budget, 0.001)
-        lasting = any(step >= since + max(since, PATIENCE) for since in self.since.values())
-        return lasting or any(finding.rule == "non-finite" for finding in findings)
+        return bool(certain)
 
 
 class StatusLine:

@@ -53,9 +53,21 @@ class WatchSession(Session):
 
     def open(self) -> None:
         """Be there when the script imports torch, with other seeds where these are to be shifted."""
+        if self.settings.live and self.rank == 0:
+            self.show_live()
         if self.settings.seed_shift is not None:
             shift_seeds(self.settings.seed_shift)
         super().open()
+
+    def show_live(self) -> None:
+        """Have the recording served to browsers by a process of its own, and say where."""
+        from gradmedic.launch.live_process import start_live_server
+
+        journal = self.recorder.journal
+        with self.contained("show this run live"):
+            if journal is not None:
+                for line in start_live_server(str(journal.folder), self.settings.lang).splitlines():
+                    tell(self.stream, f"gradmedic: {line}")
 
     def arm(self) -> None:
         """Put the probe in place."""
@@ -171,6 +183,8 @@ class WatchSession(Session):
 
 def recorder_for(settings: Settings, number: int, run: dict[str, Any]) -> Recorder:
     """A recorder that keeps a journal where the user asked for one."""
+    if settings.live and settings.record is None:
+        settings = replace(settings, record=AUTO)
     if settings.record is None:
         return Recorder(run)
     from gradmedic.recording.run_folders import new_folder

@@ -16,6 +16,10 @@ HOME = Path(".gradmedic", "runs")
 """Where `--record auto` puts recordings, below the folder in which the run is started."""
 KEPT = 20
 """How many recordings stay there."""
+REPORT = "report.html"
+"""The page that a live view leaves in a recording's folder when the run has ended."""
+OURS = b'<script type="application/json" id="report">{"schema":"gradmedic.report/'
+"""What only our pages hold."""
 DEEPEST = 8
 """Folders below one another in which recordings are looked for."""
 
@@ -60,8 +64,8 @@ def _removable(home: Path) -> Iterator[Path]:
     for place in home.iterdir():
         if place.is_symlink() or not place.is_dir() or "ended" not in facts_of(place):
             continue
-        ranks = [path for path in place.iterdir() if path.name != "run.json"]
-        if all(not rank.is_symlink() and _is_rank(rank) for rank in ranks):
+        others = [path for path in place.iterdir() if path.name != "run.json"]
+        if all(not other.is_symlink() and (_is_rank(other) or _is_report(other)) for other in others):
             yield place
 
 
@@ -71,6 +75,13 @@ def _is_rank(folder: Path) -> bool:
     return all(path.name == MARK or path.suffix == ".jsonl" for path in folder.iterdir())
 
 
+def _is_report(file: Path) -> bool:
+    """Whether a file is the page that a live view left."""
+    if file.name != REPORT or not file.is_file():
+        return False
+    return OURS in file.read_bytes()
+
+
 def _remove(recording: Path) -> None:
     """File by file, so that nothing goes that was not seen to be ours."""
     with suppress(OSError):
@@ -78,5 +89,6 @@ def _remove(recording: Path) -> None:
             for path in rank.iterdir():
                 path.unlink()
             rank.rmdir()
+        (recording / REPORT).unlink(missing_ok=True)
         (recording / "run.json").unlink()
         recording.rmdir()

@@ -11,12 +11,16 @@ from typing import Any
 from markupsafe import Markup
 
 
-def page(template: str, data: Mapping[str, Any], **parts: Any) -> str:
-    """A whole page from a template below `render`; `data` are named values that its script and others read."""
-    style, script = _asset("page.css"), _asset("page.js")
+def page(template: str, data: Mapping[str, Any], live: bool = False, **parts: Any) -> str:
+    """A whole page from a template below `render`; `data` are named values that its script and others read.
+
+    A `live` page asks the server that it comes from for news.
+    """
+    style, script = _asset("page.css"), _asset("page.js") + (_asset("live.js") if live else "")
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src 'sha256-{_hash(style)}'; script-src 'sha256-{_hash(script)}'"
+        + ("; connect-src 'self'" if live else "")
     )
     blocks = {name: _embedded(value) for name, value in data.items()}
     return str(

@@ -1,5 +1,5 @@
 "use strict";
-(() => {
+const show = () => {
   const root = document.documentElement;
   const read = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
   const number = (x) => typeof x !== "number" ? String(x) : x === 0 ? "0" : Math.abs(x) >= 1e-3 && Math.abs(x) < 1e5 ? String(+x.toPrecision(4)) : x.toExponential(2);
@@ -78,4 +78,5 @@
       return `${name} @ ${map.columns[column]}  ${level(4 * (row * canvas.width + column))}`;
     });
   }
-})();
+};
+show();

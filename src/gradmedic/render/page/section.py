@@ -70,7 +70,7 @@ class Story:
         """One file that opens in a language and holds all."""
         charts = {chart.id: chart.data() for section in self.sections for chart in section.charts}
         data = {**self.data, "series": {"charts": charts, "maps": {}}}
-        parts = {"languages": languages(), "title": self.title, "words": chart_words(), "it": self}
+        parts: dict[str, Any] = {"languages": languages(), "title": self.title, "words": chart_words(), "it": self}
         return page(TEMPLATE, data, lang=lang, **parts)
 
     def fragment(self, lang: str) -> str:

@@ -31,18 +31,18 @@ PLACES = 3
 """Places that a card shows with their source; the others are named."""
 
 
-def report_page(report: Report, lang: str) -> str:
-    """The report as a page that opens in one language and holds all."""
+def report_page(report: Report, lang: str, news: Markup | str = "", live: bool = False) -> str:
+    """The report as a page that opens in one language and holds all; `news` of a run that goes on stand on top."""
     shown = visible(report)
-    parts = _parts(shown)
+    parts = _parts(shown) | {"news": news}
     data = {"report": document(report, "en"), "series": _series(parts["charts"], parts["maps"])}
-    return page(TEMPLATE, data, lang=lang, languages=languages(), title=_title(shown, lang), **parts)
+    return page(TEMPLATE, data, live, lang=lang, languages=languages(), title=_title(shown, lang), **parts)
 
 
 def report_fragment(report: Report, lang: str) -> str:
     """The same for the output of a notebook's cell."""
     with only(lang):
-        return fragment(TEMPLATE, lang, **_parts(visible(report)))
+        return fragment(TEMPLATE, lang, news="", **_parts(visible(report)))
 
 
 def _parts(report: Report) -> dict[str, Any]:
