@@ -54,7 +54,6 @@ class LiveServer(ThreadingHTTPServer):
 class LiveHandler(BaseHTTPRequestHandler):
     """Answers one request. No path that is asked for is ever joined to a folder: there are three answers."""
 
-    server: LiveServer
     protocol_version = "HTTP/1.1"
     timeout = 30
     server_version, sys_version = "gradmedic", ""
@@ -62,7 +61,7 @@ class LiveHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The page, the events, or the cookie for a token."""
         found = urlsplit(self.path)
-        if self.headers.get("Host") not in self.server.hosts:
+        if self.headers.get("Host") not in self._live.hosts:
             return self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
         if found.path == "/" and "token" in (query := parse_qs(found.query)):
             return self._admit(query["token"][0])
@@ -74,15 +73,20 @@ class LiveHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: stderr belongs to the run."""
 
+    @property
+    def _live(self) -> LiveServer:
+        assert isinstance(self.server, LiveServer)
+        return self.server
+
     def _is_known(self) -> bool:
         try:
-            morsel = SimpleCookie(self.headers.get("Cookie", "")).get(self.server.cookie)
+            morsel = SimpleCookie(self.headers.get("Cookie", "")).get(self._live.cookie)
         except CookieError:
             return False
         return morsel is not None and self._is_token(morsel.value)
 
     def _is_token(self, text: str) -> bool:
-        return hmac.compare_digest(text.encode(), self.server.token.encode())
+        return hmac.compare_digest(text.encode(), self._live.token.encode())
 
     def _admit(self, token: str) -> None:
         """Turn the token of the address into a cookie, so that it stays in no history."""
@@ -90,25 +94,25 @@ class LiveHandler(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.FORBIDDEN)
         self.send_response(HTTPStatus.SEE_OTHER)
         self.send_header("Location", "/")
-        self.send_header("Set-Cookie", f"{self.server.cookie}={token}; HttpOnly; SameSite=Lax; Path=/")
+        self.send_header("Set-Cookie", f"{self._live.cookie}={token}; HttpOnly; SameSite=Lax; Path=/")
         self.send_header("Content-Length", "0")
         return self.end_headers()
 
     def _page(self) -> None:
-        page = self.server.follower.ask()
+        page = self._live.follower.ask()
         self._send(HTTPStatus.OK, page or "nothing has been recorded yet: try again in a moment", "text/html")
 
     def _events(self) -> None:
         """Tell of every new version until the run has ended, or the browser has gone."""
-        if self.server.streams >= MOST:
+        if self._live.streams >= MOST:
             return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
-        self.server.streams += 1
+        self._live.streams += 1
         try:
             self._stream()
         except OSError:  # the browser has gone
             self.close_connection = True
         finally:
-            self.server.streams -= 1
+            self._live.streams -= 1
         return None
 
     def _stream(self) -> None:
@@ -116,7 +120,7 @@ class LiveHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        follower = self.server.follower
+        follower = self._live.follower
         version = follower.version
         while not follower.ended:
             follower.ask()
