@@ -6,7 +6,7 @@ INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --
 NEEDS = pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup demo check quick test test-torch bench docs site
+.PHONY: help run setup demo check quick test test-torch test-trackers bench docs site
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
@@ -35,6 +35,14 @@ test-torch:  ## test with another torch (some GB): make test-torch TORCH=2.6.0 P
 		--constraint .venv-torch/constraints.txt torch==$(TORCH) --editable ".[dev]"
 	CUDA_VISIBLE_DEVICES= .venv-torch/bin/pytest tests/probe tests/end_to_end/test_likeness.py \
 		tests/end_to_end/test_identical.py; status=$$?; rm -rf .venv-torch; exit $$status
+
+test-trackers: .venv-trackers/installed  ## test with TensorBoard, W&B, MLflow and trackio, in an environment of their own
+	.venv-trackers/bin/pytest tests/sinks
+
+.venv-trackers/installed: $(NEEDS)
+	$(PYTHON) -m venv .venv-trackers
+	.venv-trackers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable . pytest pytest-xdist hypothesis tensorboard wandb mlflow trackio && touch $@
 
 bench: .venv/dev  ## measure what watching costs
 	.venv/bin/python benchmarks/overhead.py

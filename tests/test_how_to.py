@@ -18,6 +18,7 @@ from gradmedic.diagnosis.rules import Rule
 from gradmedic.diagnosis.rules.vanishing_gradient import VanishingGradient
 from gradmedic.recording.records import Recording
 from gradmedic.render import Renderer
+from gradmedic.sinks import Sink
 from gradmedic.treatment.remedies import Remedy
 
 FOLDER = Path(__file__).parents[1] / "docs" / "how-to"
@@ -80,3 +81,18 @@ def test_the_renderer_writes_a_line_for_each_finding(parts: ModuleType) -> None:
     lines = renderer().render(report, "en").splitlines()
     assert lines[0] == "rule,severity,place"
     assert [line.split(",")[0] for line in lines[1:]] == [finding.rule for finding in report.findings] != []
+
+
+@pytest.mark.parametrize("parts", ["write-a-sink"], indirect=True)
+def test_the_sink_is_found_by_name_and_writes_what_it_says(
+    parts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind = announced(Sink, "gradmedic.sinks", "gradmedic.sinks")["csv"]
+    assert kind is parts.CsvSink
+    assert kind.found() is None
+    sink = kind.opened()
+    sink.numbers(3, {"gradmedic/loss": 0.5})
+    sink.finding(3, "dead-relu", "...", severe=True)
+    sink.close()
+    assert (tmp_path / "gradmedic.csv").read_text().split() == ["3,gradmedic/loss,0.5", "3,dead-relu,critical"]

@@ -39,6 +39,8 @@ class Settings:
     """Files to write the report to; the suffix chooses the format."""
     record: Filled | None = None
     """The folder to keep the recording in; "auto" for a new one under .gradmedic/runs."""
+    log_to: Words = ()
+    """Trackers to send numbers to: tensorboard, wandb, mlflow, trackio, or auto for those that the script opens."""
     live: bool = False
     """Show the run in a browser while it goes on."""
     prescription: Filled | None = None

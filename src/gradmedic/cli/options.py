@@ -61,6 +61,10 @@ def settings_from(assigned: Sequence[str], **flags: Any) -> Settings:
     given = {key: value for key, value in flags.items() if value not in (None, ())}
     settings = merged(load(given, Path(folder() or os.sep)), assignments(assigned), "--set")
     check_outputs(settings)
+    if settings.log_to:
+        from gradmedic.sinks import check_sinks
+
+        check_sinks(settings.log_to)
     check_rules(settings)
     return settings
 

@@ -17,6 +17,13 @@ from gradmedic.cli.options import SEVERITY, settings_from, shared_options
 @click.option(
     "--record", metavar="DIR", help="Keep the recording, for `gradmedic diagnose DIR`; auto: a new .gradmedic/runs/...."
 )
+@click.option(
+    "--log-to",
+    "log_to",
+    multiple=True,
+    metavar="NAME",
+    help="Send numbers to tensorboard, wandb, mlflow or trackio; auto: to those that the script has opened.",
+)
 @click.option("--live", is_flag=True, default=None, help="Show the run in a browser while it goes on.")
 @click.option("--with", "prescription", metavar="FILE", help="Train under a prescription.")
 @click.option("--stop-on", type=SEVERITY, help="End the run as soon as something that severe is sure.")

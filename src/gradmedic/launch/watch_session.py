@@ -26,6 +26,7 @@ from gradmedic.render import deliver as delivery
 from gradmedic.treatment.prescription import Prescription
 
 if TYPE_CHECKING:
+    from gradmedic.sinks.feed import TrackerFeed
     from gradmedic.treatment.patient import Patient
 
 AUTO = "auto"
@@ -44,12 +45,19 @@ class WatchSession(Session):
         self.prescription = Prescription.load(settings.prescription) if settings.prescription else None
         self.patient: Patient | None = None
         self.stop_condition = StopCondition(settings, self.recorder) if settings.stop_on is not None else None
+        self.feed = self.feed_of(settings) if settings.log_to and self.rank == 0 else None
         self.status_line = StatusLine(self.stream, self.recorder) if self.has_screen and self.stream.isatty() else None
 
     @property
     def has_screen(self) -> bool:
         """Of several ranks only the first one speaks, and only where there is a stderr."""
         return self.rank == 0 and not self.settings.quiet and self.stream is not None
+
+    def feed_of(self, settings: Settings) -> "TrackerFeed":
+        """What sends to the trackers that were asked for."""
+        from gradmedic.sinks.feed import TrackerFeed
+
+        return TrackerFeed(settings, self.recorder, lambda told: tell(self.stream, f"gradmedic: {told}"))
 
     def open(self) -> None:
         """Be there when the script imports torch, with other seeds where these are to be shifted."""
@@ -111,7 +119,7 @@ class WatchSession(Session):
 
     def captured(self) -> None:
         """Look at what was recorded; called by the probe on the training thread."""
-        for tap in (self.stop_condition, self.status_line):
+        for tap in (self.feed, self.stop_condition, self.status_line):
             if tap is not None:
                 with self.contained("look at the run"), self.shadows.ours():
                     tap.look()
@@ -150,7 +158,8 @@ class WatchSession(Session):
 
     def is_asked(self) -> bool:
         """Whether anybody wants this rank's judgment."""
-        return self.has_screen or (self.rank == 0 and bool(self.settings.outputs or self.settings.fail_on))
+        asked = self.settings.outputs or self.settings.fail_on or self.settings.log_to
+        return self.has_screen or (self.rank == 0 and bool(asked))
 
     def deliver(self) -> int:
         """Judge; write the outputs, print the screen; 3 if `fail_on` says so."""
@@ -160,6 +169,9 @@ class WatchSession(Session):
         if self.run is not None and not self.shows_forecast() and (report.findings or report.failing):
             self.run.foresee()  # it may take a second, which a healthy run is spared
             report = judge(self.recorder.recording(), self.settings)
+        if self.feed is not None:
+            with self.contained("send the report to the trackers"):
+                self.feed.close(report)
         with self.contained("write the outputs"):
             delivery.write(report, self.settings)
         if self.has_screen:

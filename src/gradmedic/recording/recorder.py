@@ -33,8 +33,17 @@ class Recorder:
         self._events: dict[tuple[str, int], tuple[int, Event]] = {}
         self._kinds = Counter[str]()
         self._seen_vitals = self._seen_captures = 0
+        self._latest: Capture | None = None
+        self._latest_vital: Vital | None = None
         if journal:
             journal.begin(self._run)
+
+    def latest(self) -> tuple[Recording, Capture, Vital | None] | None:
+        """The newest capture with what its numbers belong to, and the newest vital; None before the first capture."""
+        if self._latest is None:
+            return None
+        known = Recording(dict(self._sites), dict(self._parameters), dict(self._streams))
+        return known, self._latest, self._latest_vital
 
     @property
     def journal(self) -> RecordingWriter | None:
@@ -69,6 +78,7 @@ class Recorder:
         """Note the vital of a backward pass; of a long run only some are kept."""
         history = self._vitals.get(vital.stream) or _open(self._vitals, vital.stream, retention.VITALS)
         history.place().append((self._seen_vitals, vital))
+        self._latest_vital = vital
         self._seen_vitals += 1
         if self._journal:
             self._journal.vital(vital)
@@ -81,6 +91,7 @@ class Recorder:
             for place, which in history.places(len(own)):
                 place += own[which]
         self._seen_vitals += len(pile)
+        self._latest_vital = pile[-1] if pile else self._latest_vital
         if self._journal:
             self._journal.vitals(pile)
 
@@ -88,6 +99,7 @@ class Recorder:
         """Note a backward pass that was read whole; of a long run only some are kept."""
         history = self._captures.get(capture.stream) or _open(self._captures, capture.stream, retention.CAPTURES)
         history.place(retention.weight(capture)).append((self._seen_captures, capture))
+        self._latest = capture
         self._seen_captures += 1
         if self._journal:
             self._journal.capture(capture)

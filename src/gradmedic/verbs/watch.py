@@ -5,18 +5,22 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from time import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from warnings import warn
 
 from torch import nn
 from torch.optim import Optimizer
 
 from gradmedic import __version__
+from gradmedic.base.errors import GradmedicWarning
 from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.report import Report
 from gradmedic.prediction.run_expectations import RunExpectations
 from gradmedic.probe.observed_run import ObservedRun
+from gradmedic.probe.run_listener import NOBODY, Nobody
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.writer import RecordingWriter
+from gradmedic.sinks import check_sinks
 from gradmedic.verbs.call_settings import Thresholds, settings_of
 
 _watching: list["Watch"] = []
@@ -29,7 +33,9 @@ class Watch:
     def __init__(self, settings: Settings, model: nn.Module | None, optimizer: Optimizer | None) -> None:
         facts = {"gradmedic": __version__, "script": None, "began": time(), "settings": asdict(settings)}
         journal = RecordingWriter(settings.record) if settings.record is not None else None
-        self._run = ObservedRun(Recorder(facts, journal), settings, RunExpectations())
+        recorder = Recorder(facts, journal)
+        self._feed = _Feed(settings, recorder) if settings.log_to else None
+        self._run = ObservedRun(recorder, settings, RunExpectations(), self._feed or NOBODY)
         self._given = model, optimizer
         self._entered = 0
 
@@ -53,6 +59,8 @@ class Watch:
         if self in _watching:
             _watching.remove(self)
             self._run.close(ended=time())
+            if self._feed is not None:
+                self._feed.close(self.report)
 
     @property
     def report(self) -> Report:
@@ -66,6 +74,21 @@ class Watch:
         return self.report._repr_html_()
 
 
+class _Feed(Nobody):
+    """Sends what a watch sees to trackers."""
+
+    def __init__(self, settings: Settings, recorder: Recorder) -> None:
+        from gradmedic.sinks.feed import TrackerFeed
+
+        check_sinks(settings.log_to)
+        self._feed = TrackerFeed(settings, recorder, lambda told: warn(told, GradmedicWarning, stacklevel=4))
+        self.close = self._feed.close
+
+    def captured(self, *_: object) -> None:
+        """A backward pass that was read whole has been recorded."""
+        self._feed.look()
+
+
 def watch(
     model: nn.Module | None = None,
     optimizer: Optimizer | None = None,
@@ -73,6 +96,7 @@ def watch(
     budget: float | None = None,
     every: int | None = None,
     record: str | os.PathLike[str] | None = None,
+    log_to: str | Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
     rules: Thresholds | None = None,
     lang: str | None = None,
@@ -82,8 +106,9 @@ def watch(
     Model and optimizer need not be given: they are found in the first backward pass. Given, they
     name things as in `model.named_parameters()`. `budget` is the share of the run's time that
     watching may take (0.02); `every` reads every n-th step whole instead; `record` is a folder to keep
-    the recording in. `rules` are thresholds, as {"dead-relu": {"share": 0.5}}; rules to `ignore` are left
-    out. What is not given is read from pyproject.toml, as for `gradmedic run`.
+    the recording in. `log_to` names trackers (tensorboard, wandb, mlflow, trackio, or auto for those that are
+    open) that get numbers, findings and the report. `rules` are thresholds, as {"dead-relu": {"share": 0.5}};
+    rules to `ignore` are left out. What is not given is read from pyproject.toml, as for `gradmedic run`.
 
     The report is there while the loop runs and after it. A watch that is entered again goes on. One watches at
     a time: entering another one ends the first.
@@ -94,5 +119,7 @@ def watch(
     >>> print(w.report)  # doctest: +SKIP
     """
     folder = None if record is None else os.fspath(record)
-    settings = settings_of("gm.watch", budget=budget, every=every, record=folder, ignore=ignore, rules=rules, lang=lang)
+    names = (log_to,) if isinstance(log_to, str) else log_to
+    told: dict[str, Any] = {"budget": budget, "every": every, "record": folder, "log_to": names}
+    settings = settings_of("gm.watch", **told, ignore=ignore, rules=rules, lang=lang)
     return Watch(settings, model, optimizer)
