@@ -1,6 +1,12 @@
 """Watching a loop from inside Python."""
 
 import gc
+import os
+import subprocess
+import sys
+import warnings
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +17,7 @@ from torch.nn.modules import module as hooks
 from torch.optim import optimizer as optimizers
 
 import gradmedic as gm
+from gradmedic.verbs.watch import Watch
 
 
 def train(activation: type[nn.Module] = nn.ReLU, steps: int = 40, depth: int = 2) -> nn.Module:
@@ -189,3 +196,150 @@ def test_a_watch_that_is_never_entered_touches_nothing() -> None:
     assert watch.report.verdict
     watch.close()
     assert untouched()
+
+
+def small() -> tuple[nn.Module, torch.optim.Optimizer]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def steps(model: Callable[..., torch.Tensor], optimizer: torch.optim.Optimizer, count: int) -> None:
+    for _ in range(count):
+        optimizer.zero_grad()
+        model(torch.ones(8, 4)).pow(2).mean().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def test_one_line_watches_from_the_first_pass_of_its_model_until_it_is_closed() -> None:
+    model, optimizer = small()
+    handle = gm.watch(model)
+    train(steps=2)  # another model
+    steps(model, optimizer, 3)
+    handle.close()
+    steps(model, optimizer, 2)
+    assert len(handle.report.recording.vitals) == 3
+    assert {"0.weight", "2.bias"} <= {p.name for p in handle.report.recording.parameters.values()}
+    assert untouched()
+    assert torch.compile.__module__ == "torch"
+
+
+class Scaled(nn.Module):
+    """Computes in its own forward: its operations have no other owner."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.inner(x)) * 2
+
+
+def named_sites(watch: Watch) -> list[tuple[str, str]]:
+    recording = watch.report.recording
+    return [(site.module or "", site.op) for site in recording.sites.values()]
+
+
+def test_the_first_pass_is_read_as_within_a_block() -> None:
+    found = []
+    for block in (True, False):
+        torch.manual_seed(0)
+        model = nn.Sequential(Scaled(), Scaled())
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        with gm.watch(model, every=1) if block else gm.watch() as w:
+            handle = w if block else gm.watch(model, every=1)
+            steps(model, optimizer, 3)
+        handle.close()
+        found.append(named_sites(handle))
+    assert found[0] == found[1]
+    assert ("0", "sigmoid") in [(module, op.lower().removesuffix("backward0")) for module, op in found[1]]
+
+
+def test_one_line_leaves_weights_as_they_would_be() -> None:
+    trained = []
+    for watched in (True, False):
+        model, optimizer = small()
+        handle = gm.watch(model, every=1) if watched else None
+        steps(model, optimizer, 20)
+        if handle is not None:
+            handle.close()
+        trained.append(list(model.parameters()))
+    assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
+
+
+def test_of_two_models_the_later_one_is_waited_for() -> None:
+    (first, one), (second, other) = small(), small()
+    before = gm.watch(first)
+    after = gm.watch(second)
+    steps(first, one, 2)
+    assert untouched()
+    steps(second, other, 3)
+    after.close()
+    assert not before.report.recording.vitals
+    assert len(after.report.recording.vitals) == 3
+
+
+def test_a_model_in_one_line_is_not_kept_alive() -> None:
+    model, optimizer = small()
+    handle = gm.watch(model, optimizer)
+    steps(model, optimizer, 2)
+    gone = weakref.ref(model)
+    del model, optimizer
+    gc.collect()
+    assert gone() is None
+    handle.close()
+
+
+def test_a_watch_that_waits_and_is_entered_is_a_block() -> None:
+    model, optimizer = small()
+    with gm.watch(model) as w:
+        steps(model, optimizer, 2)
+    steps(model, optimizer, 2)
+    assert len(w.report.recording.vitals) == 2
+    assert untouched()
+
+
+def test_a_compiler_meets_no_hook_of_ours() -> None:
+    model, optimizer = small()
+    handle = gm.watch(model)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        steps(compiled, optimizer, 3)
+    handle.close()
+    assert len(handle.report.recording.vitals) == 3
+    assert untouched()
+
+
+ONE_LINE = """
+import torch
+from torch import nn
+import gradmedic as gm
+torch.manual_seed(0)
+model = nn.Sequential(*[layer for _ in range(12) for layer in (nn.Linear(8, 8), nn.Sigmoid())], nn.Linear(8, 2))
+gm.watch(model)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x = torch.randn(64, 8)
+for _ in range(STEPS):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), (x[:, 0] > 0).long()).backward()
+    optimizer.step()
+print("trained")
+"""
+
+
+def ran(script: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environ}, check=True)
+
+
+def test_the_end_of_the_process_prints_the_report() -> None:
+    done = ran(ONE_LINE.replace("STEPS", "40"))
+    assert done.stdout == "trained\n"
+    assert "vanishing-gradient" in done.stderr
+
+
+def test_ranks_but_the_first_print_nothing_and_a_forgotten_model_is_told() -> None:
+    assert ran(ONE_LINE.replace("STEPS", "3"), RANK="1").stderr == ""
+    done = ran(ONE_LINE.replace("STEPS", "0"))
+    assert done.stderr == "gradmedic: the model that was to be watched has never been called\n"

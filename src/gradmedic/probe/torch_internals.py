@@ -263,6 +263,7 @@ swap_compiler: Callable[[Any], Any] = COMPILER.get("swap", _nothing)
 MODULE_HOOKS = Capability(
     Message("this torch keeps hooks of modules elsewhere: some memory of recurrent layers is freed late"),
     with_kwargs="torch.nn.modules.module:_global_forward_hooks_with_kwargs",
+    before="torch.nn.modules.module:_global_forward_pre_hooks",
 )
 
 
@@ -287,8 +288,7 @@ def pre_hooks(module: nn.Module) -> Iterator[Any]:
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model that `torch.compile` has wrapped, or the model itself."""
-    inner: nn.Module = getattr(model, "_orig_mod", model)
-    return inner
+    return getattr(model, "_orig_mod", model)  # type: ignore[no-any-return]
 
 
 def is_flat(parameter: Tensor) -> bool:
