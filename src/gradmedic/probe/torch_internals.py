@@ -288,7 +288,7 @@ def pre_hooks(module: nn.Module) -> Iterator[Any]:
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model that `torch.compile` has wrapped, or the model itself."""
-    return getattr(model, "_orig_mod", model)  # type: ignore[no-any-return]
+    return getattr(model, "_orig_mod", model)
 
 
 def is_flat(parameter: Tensor) -> bool:
