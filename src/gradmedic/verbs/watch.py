@@ -161,11 +161,10 @@ def watch(
 ) -> Watch:
     """Watch training: all of it from the first pass of a model on, or what runs inside of a `with` block.
 
-    `handle = gm.watch(model)` begins when that model is called for the first time and ends with `handle.close()`;
-    a process that ends before prints the report to stderr. With `with gm.watch():` neither model nor optimizer
-    need be given: they are found in the first backward pass. Given, they name things as in
-    `model.named_parameters()`. `budget` is the share of the run's time that
-    watching may take (0.02); `every` reads every n-th step whole instead; `record` is a folder to keep
+    `handle = gm.watch(model)` begins when that model is called for the first time and ends with `handle.close()`; a
+    process that ends before prints the report to stderr. A block needs neither model nor optimizer: they are found
+    in the first backward pass. Given, they name things as in `model.named_parameters()`. `budget` is the share of the
+    run's time that watching may take (0.02); `every` reads every n-th step whole instead; `record` is a folder to keep
     the recording in. `log_to` names trackers (tensorboard, wandb, mlflow, trackio, or auto for those that are
     open) that get numbers, findings and the report. `rules` are thresholds, as {"dead-relu": {"share": 0.5}};
     rules to `ignore` are left out. What is not given is read from pyproject.toml, as for `gradmedic run`.
@@ -175,9 +174,6 @@ def watch(
 
     >>> import gradmedic as gm
     >>> handle = gm.watch(model)  # doctest: +SKIP
-    >>> train(model)  # doctest: +SKIP
-    >>> print(handle.report)  # doctest: +SKIP
-
     >>> with gm.watch() as w:  # doctest: +SKIP
     ...     train(model)
     >>> print(w.report)  # doctest: +SKIP
