@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradmedic.probe.draft import Draft
 from gradmedic.probe.participants import Participants
-from gradmedic.probe.reading.statistics import norm
+from gradmedic.probe.reading.statistics import Number, norm
 from gradmedic.probe.updates import Update
 from gradmedic.recording.recorder import Recorder
 
@@ -25,7 +25,7 @@ class Window:
     """Weak references to the modules that took part."""
     _updates: dict[int, tuple[Update, frozenset[int]]] = field(default_factory=dict)
     _early: list[tuple[Update, frozenset[int]]] = field(default_factory=list)
-    _unclipped: dict[int, Tensor] = field(default_factory=dict)
+    _unclipped: dict[int, Number] = field(default_factory=dict)
 
     def add(self, draft: Draft) -> None:
         """Take in a pass that has been read; what was stepped while it ran belongs to it."""

@@ -1,5 +1,5 @@
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from math import fsum, inf, isfinite, nan, sqrt
 from typing import Any
 from unittest import mock
@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import reference
+from support.library import library, read_by
 from torch import Tensor, nn
 
 from gradmedic.base.errors import GradmedicWarning
@@ -17,7 +18,7 @@ from gradmedic.probe import Probe
 from gradmedic.probe.reading import statistics
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import saturation
-from gradmedic.probe.reading.statistics import norm, unit_activity, value_reading
+from gradmedic.probe.reading.statistics import Number, norm, unit_activity, value_reading
 from gradmedic.recording.recorder import Recorder
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.complex64, torch.int64, torch.bool]
@@ -47,17 +48,40 @@ def tensors(draw: st.DrawFn, finite: bool = False) -> Tensor:
     return draw(st.sampled_from(list(ARRANGEMENTS.values())))(plain)
 
 
-def taken_in_pieces(yes: bool) -> AbstractContextManager[Any]:
-    """Let small tensors go the way of large ones."""
-    return mock.patch.multiple(statistics, LARGE=3, _pieces=lambda flat: flat.split(2)) if yes else nullcontext()
+WAYS = ["torch", "torch, in pieces", *(["library"] if library() is not None else [])]
 
 
-def floats(reading: Tensor | list[Tensor] | None) -> list[float]:
+@contextmanager
+def read(way: str) -> Iterator[None]:
+    """Have torch read, small tensors in the way of large ones, or the library."""
+    pieces = mock.patch.multiple(statistics, LARGE=3, _pieces=lambda flat: flat.split(2))
+    with read_by(library() if way == "library" else None), pieces if "pieces" in way else nullcontext():
+        yield
+
+
+@pytest.fixture(
+    params=[None, library()] if library() is not None else [None], ids=["torch", "library"][: len(WAYS) - 1]
+)
+def either_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have torch read, then the library, where a compiler is at hand."""
+    with read_by(request.param):
+        yield
+
+
+@pytest.fixture
+def torch_alone() -> Iterator[None]:
+    """Have torch read."""
+    with read_by(None):
+        yield
+
+
+def floats(reading: Number | Sequence[Number] | None) -> list[float]:
     assert reading is not None
-    reading = reading if isinstance(reading, list) else [reading]
-    assert all(number.dtype is torch.float64 for number in reading)
-    assert all(number.dim() == 0 and not number.requires_grad for number in reading)
-    return [float(number) for number in reading]
+    numbers: Sequence[Number] = reading if isinstance(reading, Sequence) else [reading]
+    tensors = [number for number in numbers if isinstance(number, Tensor)]
+    assert all(number.dtype is torch.float64 for number in tensors)
+    assert all(number.dim() == 0 and not number.requires_grad for number in tensors)
+    return [float(number) for number in numbers]
 
 
 def close(seen: float, true: float, size: float = 0.0) -> bool:
@@ -65,9 +89,9 @@ def close(seen: float, true: float, size: float = 0.0) -> bool:
 
 
 @settings(deadline=None)
-@given(t=tensors(finite=True), pieces=st.booleans())
-def test_a_norm_is_that_of_the_reference(t: Tensor, pieces: bool) -> None:
-    with taken_in_pieces(pieces):
+@given(t=tensors(finite=True), way=st.sampled_from(WAYS))
+def test_a_norm_is_that_of_the_reference(t: Tensor, way: str) -> None:
+    with read(way):
         reading = norm(t)
     if t.numel() == 0:
         assert reading is None
@@ -76,9 +100,9 @@ def test_a_norm_is_that_of_the_reference(t: Tensor, pieces: bool) -> None:
 
 
 @settings(deadline=None)
-@given(t=tensors(finite=True), pieces=st.booleans())
-def test_values_are_read_as_by_the_reference(t: Tensor, pieces: bool) -> None:
-    with taken_in_pieces(pieces):
+@given(t=tensors(finite=True), way=st.sampled_from(WAYS))
+def test_values_are_read_as_by_the_reference(t: Tensor, way: str) -> None:
+    with read(way):
         reading = value_reading(t)
     if t.numel() == 0 or t.is_sparse:
         assert reading is None
@@ -93,9 +117,9 @@ def test_values_are_read_as_by_the_reference(t: Tensor, pieces: bool) -> None:
 
 
 @settings(deadline=None)
-@given(t=tensors(), pieces=st.booleans())
-def test_a_norm_is_finite_just_where_all_entries_are(t: Tensor, pieces: bool) -> None:
-    with taken_in_pieces(pieces):
+@given(t=tensors(), way=st.sampled_from(WAYS))
+def test_a_norm_is_finite_just_where_all_entries_are(t: Tensor, way: str) -> None:
+    with read(way):
         size, values = norm(t), value_reading(t)
     if t.numel():
         sound = len(reference.finite(t)) == t.numel()
@@ -115,10 +139,12 @@ def test_units_are_active_where_the_reference_finds_them_so(t: Tensor, data: st.
         assert activity.tolist() == reference.active_units(t, dim)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_tiny_gradients_of_float32_have_a_size() -> None:
     assert floats(norm(torch.full((100,), 1e-30))) == [pytest.approx(1e-29)]
 
 
+@pytest.mark.usefixtures("either_way")
 def test_large_tensors_are_read_whole_but_for_zeros() -> None:
     torch.manual_seed(0)
     t = torch.randn(1 << 21)
@@ -131,6 +157,7 @@ def test_large_tensors_are_read_whole_but_for_zeros() -> None:
     assert not isfinite(*floats(norm(t)))
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("width", [512, 1000, 1024, 4096])
 def test_zeros_of_large_matrices_are_estimated_whatever_their_pattern(width: int) -> None:
     t = torch.zeros((1 << 22) // width, width)
@@ -140,6 +167,7 @@ def test_zeros_of_large_matrices_are_estimated_whatever_their_pattern(width: int
         assert nonzero / matrix.numel() == pytest.approx(0.125, abs=0.02)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_large_expanded_tensors_are_exact_and_cheap() -> None:
     t = torch.tensor([0.0, 1.0, 2.0, 3.0]).expand(1 << 20, 4)
     size, _, _, _, nonzero = floats(value_reading(t))
@@ -167,6 +195,7 @@ ODD: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("odd", ODD)
 def test_what_cannot_be_read_has_no_reading(odd: str) -> None:
     thing = ODD[odd]()
@@ -184,16 +213,18 @@ READINGS: list[tuple[str, Callable[[Tensor], object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "read"), READINGS)
+@pytest.mark.usefixtures("torch_alone")
+@pytest.mark.parametrize(("name", "reading"), READINGS)
 def test_a_function_that_torch_lacks_is_no_tensor_without_a_reading(
-    name: str, read: Callable[[Tensor], object]
+    name: str, reading: Callable[[Tensor], object]
 ) -> None:
     with mock.patch(f"torch.{name}", side_effect=AttributeError("gone")), pytest.raises(AttributeError, match="gone"):
-        read(torch.ones(2, 3))
+        reading(torch.ones(2, 3))
     with mock.patch(f"torch.{name}", side_effect=NotImplementedError("no kernel")):
-        assert read(torch.ones(2, 3)) is None
+        assert reading(torch.ones(2, 3)) is None
 
 
+@pytest.mark.usefixtures("torch_alone")
 def test_what_cannot_be_measured_is_reported_and_never_taken_for_not_finite() -> None:
     recorder = Recorder({})
     model = nn.Linear(2, 1)
@@ -214,6 +245,7 @@ def test_what_cannot_be_measured_is_reported_and_never_taken_for_not_finite() ->
     assert not [row for c in recording.captures for row in c.parameters.values() if "grad_bad" in row]
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_gradient_without_a_norm_is_left_out_of_a_capture() -> None:
     meter = Meter()
     meter.size("bits", torch.ones(3, dtype=torch.uint8).view(torch.bits8))
@@ -226,9 +258,10 @@ def test_a_user_s_own_kind_of_tensor_is_read_as_a_tensor() -> None:
 
     size = norm(torch.ones(4).as_subclass(Named))
     assert floats(size) == [2.0]
-    assert type(size) is Tensor
+    assert type(size) in (Tensor, float)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_readings_make_no_nodes_in_the_user_s_graph() -> None:
     t = torch.ones(4, requires_grad=True) * 2
     before = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from gradmedic.probe.graph.graph import Vertex
 from gradmedic.probe.graph.layout import Layout
+from gradmedic.probe.reading import one_pass
 from gradmedic.probe.reading.attention import one_hot_rows
 from gradmedic.probe.reading.baseline_loss import implied_target, part
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import saturation
-from gradmedic.probe.reading.statistics import unit_activity, value_reading
+from gradmedic.probe.reading.statistics import Number, unit_activity, value_reading
 from gradmedic.probe.torch_internals import saved
 from gradmedic.recording.site import Kind
 
@@ -43,8 +44,21 @@ class Activity:
     def __init__(self) -> None:
         self._ever: dict[int, Tensor] = {}
 
-    def dead(self, site: int, active: Tensor) -> Tensor:
-        """The share of units that have not been active in any capture so far."""
+    def idle(self, site: int, entries: Tensor, dim: int) -> tuple[Number, Number] | None:
+        """The shares of units without an entry that is not zero: in this capture, and in all of them so far."""
+        units = entries.shape[dim]
+        if entries.is_cpu:
+            ever = self._ever.get(site)
+            if ever is None or not ever.is_cpu or len(ever) != units:
+                ever = torch.zeros(units, dtype=torch.bool)
+            told = one_pass.active_units(entries, dim, ever)
+            if told is not None:
+                self._ever[site] = ever
+                return 1.0 - told[0] / units, 1.0 - told[1] / units
+        active = unit_activity(entries, dim)
+        return None if active is None else (1.0 - active.double().mean(), self._dead(site, active))
+
+    def _dead(self, site: int, active: Tensor) -> Tensor:
         ever = self._ever.get(site)
         if ever is not None and ever.shape == active.shape:
             active = active | ever
@@ -130,18 +144,17 @@ def _units(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, 
     if active is None or active.dim() < 2:
         return
     dim = unit_dim(layout, i, active.dim())
-    units = unit_activity(active, dim)
-    if units is None:
-        return
-    meter.put((i, "silent"), 1.0 - units.double().mean())
-    meter.put((i, "dead"), activity.dead(site, units))
+    idle = activity.idle(site, active, dim)
+    if idle is not None:
+        meter.put((i, "silent"), idle[0])
+        meter.put((i, "dead"), idle[1])
 
 
 def _active(vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
-    """Where the slope of a piecewise linear activation is not zero; None for the others."""
+    """What is not zero where the slope of a piecewise linear activation is not; None for the others."""
     op = vertex.operation.op
     if op == "relu":
-        return result.detach() != 0 if isinstance(result, Tensor) else None
+        return result.detach() if isinstance(result, Tensor) else None
     if not isinstance(operand, Tensor):
         return None
     if op == "maximum":
@@ -175,7 +188,7 @@ def unit_dim(layout: Layout, i: int, dims: int) -> int:
     return 1 if dims >= 4 or (spatial and dims >= 3) else dims - 1
 
 
-def _saturated(meter: Meter, i: int, vertex: Vertex, result: Any, operand: Any) -> Tensor | None:
+def _saturated(meter: Meter, i: int, vertex: Vertex, result: Any, operand: Any) -> Number | None:
     """The share of entries where the activation is flat; of rows that are one-hot for a softmax."""
     op = vertex.operation.op
     if op == "sdpa":

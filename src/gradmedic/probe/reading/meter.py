@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradmedic.base.storage import is_readable
-from gradmedic.probe.reading.statistics import norm
+from gradmedic.probe.reading.statistics import Number, norm
 from gradmedic.probe.torch_internals import norms
 
 
@@ -24,8 +24,11 @@ class Meter:
         """Keep a number that is on the host already."""
         self._plain[key] = value
 
-    def put(self, key: Hashable, cell: Tensor) -> None:
+    def put(self, key: Hashable, cell: Number) -> None:
         """Keep one number."""
+        if not isinstance(cell, Tensor):
+            self._plain[key] = cell
+            return
         self._keys.append(key)
         self._cells.append(cell)
 
@@ -54,7 +57,8 @@ def global_norm(optimizer: Optimizer, scale: Any) -> Tensor | None:
     if not all(map(is_readable, grads)):
         return None  # a norm of what is here would pass for that of all
     if any(grad.is_sparse for grad in grads):
-        sizes = [size for grad in grads if (size := norm(grad)) is not None]
+        told = [norm(grad) for grad in grads]
+        sizes = [torch.as_tensor(size, dtype=torch.float64) for size in told if size is not None]
         if len(sizes) < len(grads):
             return None
     else:

@@ -15,7 +15,7 @@ from gradmedic.probe.graph.node_table import is_user_function
 from gradmedic.probe.reading.forward_values import Activity, read_part, read_values, unit_dim
 from gradmedic.probe.reading.meter import Meter
 from gradmedic.probe.reading.saturation import LEAST
-from gradmedic.probe.reading.statistics import nonzero, unit_activity
+from gradmedic.probe.reading.statistics import nonzero
 from gradmedic.probe.unobserved import unobserved
 from gradmedic.recording.site import Kind, Site
 
@@ -169,10 +169,10 @@ class NodeHooks:
             self.meter.put((i, "saturated"), flat.double().sum() / asked.double().sum().clamp(min=1))
             return
         dim = unit_dim(self.layout, i, sent.dim())
-        units = unit_activity(sent.detach(), dim)
-        if units is not None and bool((arrived.detach() != 0).any()):
-            self.meter.put((i, "silent"), 1.0 - units.double().mean())
-            self.meter.put((i, "dead"), self._activity.dead(site.id, units))
+        idle = self._activity.idle(site.id, sent.detach(), dim) if nonzero(arrived.detach()) else None
+        if idle is not None:
+            self.meter.put((i, "silent"), idle[0])
+            self.meter.put((i, "dead"), idle[1])
 
 
 @dataclass

@@ -11,7 +11,8 @@ from math import log, sqrt
 import torch
 from torch import Tensor
 
-from gradmedic.probe.reading.statistics import dense, evenly, none_if_unsupported, nonzero
+from gradmedic.probe.reading import one_pass
+from gradmedic.probe.reading.statistics import Number, dense, evenly, none_if_unsupported, nonzero
 
 LEAST = 0.05
 ONE_HOT = 0.99
@@ -22,7 +23,7 @@ PLAIN: Options = {}
 
 
 @none_if_unsupported
-def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Tensor | None:
+def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Number | None:
     """The saturated share of an operation's result, on its device; None for what cannot saturate.
 
     `options` are `min` and `max` of a hardtanh or a clamp and `dim` of a softmax. A clamp with a
@@ -34,7 +35,10 @@ def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Tensor | No
     if op in ("softmax", "log_softmax"):
         largest = torch.amax(entries, int(options.get("dim") or 0))
         return _share(largest > (ONE_HOT if op == "softmax" else log(ONE_HOT)))
-    flat = flat_entries(op, evenly(entries), options)
+    entries = evenly(entries)
+    if op in _AROUND and (count := one_pass.outside(entries, *_AROUND[op])) is not None:
+        return count / entries.numel()
+    flat = flat_entries(op, entries, options)
     return None if flat is None else _share(flat)
 
 
@@ -44,7 +48,7 @@ def flat_entries(op: str, y: Tensor, options: Options = PLAIN) -> Tensor | None:
     return None if test is None else test(y, options)
 
 
-def _share(flags: Tensor) -> Tensor:
+def _share(flags: Tensor) -> Number:
     return nonzero(flags) / flags.numel()
 
 
@@ -63,10 +67,15 @@ def _between(low: float | None, high: float | None) -> Callable[[Tensor, Options
     return at_a_bound
 
 
+_AROUND = {
+    "sigmoid": (0.5, sqrt((1 - LEAST) / 4)),  # slope y (1 - y), at most 1/4
+    "tanh": (0.0, sqrt(1 - LEAST)),  # slope 1 - y^2
+    "softsign": (0.0, 1 - sqrt(LEAST)),  # slope (1 - |y|)^2
+}
+"""Activations that are flat far from one value, and how far."""
+
 _TESTS: Mapping[str, Callable[[Tensor, Options], Tensor | None]] = {
-    "sigmoid": _around(0.5, sqrt((1 - LEAST) / 4)),  # slope y (1 - y), at most 1/4
-    "tanh": _around(0.0, sqrt(1 - LEAST)),  # slope 1 - y^2
-    "softsign": _around(0.0, 1 - sqrt(LEAST)),  # slope (1 - |y|)^2
+    **{op: _around(center, radius) for op, (center, radius) in _AROUND.items()},
     "hardsigmoid": _between(0.0, 1.0),
     "relu6": _between(0.0, 6.0),
     "hardtanh": _between(-1.0, 1.0),

@@ -1,14 +1,16 @@
 """Cheap statistics of one tensor, left on its device.
 
-A reading is a 0-dim float64 tensor or a short list of them; nothing here waits for the device. The
-caller stacks the readings of a whole capture and copies once. A tensor that cannot be read (empty,
+A reading is a number or a short list of them: a 0-dim float64 tensor, since nothing here waits for
+the device, or a float where the numbers are on the host anyway. The caller stacks the tensors of a
+whole capture and copies once. A tensor that cannot be read (empty,
 distributed, nested, without storage, of a format that torch does not compute with) has the reading
 None. What else goes wrong is raised: the caller reports it.
 
 Everything is accumulated in float64, in which the squares of float32 neither underflow nor
 overflow: a gradient of 1e-30 has a size. So a norm that is not finite means that some entry is
-not (or that a float64 entry is beyond 1e150). Above `LARGE` entries only the share of zeros is an
-estimate, from evenly spread runs of entries.
+not (or that a float64 entry is beyond 1e150). On the CPU a C library reads what it knows; what is
+said here of torch is for all else. Above `LARGE` entries only torch's share of zeros is an estimate,
+from evenly spread runs of entries.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +23,7 @@ from torch import Tensor
 
 from gradmedic.base.interruption import let_through
 from gradmedic.base.storage import is_readable
+from gradmedic.probe.reading import one_pass
 from gradmedic.probe.torch_internals import is_transformed
 
 FEW = 1 << 11
@@ -30,11 +33,14 @@ RUN = 64
 """Neighbors that are sampled together: whole cache lines, yet short against a layer's structure."""
 
 
+Number = Tensor | float
+"""A 0-dim tensor on its device, or what is on the host."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def none_if_unsupported(read: Callable[P, R | None]) -> Callable[P, R | None]:
+def none_if_unsupported(read: Callable[P, R]) -> Callable[P, R | None]:
     """Decorate a reading: None where torch has no kernel for the tensor's layout, number format or device."""
 
     @wraps(read)
@@ -51,8 +57,10 @@ def none_if_unsupported(read: Callable[P, R | None]) -> Callable[P, R | None]:
 
 
 @none_if_unsupported
-def norm(t: Tensor) -> Tensor | None:
+def norm(t: Tensor) -> Number | None:
     """The L2 norm of all entries."""
+    if (told := one_pass.moments(t)) is not None:
+        return told[0]
     entries = readable(t)
     if entries is None:
         return None
@@ -64,19 +72,27 @@ def norm(t: Tensor) -> Tensor | None:
 
 
 @none_if_unsupported
-def value_reading(t: Tensor) -> list[Tensor] | None:
+def value_reading(t: Tensor) -> Sequence[Number] | None:
     """L2 norm, sum, minimum, maximum and the count of non-zero entries."""
+    if (told := one_pass.moments(t)) is not None:
+        return told
     entries = dense(t)
     if entries is None:
         return None
     if entries.numel() > LARGE:
         return _large_value(entries)
     numbers, (low, high) = wide(entries), torch.aminmax(entries)
-    return [torch.linalg.vector_norm(numbers), numbers.sum(), wide(low), wide(high), nonzero(entries)]
+    return [torch.linalg.vector_norm(numbers), numbers.sum(), wide(low), wide(high), _nonzero_by_torch(entries)]
 
 
-def nonzero(t: Tensor) -> Tensor:
+def nonzero(t: Tensor) -> Number:
     """How many entries of `t` are not zero, in float64."""
+    if (told := one_pass.moments(t)) is not None:
+        return told[4]
+    return _nonzero_by_torch(t)
+
+
+def _nonzero_by_torch(t: Tensor) -> Tensor:
     if t.numel() < FEW or t.device.type != "cpu" or is_transformed(t):
         return wide(torch.count_nonzero(t))
     if t.numel() <= LARGE:
@@ -166,7 +182,7 @@ def _norm(flat: Tensor) -> Tensor:
 
 def _nonzero(flat: Tensor) -> Tensor:
     sample = _sample(flat)
-    return nonzero(sample) * (flat.numel() / sample.numel())
+    return _nonzero_by_torch(sample) * (flat.numel() / sample.numel())
 
 
 def _sample(flat: Tensor) -> Tensor:

@@ -1,0 +1,127 @@
+"""Read tensors on the CPU by a small C library, in one pass over their bytes.
+
+What the library does not know (other devices, layouts, number formats and classes), and what cannot
+be read at all, has no reading here, nor has anything where the library is not there, because no
+compiler was at hand: then torch reads, and finds the same numbers to within rounding.
+"""
+
+import ctypes
+import zlib
+from collections.abc import Mapping
+from ctypes import c_double, c_float, c_int, c_int64, c_uint8, c_uint32, c_void_p
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from gradmedic.probe.torch_internals import is_transformed
+
+FORMATS: Mapping[torch.dtype, int] = {
+    torch.float32: 0,
+    torch.float64: 1,
+    torch.bfloat16: 2,
+    torch.float16: 3,
+    torch.bool: 4,
+    torch.uint8: 4,
+}
+"""Number formats as the library numbers them."""
+
+MOST_DIMS = 16
+
+Moments = tuple[float, float, float, float, float]
+"""L2 norm, sum, minimum, maximum, and how many entries are not zero."""
+
+_FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
+    "read": (c_void_p, c_int, c_int64, c_void_p),
+    "read_strided": (c_void_p, c_int, c_int, c_void_p, c_void_p, c_void_p),
+    "read_all": (c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
+    "units": (c_void_p, c_int, c_int64, c_int64, c_int64, c_void_p, c_void_p, c_void_p),
+    "outside": (c_void_p, c_int64, c_float, c_float),
+    "distances": (c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
+}
+_Five, _Two = c_double * 5, c_double * 2
+
+
+class Library:
+    """The functions of the library, by their names without the prefix."""
+
+    def __init__(self, path: Path) -> None:
+        loaded = ctypes.CDLL(str(path))
+        loaded.gradmedic_source.restype = c_uint32
+        self.source = int(loaded.gradmedic_source())
+        found = {}
+        for name, arguments in _FUNCTIONS.items():
+            function = found[name] = getattr(loaded, f"gradmedic_{name}")
+            function.argtypes, function.restype = arguments, c_int64 if name == "outside" else None
+        self.read, self.read_strided, self.units, self.outside = (
+            found[name] for name in ("read", "read_strided", "units", "outside")
+        )
+
+
+def load(path: Path, source: Path) -> Library | None:
+    """The library, if it is there and was built from this very source."""
+    try:
+        library = Library(path)
+        return library if library.source == zlib.crc32(source.read_bytes()) else None
+    except (OSError, AttributeError):
+        return None
+
+
+LIBRARY = load(Path(__file__).with_name("one_pass.shared"), Path(__file__).with_name("one_pass.c"))
+
+
+def address(t: Tensor) -> int:
+    """Where the entries of a tensor lie that the library knows; 0 for others, and for what cannot be read."""
+    if LIBRARY is None or (t.__class__ is not Tensor and t.__class__ is not Parameter):
+        return 0
+    if not t.is_cpu or t.dtype not in FORMATS or t.layout is not torch.strided or t.is_nested or is_transformed(t):
+        return 0
+    entries = t.numel()
+    if not entries or t.is_neg():
+        return 0
+    if not t.is_contiguous():
+        entries = 1 + sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
+    if (t.storage_offset() + entries) * t.element_size() > t.untyped_storage().nbytes():
+        return 0
+    return t.data_ptr()
+
+
+def moments(t: Tensor) -> Moments | None:
+    """Five numbers of all entries."""
+    at = address(t)
+    if not at or LIBRARY is None:
+        return None
+    told = _Five()
+    if t.is_contiguous():
+        LIBRARY.read(at, FORMATS[t.dtype], t.numel(), told)
+    else:
+        dims = t.dim()
+        if dims > MOST_DIMS:
+            return None
+        numbers = c_int64 * dims
+        LIBRARY.read_strided(at, FORMATS[t.dtype], dims, numbers(*t.shape), numbers(*t.stride()), told)
+    return told[0], told[1], told[2], told[3], told[4]
+
+
+def active_units(t: Tensor, dim: int, ever: Tensor) -> tuple[float, float] | None:
+    """How many units along `dim` have an entry that is not zero, and how many had one `ever`, where these are added."""
+    at = address(t)
+    if not at or LIBRARY is None or not t.is_contiguous():
+        return None
+    shape, dim = t.shape, dim % t.dim()
+    units = shape[dim]
+    told = _Two()
+    outer, inner = prod(shape[:dim]), prod(shape[dim + 1 :])
+    LIBRARY.units(at, FORMATS[t.dtype], outer, units, inner, (c_uint8 * units)(), ever.data_ptr(), told)
+    return told[0], told[1]
+
+
+def outside(t: Tensor, center: float, radius: float) -> float | None:
+    """How many entries of float32 are further than `radius` from `center`."""
+    if t.dtype is not torch.float32 or not t.is_contiguous():
+        return None
+    at = address(t)
+    return float(LIBRARY.outside(at, t.numel(), center, radius)) if at and LIBRARY is not None else None
