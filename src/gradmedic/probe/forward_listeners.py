@@ -32,6 +32,8 @@ class ForwardListeners:
         self.recurrent.install()
         if lines:
             self.lines.start()
+        else:
+            self.lines.stop()
 
     def end(self) -> None:
         """Listen no more; what was heard stays."""

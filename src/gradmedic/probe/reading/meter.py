@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradmedic.base.storage import is_readable
-from gradmedic.probe.reading.statistics import Number, norm
+from gradmedic.probe.reading import one_pass
+from gradmedic.probe.reading.statistics import Number, nonzero, norm
 from gradmedic.probe.torch_internals import norms
 
 
@@ -37,6 +38,18 @@ class Meter:
         size = norm(tensor)
         if size is not None:
             self.put(key, size)
+
+    def arrival(self, i: int, k: int, grad: Tensor, count: bool) -> None:
+        """Keep the norm of the gradient that arrives at an output `k` of vertex `i`, and `count` what is not zero."""
+        told = one_pass.moments(grad)
+        if told is None:
+            self.size((i, "arrival", k), grad)
+            if count:
+                self.put((i, "grad_nonzero"), nonzero(grad.detach()))
+            return
+        self._plain[i, "arrival", k] = told[0]
+        if count:
+            self._plain[i, "grad_nonzero"] = told[4]
 
     def numbers(self) -> dict[Any, float]:
         """All numbers that were kept, by key."""

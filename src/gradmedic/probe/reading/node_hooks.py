@@ -114,24 +114,17 @@ class NodeHooks:
         return arrival
 
     def _read_arrival(self, i: int, grads: Sequence[Tensor | None]) -> None:
-        numel = 0
+        site, numel = self.sites[i], 0
+        counts = site is not None and self.layout.kinds[i] is not Kind.ARITHMETIC
         for k, grad in enumerate(grads):
             if isinstance(grad, Tensor) and grad.numel() and is_readable(grad):
-                self.meter.size((i, "arrival", k), grad)
+                self.meter.arrival(i, k, grad, count=counts and k == 0 and not grad.is_sparse)
                 numel += grad.numel()
-        site = self.sites[i]
         if site is None:
             return
         self.meter.note((i, "numel"), float(numel))
-        first = grads[0] if grads else None
-        if (
-            isinstance(first, Tensor)
-            and not first.is_sparse
-            and is_readable(first)
-            and self.layout.kinds[i] is not Kind.ARITHMETIC
-        ):
-            self.meter.put((i, "grad_nonzero"), nonzero(first.detach()))
         read_values(self.meter, self.layout, i, site.id, self._activity)
+        first = grads[0] if grads and i in self.layout.criteria else None
         if isinstance(first, Tensor) and not first.is_sparse and is_readable(first):
             read_part(self.meter, self.layout, i, first)
 

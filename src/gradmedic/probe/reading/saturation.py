@@ -29,7 +29,7 @@ def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Number | No
     `options` are `min` and `max` of a hardtanh or a clamp and `dim` of a softmax. A clamp with a
     single bound is a ReLU by another name and does not count.
     """
-    entries = dense(result)
+    entries = dense(result) if op in _SATURATING else None
     if entries is None:
         return None
     if op in ("softmax", "log_softmax"):
@@ -81,3 +81,5 @@ _TESTS: Mapping[str, Callable[[Tensor, Options], Tensor | None]] = {
     "hardtanh": _between(-1.0, 1.0),
     "clamp": _between(None, None),
 }
+
+_SATURATING = {"softmax", "log_softmax", *_TESTS}
