@@ -1,5 +1,7 @@
 """All that listens to a forward pass, put on and taken away together."""
 
+from torch import nn
+
 from gradmedic.probe.hooks.module_frames import ModuleFrames
 from gradmedic.probe.hooks.sequence_intervals import Failed, ModuleIntervals, Owners
 from gradmedic.probe.hooks.source_lines import Lines
@@ -17,19 +19,25 @@ class ForwardListeners:
         self.recurrent = RecurrentTap()
         self.lines = Lines(failed)
         self._frames = ModuleFrames(failed)
+        self.resting = False
+        """True in a step whose modules are known from the steps before it: nothing of theirs is heard."""
         self._compiled = False
         self._active = False
 
-    def begin(self, lines: bool, keep: bool = False) -> None:
-        """Listen from now on; `keep` what was heard, where the coming pass belongs to it."""
+    def begin(self, lines: bool, keep: bool = False, modules: bool = True) -> None:
+        """Listen from now on, to `modules` as well; `keep` what was heard, where the coming pass belongs to it."""
         if self._compiled:
             return
         if not keep:
             self.forget()
         self._active = True
-        self._frames.start()
-        self.modules.start()
-        self.recurrent.install()
+        self.resting = not modules
+        if modules:
+            self._frames.start()
+            self.modules.start()
+            self.recurrent.install()
+        else:
+            self._rest()
         if lines:
             self.lines.start()
         else:
@@ -40,8 +48,11 @@ class ForwardListeners:
         if not self._active:
             return
         self._active = False
-        self.modules.stop()
         self.lines.stop()
+        self._rest()
+
+    def _rest(self) -> None:
+        self.modules.stop()
         self.recurrent.close()
         self._frames.stop()
 
@@ -54,6 +65,11 @@ class ForwardListeners:
         """Never listen again: a hook would break a compiled model into pieces."""
         self._compiled = True
         self.end()
+
+    @property
+    def recurs(self) -> bool:
+        """True if a recurrent layer has been called since anything was forgotten: each of its passes is to be heard."""
+        return any(issubclass(type(module), nn.RNNBase) for module in self.modules.called.values())
 
     def cost(self) -> float:
         """Seconds that listening has taken out of the forward pass, by what each call costs."""

@@ -1,6 +1,7 @@
 """Read a backward pass whole: from the graph to the draft of a capture."""
 
 from collections.abc import Sequence
+from math import isfinite
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -16,6 +17,7 @@ from gradmedic.probe.forward_listeners import ForwardListeners
 from gradmedic.probe.graph.graph import Graph, starts, walk
 from gradmedic.probe.graph.layout import CHECKPOINT, Layout
 from gradmedic.probe.graph.names import Names
+from gradmedic.probe.graph.shape import GraphShape, GraphShapes
 from gradmedic.probe.graph.sites import Sites
 from gradmedic.probe.nonfinite.search import NonFiniteSearch
 from gradmedic.probe.participants import Participants
@@ -31,6 +33,9 @@ from gradmedic.recording.site import Site
 
 AIMLESS = 3
 """Passes of one loss behind which no weights lie, from which it is told."""
+
+SETTLED = 3
+"""Passes of known shape in a row after which modules need not be heard any more."""
 
 
 class Reader:
@@ -65,6 +70,9 @@ class Reader:
         self._told: set[str] = set()
         self._usual: dict[int, float] = {}
         self._aimless: dict[int, int] = {}
+        self._shapes = GraphShapes()
+        self._hits: dict[int, int] = {}
+        self._last = -1
         self.plain: set[int] = set()
         """Streams whose passes may go unwatched: nothing recomputes in them, and no hazard has to be looked at."""
 
@@ -74,21 +82,30 @@ class Reader:
         began = perf_counter()
         roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         scale = self._vitals.scale_of(roots)
-        graph = walk(starts(roots, scale != 1.0))
+        known, graph = self._known(stream, roots, scale != 1.0)
         leaves = [vertex.leaf for _, vertex in graph.leaves()]
         if not self._leads_to_weights(graph, leaves):
             self._without_weights(stream)
         if not graph.vertices:
             return None
-        self._names.learn([*leaves, *self._people.moved()], frame)
-        layout = Layout(graph)
-        sites = self.sites.lay_out(layout, stream, *self.listening.owners())
+        if self._names.learn([*leaves, *self._people.moved()], frame):
+            known = None
+        if known is None and self._unnamed(loss):
+            return None
+        if known is None:
+            layout = Layout(graph)
+            sites = self.sites.lay_out(layout, stream, *self.listening.owners())
+        else:
+            layout, sites = known[0], list(known[1].sites)
         self._foresee(layout, sites, stream)
         told = self.forensics.forward(layout, sites, stream, self._vitals.step, loss)
-        passed = NodeHooks(layout, sites, self._activity, self._failed)
+        holding = known[1].holding if known is not None and inputs is None else frozenset()
+        passed = NodeHooks(layout, sites, self._activity, self._failed, holding)
         passed.arm()
-        self.looking = look = ObservedPass(stream, loss, passed, leaves, scale, inputs, told)
         recomputes = _recomputes(layout)
+        self.looking = look = ObservedPass(stream, loss, passed, leaves, scale, inputs, told=told)
+        look.known = known is not None
+        self._settle(stream, look.known and not recomputes)
         self.plain.discard(stream)
         if not recomputes and not self.forensics.watches(stream):
             self.plain.add(stream)
@@ -97,6 +114,31 @@ class Reader:
         look.began = perf_counter()
         self._schedule.paid(look.began - began + self.listening.cost())
         return look
+
+    def _known(
+        self, stream: int, roots: Sequence[Tensor], scaled: bool
+    ) -> tuple[tuple[Layout, GraphShape] | None, Graph]:
+        """The layout and the shape of a pass whose graph has the shape of one before; the graph in any case."""
+        known = self._shapes.recognized(stream, starts(roots, scaled)) if self.sites.have_lines else None
+        return known, known[0].graph if known is not None else walk(starts(roots, scaled))
+
+    def _unnamed(self, loss: float | None) -> bool:
+        """True for a graph of a new shape whose modules nobody has listened to: the next is read, with their names."""
+        self._hits.clear()
+        return self.listening.resting and (loss is None or isfinite(loss))
+
+    def _settle(self, stream: int, known: bool) -> None:
+        self._hits[stream] = self._hits.get(stream, 0) + 1 if known else 0
+        self._last = self._vitals.step
+
+    @property
+    def settled(self) -> bool:
+        """True if step after step is read, and all of their graphs are known: then modules need not be heard."""
+        if not self._people.optimizers or self._vitals.step - self._last > 1:
+            return False
+        if self.first_pass is not None and self._vitals.step <= self.first_pass.until:
+            return False
+        return bool(self._hits) and min(self._hits.values()) >= SETTLED and not self.listening.recurs
 
     def _leads_to_weights(self, graph: Graph, leaves: Sequence[Tensor]) -> bool:
         """False where what any optimizer moves is out of reach; before there is one, where there is no graph at all."""
@@ -145,9 +187,10 @@ class Reader:
         look.passed.disarm()
         if grads is not None:
             look.passed.returned(look.inputs, grads)
-        sheet = Sheet(look.passed.layout, look.passed.sites, look.passed.meter.numbers(), look.scale)
+        numbers = look.passed.numbers()
+        sheet = Sheet(look.passed.layout, look.passed.sites, numbers, look.scale)
         self.forensics.backward(sheet, look.stream, self._vitals.step)
-        inner = [Sheet(p.layout, p.sites, p.meter.numbers(), look.scale) for p in look.inner]
+        inner = [Sheet(p.layout, p.sites, p.numbers(), look.scale) for p in look.inner]
         # What is put into a checkpoint is a leaf of the inner graph as well, but nobody's parameter.
         inside = [vertex.leaf for p in look.inner for _, vertex in p.layout.graph.leaves()]
         numbered = self._people.number([*look.leaves, *(leaf for leaf in inside if self._names.of(leaf) is not None)])
@@ -157,6 +200,8 @@ class Reader:
         elapsed = self._schedule.elapsed
         draft = sheets.draft(self._vitals.step, look.stream, elapsed, look.loss, numbered, self._people.name_of)
         sheets.add_recurrent(draft, self.listening.recurrent.readings(), self._names.modules, look.scale)
+        if not look.known and not look.inner and self.sites.have_lines:
+            self._shapes.keep(look.stream, look.passed.layout, look.passed.sites, look.passed.holders(numbers))
         self._remark()
         took = began - look.began
         extra = took - self._usual.get(look.stream, took)

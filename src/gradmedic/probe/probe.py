@@ -280,7 +280,8 @@ class Probe:
     @fenced("names")
     def _open(self, keep: bool = False) -> None:
         self._windows.begin(self._vitals.step)
-        self._listening.begin(lines=not self._reader.sites.have_lines, keep=keep)
+        lines, modules = not self._reader.sites.have_lines, not self._reader.settled
+        self._listening.begin(lines, keep, modules)
 
     def _hand_in(self) -> None:
         if self._windows.leaving is not None:

@@ -1,7 +1,8 @@
 """What can be read off a graph's shape alone: weights, feeders, uses, tails, recurrences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 from gradmedic.probe.graph.graph import Graph, Vertex
 from gradmedic.probe.graph.node_table import is_user_function
@@ -18,6 +19,25 @@ CRITERIA = {"log_softmax", "mse_loss", "l1_loss", "binary_cross_entropy", "binar
 RECURS = 4
 """Uses of one weight, each behind the last, from which they count as time steps: two or three
 are as likely a block that is applied again."""
+
+
+_SILENT_SHAPES = {
+    "view",
+    "unsafe_view",
+    "reshape",
+    "t",
+    "transpose",
+    "permute",
+    "unsqueeze",
+    "squeeze",
+    "alias",
+    "clone",
+}
+"""Reshapes through which a gradient passes with its norm unchanged: nothing to measure."""
+
+MANY_USES = 64
+"""Uses of one leaf above which the single contributions are no longer measured: an RNN over a
+thousand steps would copy its weights' gradient a thousand times."""
 
 
 class Layout:
@@ -42,6 +62,21 @@ class Layout:
                 self.parameter[i] = sources.pop() if len(sources) == 1 else -1
         for i in range(len(self.vertices)):
             self._settle_kind(i)
+
+    def structure(self) -> dict[str, Any]:
+        """What has been worked out so far, all of which holds for any graph of the same shape."""
+        return {name: value for name, value in vars(self).items() if name not in ("graph", "vertices")}
+
+    @classmethod
+    def of_structure(cls, graph: Graph, structure: Mapping[str, Any]) -> "Layout":
+        """The layout of a graph whose shape is that of another one, by the `structure` of that."""
+        layout = cls.__new__(cls)
+        vars(layout).update(structure, graph=graph, vertices=graph.vertices)
+        return layout
+
+    def agrees(self, functions: Iterable[int]) -> bool:
+        """True if the user's own `functions` are of the kind that they are taken for: their shapes decide on it."""
+        return all(self._kind(self.vertices[i]) is self.kinds[i] for i in functions)
 
     def sources(self, i: int) -> Iterator[int]:
         """Positions of the vertices that feed a vertex."""
@@ -139,6 +174,21 @@ class Layout:
                 found.update(dict.fromkeys((j,) if self.is_site(j) else behind[j]))
             behind.append(tuple(found)[:64])
         return behind
+
+    @cached_property
+    def forks(self) -> list[list[int]]:
+        """The inputs of a vertex whose source has other consumers too: the dominant one must be found."""
+        users = [len(vertex.consumers) for vertex in self.vertices]
+        return [
+            [slot for slot, edge in enumerate(v.inputs) if edge is not None and 1 < users[edge[0]] <= MANY_USES]
+            for v in self.vertices
+        ]
+
+    @cached_property
+    def measured(self) -> list[bool]:
+        """False for a reshape that hands on to one vertex what has arrived: its norm is known there."""
+        silent = [v.operation.kind is Kind.SHAPE and v.operation.op in _SILENT_SHAPES for v in self.vertices]
+        return [not still or len(v.consumers) != 1 for still, v in zip(silent, self.vertices, strict=True)]
 
     @cached_property
     def criteria(self) -> frozenset[int]:

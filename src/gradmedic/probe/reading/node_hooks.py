@@ -1,6 +1,6 @@
 """Read one backward pass whole: hooks on the nodes of its graph, for as long as it runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -14,24 +14,11 @@ from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.node_table import is_user_function
 from gradmedic.probe.reading.forward_values import Activity, read_part, read_values, unit_dim
 from gradmedic.probe.reading.meter import Meter
+from gradmedic.probe.reading.one_pass import moments_of_all
 from gradmedic.probe.reading.saturation import LEAST
 from gradmedic.probe.reading.statistics import nonzero
 from gradmedic.probe.unobserved import unobserved
 from gradmedic.recording.site import Kind, Site
-
-_SILENT_SHAPES = {
-    "view",
-    "unsafe_view",
-    "reshape",
-    "t",
-    "transpose",
-    "permute",
-    "unsqueeze",
-    "squeeze",
-    "alias",
-    "clone",
-}
-"""Reshapes through which a gradient passes with its norm unchanged: nothing to measure."""
 
 STEEPEST = {"relu": 1.0, "sigmoid": 0.25, "tanh": 1.0}
 """The largest slope of activations whose result autograd keeps, and checkpointing packs away."""
@@ -39,15 +26,18 @@ STEEPEST = {"relu": 1.0, "sigmoid": 0.25, "tanh": 1.0}
 GENTLEST = 0.25
 """The largest slope that is taken for granted of a function that nobody knows: a sigmoid's, the least that is usual."""
 
-MANY_USES = 64
-"""Uses of one leaf above which the single contributions are no longer measured: an RNN over a
-thousand steps would copy its weights' gradient a thousand times."""
-
 
 class NodeHooks:
     """One backward pass under observation. Nothing here may raise into the user's backward."""
 
-    def __init__(self, layout: Layout, sites: Sequence[Site | None], activity: Activity, failed: Failures) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        sites: Sequence[Site | None],
+        activity: Activity,
+        failed: Failures,
+        holding: Collection[int] = (),
+    ) -> None:
         self.layout = layout
         self.sites = sites
         self.meter = Meter()
@@ -55,13 +45,19 @@ class NodeHooks:
         self._activity = activity
         self._failed = failed
         self._handles: list[Any] = []
+        self._holding = holding
+        """Leaves that have been seen to hold, after a pass, what has arrived there: that needs no hook."""
+        self._later: list[int] = []
 
     def arm(self) -> None:
         """Put a hook on every node that is worth one; `disarm` must follow, or they leak."""
+        measured, forks = self.layout.measured, self.layout.forks
         for i, vertex in enumerate(self.layout.vertices):
-            if self._is_read(i):
+            if i in self._holding and vertex.leaf.grad is None:
+                self._later.append(i)
+            elif measured[i]:
                 self._handles.append(vertex.node.register_prehook(self._arrival(i)))
-            slots = self._shared_slots(i)
+            slots = forks[i]
             if slots or self._needs_slope(i):
                 self._handles.append(vertex.node.register_hook(self._departure(i, slots)))
 
@@ -71,6 +67,24 @@ class NodeHooks:
             handle.remove()
         self._handles.clear()
 
+    def numbers(self) -> dict[Any, float]:
+        """All numbers of the pass, once it has run."""
+        later, self._later = self._later, []
+        grads = [self.layout.vertices[i].leaf.grad for i in later]
+        for i, grad, told in zip(later, grads, moments_of_all(grads), strict=True):
+            if told is not None:
+                self.meter.note((i, "arrival", 0), told[0])
+            elif grad is not None and is_readable(grad):
+                self.meter.size((i, "arrival", 0), grad)
+        return self.meter.numbers()
+
+    def holders(self, numbers: Mapping[Any, float]) -> frozenset[int]:
+        """The leaves that hold now what has arrived there: nobody has added, averaged, stepped or cleared."""
+        leaves = [i for i, _ in self.layout.graph.leaves() if (i, "arrival", 0) in numbers]
+        told = moments_of_all([self.layout.vertices[i].leaf.grad for i in leaves])
+        same = zip(leaves, told, strict=True)
+        return frozenset(i for i, one in same if one is not None and one[0] == numbers[i, "arrival", 0])
+
     def returned(self, inputs: Any, grads: Any) -> None:
         """Take the gradients that `autograd.grad` returns instead of leaving them at the leaves."""
         position = {id(vertex.leaf): i for i, vertex in self.layout.graph.leaves()}
@@ -78,20 +92,6 @@ class NodeHooks:
         for tensor, grad in pairs:
             if id(tensor) in position and isinstance(grad, Tensor) and is_readable(grad):
                 self.meter.size((position[id(tensor)], "arrival", 0), grad)
-
-    def _is_read(self, i: int) -> bool:
-        vertex = self.layout.vertices[i]
-        silent = vertex.operation.kind is Kind.SHAPE and vertex.operation.op in _SILENT_SHAPES
-        return not silent or len(vertex.consumers) != 1
-
-    def _shared_slots(self, i: int) -> list[int]:
-        """The inputs of a vertex whose source has other consumers too: the dominant one must be found."""
-        slots = []
-        for slot, edge in enumerate(self.layout.vertices[i].inputs):
-            users = len(self.layout.vertices[edge[0]].consumers) if edge is not None else 0
-            if 1 < users <= MANY_USES:
-                slots.append(slot)
-        return slots
 
     def _needs_slope(self, i: int) -> bool:
         """True for an activation whose result is packed away, as by checkpointing, or that the script wrote."""
@@ -179,6 +179,8 @@ class ObservedPass:
     scale: float
     inputs: Any
     """What `autograd.grad` was asked for; None for a plain backward pass."""
+    known: bool = False
+    """True if its graph has the shape of one before."""
     told: bool = False
     """True if the pass has told of a value that is not finite before it has run."""
     inner: list[NodeHooks] = field(default_factory=list)

@@ -7,7 +7,8 @@ compiler was at hand: then torch reads, and finds the same numbers to within rou
 
 import ctypes
 import zlib
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from ctypes import c_double, c_float, c_int, c_int64, c_uint8, c_uint32, c_void_p
 from math import prod
 from pathlib import Path
@@ -56,9 +57,8 @@ class Library:
         for name, arguments in _FUNCTIONS.items():
             function = found[name] = getattr(loaded, f"gradmedic_{name}")
             function.argtypes, function.restype = arguments, c_int64 if name == "outside" else None
-        self.read, self.read_strided, self.units, self.outside = (
-            found[name] for name in ("read", "read_strided", "units", "outside")
-        )
+        self.read, self.read_strided, self.read_all = (found[name] for name in ("read", "read_strided", "read_all"))
+        self.units, self.outside, self.distances = (found[name] for name in ("units", "outside", "distances"))
 
 
 def load(path: Path, source: Path) -> Library | None:
@@ -104,6 +104,32 @@ def moments(t: Tensor) -> Moments | None:
         numbers = c_int64 * dims
         LIBRARY.read_strided(at, FORMATS[t.dtype], dims, numbers(*t.shape), numbers(*t.stride()), told)
     return told[0], told[1], told[2], told[3], told[4]
+
+
+def moments_of_all(tensors: Sequence[Tensor | None]) -> list[Moments | None]:
+    """The same of several tensors, those that lie side by side in one call."""
+    found: list[Moments | None] = [None] * len(tensors)
+    if LIBRARY is None:
+        return found
+    chosen, places, lengths, formats = [], array("q"), array("q"), array("q")
+    for k, t in enumerate(tensors):
+        at = address(t) if t is not None else 0
+        if t is None or not at:
+            continue
+        if not t.is_contiguous():
+            found[k] = moments(t)
+            continue
+        chosen.append(k)
+        places.append(at)
+        lengths.append(t.numel())
+        formats.append(FORMATS[t.dtype])
+    told = array("d", bytes(40 * len(chosen)))
+    tables = (table.buffer_info()[0] for table in (places, lengths, formats, told))
+    LIBRARY.read_all(len(chosen), *tables)
+    for at, k in enumerate(chosen):
+        one = told[5 * at : 5 * at + 5]
+        found[k] = one[0], one[1], one[2], one[3], one[4]
+    return found
 
 
 def active_units(t: Tensor, dim: int, ever: Tensor) -> tuple[float, float] | None:
