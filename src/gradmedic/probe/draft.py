@@ -32,6 +32,8 @@ class Draft:
     times: dict[int, list[int]]
     ledgers: Sequence[Ledger] = ()
     parameters: Columns = field(default_factory=dict)
+    known: bool = False
+    """True if its graph has the shape of one before, so that nobody new takes part."""
 
     def alive(self) -> dict[int, Tensor]:
         """The parameters that took part and are still there."""
@@ -73,9 +75,8 @@ class Sheets:
         for sheet in self.inner:
             sites.update(sheet.sites_columns())
         profiles, times = self.sheet.profiles()
-        names = {i: name_of(id(v.leaf)) for i, v in self.sheet.layout.graph.leaves()}
         weak = {key: ref(leaf) for key, leaf in leaves.items()}
-        draft = Draft(step, stream, time, loss, weak, sites, profiles, times, self.sheet.ledgers(names))
+        draft = Draft(step, stream, time, loss, weak, sites, profiles, times, self.sheet.ledgers(name_of))
         numbers = {id(leaf): key for key, leaf in leaves.items()}
         for sheet in (*self.inner, self.sheet):
             draft.parameters.update(_gradients(sheet, numbers))

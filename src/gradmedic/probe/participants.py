@@ -25,6 +25,9 @@ from gradmedic.recording.site import Parameter
 TRUSTED = 64
 """Steps after which a script that has always zeroed its gradients is trusted to go on doing so."""
 
+SPARED = 64
+"""Announcements that may be spared where graphs are known."""
+
 
 @dataclass
 class KnownOptimizer:
@@ -54,10 +57,13 @@ class KnownOptimizer:
 
     def parameters(self) -> Iterator[Tensor]:
         """All tensors that it moves."""
+        for group in self.groups():
+            yield from group["params"]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Its groups of tensors, as long as it lives."""
         optimizer = self.optimizer()
-        if optimizer is not None:
-            for group in optimizer.param_groups:
-                yield from group["params"]
+        return [] if optimizer is None else optimizer.param_groups
 
 
 class Participants:
@@ -74,6 +80,8 @@ class Participants:
         self._raw: dict[tuple[str, torch.Size], int] = {}
         self._numbered = 0
         self._known: dict[int, Parameter] = {}
+        self._moved: list[tuple[int, int]] = []
+        self._spared = 0
 
     def calls(self, streams: set[int]) -> dict[int, int]:
         """The places where the script itself calls backward, for some streams."""
@@ -174,9 +182,10 @@ class Participants:
     def number(self, leaves: Iterable[Tensor]) -> dict[int, Tensor]:
         """The leaves by their ids; whoever has no id yet gets one, modules in order of definition."""
         leaves = list(leaves)
-        self._adopt(leaves)
-        for tensor in self._everybody(leaves):
-            self.id_of(tensor)
+        if not all(map(self._has_id, leaves)):
+            self._adopt(leaves)
+            for tensor in self._everybody(leaves):
+                self.id_of(tensor)
         return {self.id_of(leaf): leaf for leaf in leaves}
 
     def _adopt(self, leaves: list[Tensor]) -> None:
@@ -200,8 +209,17 @@ class Participants:
         owned = self._names.parameters.get(key)
         return owned.name if owned else "tensor"
 
-    def announce(self, leaves: Iterable[Tensor], called: Iterable[nn.Module]) -> None:
-        """Tell the recorder of every parameter that is new, or of which something has changed."""
+    def announce(self, leaves: Iterable[Tensor], called: Iterable[nn.Module], known: bool = False) -> None:
+        """Tell the recorder of every parameter that is new, or of which something has changed.
+
+        After a pass through a `known` graph nothing has, but for parameters that take no part: now and then they
+        are looked at, too.
+        """
+        moved = [(held.id, sum(len(group["params"]) for group in held.groups())) for held in self.optimizers.values()]
+        if known and moved == self._moved and self._spared < SPARED:
+            self._spared += 1
+            return
+        self._moved, self._spared = moved, 0
         leaves = list(leaves)
         self._tell(self._everybody(leaves), set(map(id, leaves)), {id(module) for module in called})
 

@@ -195,10 +195,11 @@ class Reader:
         inside = [vertex.leaf for p in look.inner for _, vertex in p.layout.graph.leaves()]
         numbered = self._people.number([*look.leaves, *(leaf for leaf in inside if self._names.of(leaf) is not None)])
         # Some of them may be gone when the step is over, together with the modules.
-        self._people.announce(numbered.values(), self.listening.modules.called.values())
+        self._people.announce(numbered.values(), self.listening.modules.called.values(), look.known)
         sheets = Sheets(sheet, inner)
         elapsed = self._schedule.elapsed
         draft = sheets.draft(self._vitals.step, look.stream, elapsed, look.loss, numbered, self._people.name_of)
+        draft.known = look.known
         sheets.add_recurrent(draft, self.listening.recurrent.readings(), self._names.modules, look.scale)
         if not look.known and not look.inner and self.sites.have_lines:
             self._shapes.keep(look.stream, look.passed.layout, look.passed.sites, look.passed.holders(numbers))

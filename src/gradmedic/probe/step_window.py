@@ -65,7 +65,8 @@ class Window:
     def hand_in(self, people: Participants, recorder: Recorder) -> None:
         """Record what was read."""
         called = (module for weak in self.called if (module := weak()) is not None)
-        people.announce((leaf for draft in self.drafts for leaf in draft.alive().values()), called)
+        leaves = (leaf for draft in self.drafts for leaf in draft.alive().values())
+        people.announce(leaves, called, known=all(draft.known for draft in self.drafts))
         for draft in self.drafts:
             recorder.capture(draft.capture())
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.reading.meter import Meter
-from gradmedic.probe.reading.statistics import nonzero
+from gradmedic.probe.reading.one_pass import distances
 from gradmedic.probe.torch_internals import version_of
 
 SAMPLE = 2**16
@@ -153,25 +153,32 @@ class Update:
 
     def before(self, parameters: Iterable[tuple[int, Tensor]], scale: Tensor | None = None) -> None:
         """Read gradients and weights of (id, tensor) pairs, and keep a copy to compare with."""
-        for key, tensor in parameters:
-            if not is_readable(tensor):
-                continue
+        here = [(key, tensor) for key, tensor in parameters if is_readable(tensor)]
+        grads: dict[int, Tensor] = {}
+        for key, tensor in here:
             grad = tensor.grad
+            self._numel[key] = (1, 1)
             if grad is not None and is_readable(grad):
                 values = grad.coalesce().values() if grad.is_sparse else grad
-                self.meter.size((key, "grad"), values if scale is None else values / scale)
-                self.meter.put((key, "nonzero"), nonzero(values.detach()))
-            sample = rows(tensor)
-            self._numel[key] = (max(1, grad.numel() if grad is not None else 1), max(1, sample.numel()))
-            self.meter.size((key, "weight"), sample)
-            self._before.append((key, ref(tensor), sample.clone()))
+                grads[key] = values if scale is None else values / scale
+                self._numel[key] = (max(1, grad.numel()), 1)
+        self.meter.moments_of_all(grads, "grad", "nonzero")
+        samples = {key: rows(tensor) for key, tensor in here}
+        self.meter.moments_of_all(samples, "weight")
+        for key, tensor in here:
+            self._numel[key] = (self._numel[key][0], max(1, samples[key].numel()))
+            self._before.append((key, ref(tensor), samples[key].clone()))
 
     def after(self, with_twins: bool) -> None:
         """Read how far the weights have moved, and whether their units are alike."""
-        for key, weak, old in self._before:
-            if (tensor := weak()) is None or not is_readable(tensor):
-                continue
-            self.meter.size((key, "update"), rows(tensor) - old)
+        alive = [(key, tensor, old) for key, weak, old in self._before if (tensor := weak()) is not None]
+        here = [(key, tensor, old) for key, tensor, old in alive if is_readable(tensor)]
+        now = [rows(tensor) for _, tensor, _ in here]
+        for (key, tensor, old), new, far in zip(here, now, distances(now, [old for *_, old in here]), strict=True):
+            if far is None:
+                self.meter.size((key, "update"), new - old)
+            else:
+                self.meter.note((key, "update"), far)
             if with_twins and (alike := twins(tensor)) is not None:
                 self.meter.put((key, "twins"), alike)
         self._before.clear()

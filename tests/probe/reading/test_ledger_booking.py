@@ -68,7 +68,7 @@ def books(loss: Tensor) -> list[tuple[Ledger | None, Tensor]]:
     passed.arm()
     loss.backward()  # type: ignore[no-untyped-call]
     passed.disarm()
-    sheet = Sheet(layout, passed.sites, passed.meter.numbers())
+    sheet = Sheet(layout, passed.sites, passed.numbers())
     return [
         (book(layout, passed.sites, sheet.arrivals, sheet.contributions, i, "leaf"), vertex.leaf)
         for i, vertex in layout.graph.leaves()

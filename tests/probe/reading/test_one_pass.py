@@ -253,3 +253,26 @@ def test_torch_reads_where_the_library_is_not_there() -> None:
     with read_by(None):
         assert one_pass.moments(torch.ones(4)) is None
         assert float(norm(torch.ones(4)) or 0) == 2.0
+
+
+@needs_compiler
+@settings(deadline=None)
+@given(st.lists(views(), max_size=6))
+def test_many_tensors_are_read_as_each_of_them(several: list[Tensor]) -> None:
+    mixed: list[Tensor | None] = [None, torch.ones(0), *several, torch.ones(3, dtype=torch.int64)]
+    with read_by(library()):
+        seen = one_pass.moments_of_all(mixed)
+        true = [None if t is None else one_pass.moments(t) for t in mixed]
+    assert repr(seen) == repr(true)
+
+
+@needs_compiler
+def test_a_distance_is_the_norm_of_the_difference(used: one_pass.Library) -> None:
+    torch.manual_seed(0)
+    t, old = torch.randn(70, 90), torch.randn(70, 90)
+    (seen,) = one_pass.distances([t], [old])
+    assert seen == pytest.approx(float((t - old).double().norm()), rel=1e-12)
+    others = [(t.t(), old.t()), (t.double(), old.double()), (t, old[:3]), (t, old.bfloat16()), (freed(), torch.ones(8))]
+    assert one_pass.distances([a for a, _ in others], [b for _, b in others]) == [None] * len(others)
+    t[3, 4] = nan
+    assert isnan(one_pass.distances([t], [old])[0] or 0)

@@ -1,7 +1,7 @@
 """Turn the raw numbers of one backward pass into a capture's columns."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite, log10, sqrt
 from typing import Any
 
@@ -14,6 +14,9 @@ Numbers = Mapping[Any, float]
 
 POINTS = 64
 """Time steps that a profile keeps."""
+
+
+_SHARES = ("saturated", "score_scale", "silent", "dead", "running", "untouched", "target_min", "target_max")
 
 
 class Sheet:
@@ -39,13 +42,43 @@ class Sheet:
         for i, site in enumerate(self.sites):
             if site is not None and i in self.arrivals:
                 members[site.id].append(i)
-        return {site: self._columns(vertices) for site, vertices in members.items()}
+        return {
+            site: self._columns(vertices) if len(vertices) > 1 else self._columns_of_one(vertices[0])
+            for site, vertices in members.items()
+        }
+
+    def _columns_of_one(self, i: int) -> dict[str, float]:
+        """The same as `_columns` of a single vertex, as nearly all sites have, in a third of the time."""
+        get, size = self.numbers.get, self.arrivals[i]
+        numel = get((i, "numel"), 0.0)
+        if size - size != 0:
+            columns = {"grad_bad": 1.0}
+        else:
+            columns = {"grad_norm": size, "grad_rms": size / sqrt(numel) if numel else 0.0}
+            nonzero = get((i, "grad_nonzero"))
+            if nonzero is not None and numel:
+                columns["grad_zero"] = 1.0 - nonzero / numel
+        for what in ("value", "input"):
+            if (i, f"{what}_numel") in self.numbers:
+                columns.update(self._values((i,), what))
+        for name in _SHARES:
+            told = get((i, name))
+            if told is not None:
+                columns[name] = told
+        for name in ("loss", "guess"):
+            told = get((i, name))
+            if told is not None and isfinite(told):
+                columns[name] = told / self._scale
+        gain = self._gain(i)
+        if gain is not None:
+            columns["gain"] = gain
+        return columns
 
     def _columns(self, vertices: list[int]) -> dict[str, float]:
         columns = self._gradient(vertices)
         for what in ("value", "input"):
             columns.update(self._values(vertices, what))
-        for name in ("saturated", "score_scale", "silent", "dead", "running", "untouched"):
+        for name in _SHARES[:-2]:
             told = [self.numbers[i, name] for i in vertices if (i, name) in self.numbers]
             if told:  # a unit that is dead in one branch of shared weights is alive in another
                 columns[name] = min(told) if name == "dead" else sum(told) / len(told)
@@ -74,7 +107,7 @@ class Sheet:
             columns["grad_zero"] = 1.0 - sum(nonzero) / numel
         return columns
 
-    def _values(self, vertices: list[int], what: str) -> dict[str, float]:
+    def _values(self, vertices: Sequence[int], what: str) -> dict[str, float]:
         told = [i for i in vertices if (i, f"{what}_numel") in self.numbers]
         numel = sum(self.numbers[i, f"{what}_numel"] for i in told)
         if not numel:
@@ -117,11 +150,14 @@ class Sheet:
     def _rms(self, i: int) -> float:
         return self.arrivals[i] / sqrt(max(1.0, self.numbers.get((i, "numel"), 1.0)))
 
-    def ledgers(self, name_of: Mapping[int, str]) -> tuple[Ledger, ...]:
-        """The ledger of the deepest weight, then of those with the smallest and the largest gradient."""
-        chosen = dict.fromkeys(leaf for leaf in self._targets() if leaf in name_of)
+    def ledgers(self, name_of: Callable[[int], str]) -> tuple[Ledger, ...]:
+        """The ledger of the deepest weight, then of those with the smallest and the largest gradient.
+
+        `name_of` tells the name of a tensor by its `id()`.
+        """
+        names = {leaf: name_of(id(self.layout.vertices[leaf].leaf)) for leaf in self._targets()}
         books = [
-            book(self.layout, self.sites, self.arrivals, self.contributions, leaf, name_of[leaf]) for leaf in chosen
+            book(self.layout, self.sites, self.arrivals, self.contributions, leaf, name) for leaf, name in names.items()
         ]
         return tuple(ledger for ledger in books if ledger is not None)
 

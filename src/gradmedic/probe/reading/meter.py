@@ -1,6 +1,6 @@
 """Numbers taken on a tensor's own device and brought to the host in one copy."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
@@ -50,6 +50,19 @@ class Meter:
         self._plain[i, "arrival", k] = told[0]
         if count:
             self._plain[i, "grad_nonzero"] = told[4]
+
+    def moments_of_all(self, tensors: Mapping[Any, Tensor], size: str, count: str | None = None) -> None:
+        """Keep of each tensor the norm as (key, size), and as (key, count) how many entries are not zero."""
+        told = one_pass.moments_of_all(list(tensors.values()))
+        for (key, tensor), one in zip(tensors.items(), told, strict=True):
+            if one is None:
+                self.size((key, size), tensor)
+                if count is not None:
+                    self.put((key, count), nonzero(tensor.detach()))
+                continue
+            self._plain[key, size] = one[0]
+            if count is not None:
+                self._plain[key, count] = one[4]
 
     def numbers(self) -> dict[Any, float]:
         """All numbers that were kept, by key."""

@@ -132,6 +132,27 @@ def moments_of_all(tensors: Sequence[Tensor | None]) -> list[Moments | None]:
     return found
 
 
+def distances(some: Sequence[Tensor], others: Sequence[Tensor]) -> list[float | None]:
+    """The L2 norms of the differences of tensors of float32, of as many entries each and side by side."""
+    found: list[float | None] = [None] * len(some)
+    if LIBRARY is None:
+        return found
+    chosen, ours, theirs, lengths = [], array("q"), array("q"), array("q")
+    for k, (t, other) in enumerate(zip(some, others, strict=True)):
+        here, there = address(t), address(other)
+        plain = t.dtype is other.dtype is torch.float32 and t.is_contiguous() and other.is_contiguous()
+        if here and there and plain and t.numel() == other.numel():
+            chosen.append(k)
+            ours.append(here)
+            theirs.append(there)
+            lengths.append(t.numel())
+    told = array("d", bytes(8 * len(chosen)))
+    LIBRARY.distances(len(chosen), *(table.buffer_info()[0] for table in (ours, theirs, lengths, told)))
+    for k, far in zip(chosen, told, strict=True):
+        found[k] = far
+    return found
+
+
 def active_units(t: Tensor, dim: int, ever: Tensor) -> tuple[float, float] | None:
     """How many units along `dim` have an entry that is not zero, and how many had one `ever`, where these are added."""
     at = address(t)
