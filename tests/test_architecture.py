@@ -30,7 +30,13 @@ BY_NAME = {"__init__", "base/plugins", "launch/preload", "launch/script", "theor
 WITHOUT_TORCH = (
     *("base", "recording", "diagnosis", "render", "sinks", "treatment.patching", "trials.trial", "trials.scoring"),
     *("treatment.prescription", "treatment.code_places", "treatment.learning_rate_doses", "treatment.gradient_norms"),
-    *("treatment.operation_names", "prediction.prediction", "trials.run_summary", "trials.paired_effect"),
+    *(
+        "treatment.operation_names",
+        "prediction.prediction",
+        "prediction.coordinate_check",
+        "trials.run_summary",
+        "trials.paired_effect",
+    ),
     *("trials.loss_units", "trials.patch_agreement", "trials.budget", "trials.trial_length", "trials.result_store"),
     *("trials.loss_curves", "trials.comparison.comparison", "trials.search.treatment_result"),
 )

@@ -52,6 +52,12 @@ def is_script(target: str, as_module: bool) -> bool:
 @click.option(
     "--decades", type=float, default=MUCH, show_default=True, help="Change from which a gradient vanishes or explodes."
 )
+@click.option(
+    "--widths",
+    metavar="0.25,0.5,1,2,4",
+    help="A coordinate check of MODULE:FACTORY, which is called with each of these multiples of the width.",
+)
+@click.option("--optimizer", type=click.Choice(["sgd", "adam"]), help="Whose steps a coordinate check is of. [adam]")
 @click.option("--alone", is_flag=True, help="Leave the recommended initialization out.")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the prediction: .html .json .txt")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
@@ -64,6 +70,10 @@ def predict(target: str, as_module: bool, **given: Any) -> int | Callable[[], No
     TARGET is a model, or a training script. MODULE:MODEL names a model, its class, or a function that makes it:
     package.models:Net, train.py:net. No data is needed, and no gradient is computed: where the model can run on
     shapes alone, nothing is computed at all.
+
+    With --widths it is MODULE:FACTORY, a function of a multiple of the width that returns a model, or a model and its
+    optimizer: told is how signals, gradients and the optimizer's first step grow with width, and so whether a learning
+    rate that suits a narrow network suits a wide one.
 
     A script (train.py, or -m package.module) is run unchanged until its first training step has been made, and
     what was measured in it stands beside the prediction, which goes to stderr. What stands behind its name is the
@@ -83,6 +93,8 @@ def _of_script(target: str, as_module: bool, args: tuple[str, ...], **given: Any
     for option, name in (("inputs", "input"), ("loss", "loss"), ("targets", "targets")):
         if given[option]:
             raise SettingsError(f"a script has its own {name}: leave --{name} out")
+    if given["widths"] or given["optimizer"]:
+        raise SettingsError("a coordinate check is of a function that makes models: --widths needs MODULE:FACTORY")
     from gradmedic.launch import script
     from gradmedic.launch.predict_session import PredictionRequest
 
@@ -97,6 +109,10 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
         raise SettingsError(f"{target} is a model: nobody knows what {args[0]!r} is to mean")
     if not given["inputs"]:
         raise SettingsError(f"{target} is a model: say what goes into it, as --input 64x3x32x32")
+    if given["widths"]:
+        return _over_widths(target, **given)
+    if given["optimizer"]:
+        raise SettingsError("only a coordinate check has an optimizer: --widths 0.25,0.5,1,2,4")
     from rich.console import Console
 
     from gradmedic.launch.predict_session import text
@@ -113,6 +129,35 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
         show(prediction, given["lang"], Console(file=sys.stdout, _environ=terminal()))
     write_all((output, text(prediction, output, given["lang"])) for output in given["outputs"])
     return 0
+
+
+def _over_widths(target: str, **given: Any) -> int:
+    if given["init"]:
+        raise SettingsError("a coordinate check is of weights as the factory draws them: leave --init out")
+    from rich.console import Console
+
+    from gradmedic.launch.predict_session import text
+    from gradmedic.launch.script import found_in
+    from gradmedic.prediction.model_input import feed_from
+    from gradmedic.render.coordinate_check.screen import show
+    from gradmedic.verbs.coordinate_check import coordinate_check
+
+    factory, loss = found_in(target), given["loss"] or "cross_entropy"
+    if not callable(factory):
+        raise SettingsError(f"{target} cannot be called with a multiple of the width")
+    how = {"widths": _multiples(given["widths"]), "targets": _targets(given["targets"], loss)}
+    check = coordinate_check(factory, feed_from(given["inputs"]), loss, optimizer=given["optimizer"] or "adam", **how)
+    if not given["quiet"]:
+        show(check, given["lang"], Console(file=sys.stdout, _environ=terminal()))
+    write_all((output, text(check, output, given["lang"])) for output in given["outputs"])
+    return 0
+
+
+def _multiples(given: str) -> list[float]:
+    try:
+        return [float(width) for width in given.split(",")]
+    except ValueError:
+        raise SettingsError(f"{given!r} are no widths, as 0.25,0.5,1,2,4 are") from None
 
 
 def _targets(given: str | None, loss: str | None) -> Any:

@@ -15,6 +15,7 @@ from gradmedic.base.settings import Settings
 from gradmedic.base.surroundings import absolute, terminal
 from gradmedic.launch.session import Session, flush
 from gradmedic.launch.stopping import StopRun
+from gradmedic.prediction.coordinate_check import CoordinateCheck
 from gradmedic.prediction.prediction import MUCH, PredictedOperation, PredictedParameter, Prediction
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.records import Capture, Recording
@@ -143,8 +144,8 @@ class PredictSession(Session):
         )
 
 
-def text(prediction: Prediction, output: str, lang: str) -> str:
-    """A prediction as its file's suffix asks for."""
+def text(prediction: Prediction | CoordinateCheck, output: str, lang: str) -> str:
+    """A prediction, or a coordinate check, as its file's suffix asks for."""
     if output.endswith(".html"):
         return prediction.to_html(lang)
     return prediction.to_json(lang) if output.endswith(".json") else prediction.to_text(lang)

@@ -3,11 +3,15 @@
 from gradmedic.base.views import register
 from gradmedic.diagnosis.difference import Difference
 from gradmedic.diagnosis.report import Report
+from gradmedic.prediction.coordinate_check import CoordinateCheck
 from gradmedic.prediction.prediction import Prediction
 from gradmedic.render.comparison import markdown
 from gradmedic.render.comparison import screen as comparison
 from gradmedic.render.comparison.json import written as comparison_json
 from gradmedic.render.comparison.page import comparison_fragment, comparison_page
+from gradmedic.render.coordinate_check import screen as coordinate_check
+from gradmedic.render.coordinate_check.json import written as coordinate_json
+from gradmedic.render.coordinate_check.page import coordinate_fragment, coordinate_page
 from gradmedic.render.difference import screen as difference
 from gradmedic.render.difference.json import written as difference_json
 from gradmedic.render.difference.page import difference_fragment, difference_page
@@ -31,6 +35,10 @@ register(Prediction, "text", prediction.text)
 register(Prediction, "json", prediction_json)
 register(Prediction, "html", prediction_fragment)
 register(Prediction, "page", prediction_page)
+register(CoordinateCheck, "text", coordinate_check.text)
+register(CoordinateCheck, "json", coordinate_json)
+register(CoordinateCheck, "html", coordinate_fragment)
+register(CoordinateCheck, "page", coordinate_page)
 register(Treatment, "text", treatment.text)
 register(Treatment, "json", treatment_json)
 register(Treatment, "html", treatment_fragment)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import isnan
 from typing import Any
 
 import torch
@@ -59,31 +60,44 @@ def predict(
         raise ProbeError(f"loss {loss!r} is none of cross_entropy, mse, bce, sum, and no function")
     with undisturbed(model), torch.enable_grad():
         model.train()
-        seen = _surveyed(model, batch, loss, targets)
+        seen = surveyed(model, batch, loss, targets)
         if init is None and any(parameter.is_meta for parameter in model.parameters()):
             init = "default"
         found = foretold(seen, init, recommend)
     if targets is None and loss in LOSSES:
         found = found.doubted(UNTOLD, Message("Targets are not known: gradients are those of random ones."))
-    return found.named(type(model).__name__, _name(loss)).judged_by(decades)
+    return found.named(type(model).__name__, name_of(loss)).judged_by(decades)
 
 
-def _surveyed(model: nn.Module, batch: Any, loss: Loss | None, target: Tensor | None) -> Survey:
+def surveyed(model: nn.Module, batch: Any, loss: Loss | None, target: Tensor | None) -> Survey:
+    """The survey of a model on a batch, or on the shape of one; raises `ProbeError` where it cannot be run on it."""
     pair = isinstance(batch, tuple | list) and len(batch) == 2 and isinstance(batch[1], Tensor)
     if callable(loss) and target is None and pair:
         batch, target = batch
     first: Exception | None = None
+    blank: Survey | None = None
     for call in calls(model, feed_of(batch)):
         try:
             data = [x for x in call.feed.tensors if x.requires_grad]
             found = survey(model, partial(_roots, call, loss, target), data, call.stand_ins)
-            return replace(found, plan=with_values(found.plan, target))
+            found = replace(found, plan=with_values(found.plan, target))
+            if not _is_blank(found):
+                return found
+            blank = blank or found
         except ProbeError:
             raise
         except Exception as error:
             let_through(error)
             first = first or error
+    if blank is not None:
+        return blank
     raise ProbeError(f"{type(model).__name__} cannot be run on such a batch: {_line(first)}") from first
+
+
+def _is_blank(found: Survey) -> bool:
+    """True where numbers that the model makes itself, such as a causal mask, are known by their shape alone."""
+    constants = (it for step in found.plan.steps for it in step.attributes.get("constants", {}).values())
+    return any(isnan(constant.law.square) for constant in constants)
 
 
 def _line(error: Exception | None) -> str:
@@ -104,7 +118,8 @@ def _roots(call: ModelCall, loss: Loss | None, target: Tensor | None) -> Sequenc
     return [named(loss, output[0], drawn(loss, output[0]) if target is None else target)]
 
 
-def _name(loss: Loss | None) -> str:
+def name_of(loss: Loss | None) -> str:
+    """What a loss is called."""
     if loss is None:
         return ""
     return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)

@@ -1,0 +1,1 @@
+"""What a coordinate check looks like: a screen, a page, and JSON."""
