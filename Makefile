@@ -6,7 +6,7 @@ INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --
 NEEDS = pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup demo check quick test test-torch test-trackers bench docs site
+.PHONY: help run setup demo check quick test test-torch test-trackers bench docs gallery site
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
@@ -49,6 +49,9 @@ bench: .venv/dev  ## measure what watching costs
 
 docs: .venv/dev  ## write the generated pages: rules, remedies, activations, columns, commands, settings
 	for page in diagnoses remedies activations recording commands settings; do .venv/bin/python docs/$$page.py || exit 1; done
+
+gallery: .venv/dev  ## run the sick scripts of docs/gallery and write their pages, and the README's picture
+	.venv/bin/python docs/gallery.py
 
 site: .venv/dev  ## build the site from docs, strictly, into site/
 	$(INSTALL) ".[site]"

@@ -41,7 +41,7 @@ def vanishing(lang: str = "en") -> Report:
         "vanishing-gradient",
         Severity.CRITICAL,
         Message(
-            "The gradient vanishes over depth: {first} gets {times} times less of it than the layers near {last}",
+            "The gradient vanishes over depth: the one reaching {first} is {times} times smaller than near {last}",
             {"first": "net.0", "times": "1e+16", "last": "net.40"},
         ),
         Message(

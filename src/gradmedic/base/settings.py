@@ -37,6 +37,8 @@ class Settings:
     """Read every n-th step whole, whatever it costs; None lets the budget decide."""
     outputs: Words = ()
     """Files to write the report to; the suffix chooses the format."""
+    json: bool = False
+    """Print the report as JSON at the end of stdout."""
     record: Filled | None = None
     """The folder to keep the recording in; "auto" for a new one under .gradmedic/runs."""
     log_to: Words = ()

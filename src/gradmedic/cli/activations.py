@@ -7,12 +7,19 @@ from gradmedic.cli.options import LANGUAGE, settings_from
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the table, or the page as Markdown.")
 @LANGUAGE
 @click.argument("name", metavar="[NAME]", required=False)
-def activations(name: str | None, lang: str | None) -> None:
+def activations(name: str | None, as_json: bool, lang: str | None) -> None:
     """Compare all activations; with NAME, such as gelu or 'leaky_relu(0.2)', print its page."""
     from rich.console import Console
 
+    from gradmedic.render.manual.activation_table import as_json as table
+    from gradmedic.render.manual.screen import as_json as page
     from gradmedic.render.manual.screen import show
 
+    if as_json:
+        chosen = settings_from((), lang=lang).lang
+        click.echo(page(name, chosen) if name else table())
+        return
     show(name, settings_from((), lang=lang).lang, Console(_environ=terminal()))

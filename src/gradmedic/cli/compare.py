@@ -11,6 +11,7 @@ from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import (
     IN_PLACE,
+    JSON,
     LANGUAGE,
     METRIC,
     METRIC_GOAL,
@@ -52,6 +53,7 @@ SUFFIXES = {".html": "to_html", ".json": "to_json", ".md": "to_markdown", ".txt"
 @METRIC_GOAL
 @click.option("--runner", default="local", show_default=True, help="Where runs are made: local, ray.")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write it too: .html .json .md .txt")
+@JSON
 @IN_PLACE
 @LANGUAGE
 @click.argument("target")
@@ -62,6 +64,7 @@ def compare(
     activations: str | None,
     rates: str,
     outputs: tuple[str, ...],
+    as_json: bool,
     lang: str | None,
     **how: Any,
 ) -> int:
@@ -89,7 +92,10 @@ def compare(
         target, args, output=outputs[0] if outputs else None, settings=settings, told=ticker.tick, **how
     )
     ticker.clear()
-    show(found, settings.lang, Console(_environ=terminal()))
+    if as_json:
+        sys.stdout.write(found.to_json())
+    else:
+        show(found, settings.lang, Console(_environ=terminal()))
     write_all((output, getattr(found, way)()) for output, way in ways)
     return 130 if found.interrupted else 0
 

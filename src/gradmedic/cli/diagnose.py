@@ -19,6 +19,8 @@ def diagnose(folder: str, assigned: tuple[str, ...], **flags: Any) -> int:
     settings = settings_from(assigned, **flags)
     report = verb(folder, settings)
     deliver.write(report, settings)
-    if not settings.quiet:
+    if settings.json:
+        sys.stdout.write(report.to_json(settings.lang))
+    elif not settings.quiet:
         deliver.show(report, settings, sys.stdout)
     return deliver.exit_code(report, settings)

@@ -32,6 +32,7 @@ MINUTES = click.option(
 )
 METRIC = click.option("--metric", metavar="REGEX", help="Judge by the number that group 1 last finds on stdout.")
 METRIC_GOAL = click.option("--metric-goal", type=click.Choice(["max", "min"]), default="max", show_default=True)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout in place of the screen.")
 SHARED: Sequence[Callable[[Command], Command]] = (
     click.option(
         "-o",
@@ -41,6 +42,7 @@ SHARED: Sequence[Callable[[Command], Command]] = (
         metavar="FILE",
         help="Write the report: .html .json .md .txt .sarif .xml (JUnit), or github",
     ),
+    click.option("--json", is_flag=True, default=None, help="Print the report as JSON at the end of stdout."),
     click.option("--fail-on", type=SEVERITY, help="Exit with 3 if something that severe was found."),
     click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out."),
     click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="As rules.dead-relu.share=0.5"),

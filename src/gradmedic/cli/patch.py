@@ -1,5 +1,6 @@
 """`gradmedic patch`: a prescription as a patch of the user's own script."""
 
+import sys
 from typing import Any
 
 import click
@@ -27,6 +28,7 @@ UNSURE = 1
     help="Time for the three runs of the check.",
 )
 @click.option("--steps", type=int, callback=positive, metavar="N", help="Steps of each run. [as time allows]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout in place of the diff.")
 @IN_PLACE
 @LANGUAGE
 @click.argument("prescription")
@@ -38,6 +40,7 @@ def patch(
     args: tuple[str, ...],
     output: str | None,
     applied: bool,
+    as_json: bool,
     lang: str | None,
     **how: Any,
 ) -> int:
@@ -49,6 +52,7 @@ def patch(
     """
     from rich.console import Console
 
+    from gradmedic.render.patch import as_json as written
     from gradmedic.render.patch import show_diff, tell, tell_kept
     from gradmedic.treatment.prescription import Prescription
     from gradmedic.verbs.patch import patch as verb
@@ -58,7 +62,9 @@ def patch(
     found = verb(Prescription.load(prescription), target, args, **how)
     if output is not None:
         found.save(output)
-    else:
+    if as_json:
+        sys.stdout.write(written(found, settings.lang))
+    elif output is None:
         show_diff(found.diff, Console(_environ=terminal()))
     tell(found, settings.lang, Console(stderr=True, _environ=terminal()))
     if applied and found.holds:

@@ -10,7 +10,7 @@ import click
 from gradmedic.base.atomic_write import write_all
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
-from gradmedic.cli.options import LANGUAGE, check_folders, settings_from
+from gradmedic.cli.options import JSON, LANGUAGE, check_folders, settings_from
 from gradmedic.prediction.prediction import MUCH
 
 LOSSES = click.Choice(["cross_entropy", "mse", "bce", "sum"])
@@ -60,6 +60,7 @@ def is_script(target: str, as_module: bool) -> bool:
 @click.option("--optimizer", type=click.Choice(["sgd", "adam"]), help="Whose steps a coordinate check is of. [adam]")
 @click.option("--alone", is_flag=True, help="Leave the recommended initialization out.")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FILE", help="Write the prediction: .html .json .txt")
+@JSON
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 @LANGUAGE
 @click.argument("target")
@@ -99,7 +100,13 @@ def _of_script(target: str, as_module: bool, args: tuple[str, ...], **given: Any
     from gradmedic.launch.predict_session import PredictionRequest
 
     asked = PredictionRequest(
-        given["init"], not given["alone"], given["outputs"], given["quiet"], given["lang"], given["decades"]
+        given["init"],
+        not given["alone"],
+        given["outputs"],
+        given["quiet"],
+        given["lang"],
+        given["decades"],
+        given["as_json"],
     )
     return partial(script.foresee, target, args, as_module=as_module, asked=asked)
 
@@ -125,7 +132,9 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
     targets = _targets(given["targets"], given["loss"])
     how = {"init": given["init"], "recommend": not given["alone"], "decades": given["decades"]}
     prediction = verb(model, feed, given["loss"], targets=targets, **how)
-    if not given["quiet"]:
+    if given["as_json"]:
+        sys.stdout.write(prediction.to_json(given["lang"]))
+    elif not given["quiet"]:
         show(prediction, given["lang"], Console(file=sys.stdout, _environ=terminal()))
     write_all((output, text(prediction, output, given["lang"])) for output in given["outputs"])
     return 0

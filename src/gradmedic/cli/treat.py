@@ -15,6 +15,7 @@ from gradmedic.base.surroundings import terminal
 from gradmedic.base.views import view
 from gradmedic.cli.options import (
     IN_PLACE,
+    JSON,
     LANGUAGE,
     METRIC,
     METRIC_GOAL,
@@ -61,6 +62,7 @@ FORMS = {".html": "page", ".json": "json", ".txt": "text"}
 @click.option("--patch", "as_patch", is_flag=True, help="Print the remedy as code, too, and as a patch of the script.")
 @click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="As rules.dead-relu.share=0.5")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out.")
+@JSON
 @IN_PLACE
 @LANGUAGE
 @click.argument("target")
@@ -72,6 +74,7 @@ def treat(
     outputs: tuple[str, ...],
     assigned: tuple[str, ...],
     ignore: tuple[str, ...],
+    as_json: bool,
     lang: str | None,
     **how: Any,
 ) -> int:
@@ -97,7 +100,10 @@ def treat(
     choose = partial(ask, lang=settings.lang) if sys.stdin.isatty() and sys.stderr.isatty() else first_held_out
     found = verb(target, args, settings=settings, told=ticker.tick, choose=choose, **how)
     ticker.clear()
-    show(found, settings.lang, Console(_environ=terminal()), how["output"] if found.prescription else None)
+    if as_json:
+        sys.stdout.write(found.to_json())
+    else:
+        show(found, settings.lang, Console(_environ=terminal()), how["output"] if found.prescription else None)
     write_all((name, view(found, form, settings.lang)) for name, form in stories)
     if as_patch and found.prescription is not None and not found.interrupted:
         as_before = {key: how[key] for key in ("as_module", "in_place")}

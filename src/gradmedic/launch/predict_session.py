@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradmedic.base.atomic_write import write_all
 from gradmedic.base.errors import ProbeError
 from gradmedic.base.settings import Settings
-from gradmedic.base.surroundings import absolute, terminal
+from gradmedic.base.surroundings import absolute, say, terminal
 from gradmedic.launch.session import Session, flush
 from gradmedic.launch.stopping import StopRun
 from gradmedic.prediction.coordinate_check import CoordinateCheck
@@ -37,6 +37,7 @@ class PredictionRequest:
     quiet: bool = False
     lang: str = "en"
     decades: float = MUCH
+    json: bool = False
 
 
 class PredictSession(Session):
@@ -133,7 +134,10 @@ class PredictSession(Session):
         from gradmedic.render.prediction.screen import show
 
         flush(sys.stdout)
-        if not self.asked.quiet and self.stream is not None:
+        if self.asked.json:
+            for prediction in told:
+                say(sys.stdout, prediction.to_json(self.asked.lang).rstrip())
+        elif not self.asked.quiet and self.stream is not None:
             for number, prediction in enumerate(told):
                 self.stream.write("\n" if number else "")
                 show(prediction, self.asked.lang, Console(file=self.stream, _environ=terminal()))

@@ -16,7 +16,7 @@ from gradmedic import __version__
 from gradmedic.base.errors import LaunchError
 from gradmedic.base.interruption import let_through
 from gradmedic.base.settings import LOST, Settings
-from gradmedic.base.surroundings import absolute, folder, rank, ranks, tell
+from gradmedic.base.surroundings import absolute, folder, rank, ranks, say, tell
 from gradmedic.launch.seeds import shift_seeds
 from gradmedic.launch.session import Session, flush
 from gradmedic.launch.stopping import StatusLine, StopCondition, StopRun
@@ -158,7 +158,8 @@ class WatchSession(Session):
 
     def is_asked(self) -> bool:
         """Whether anybody wants this rank's judgment."""
-        asked = self.settings.outputs or self.settings.fail_on or self.settings.log_to
+        settings = self.settings
+        asked = settings.outputs or settings.fail_on or settings.log_to or settings.json
         return self.has_screen or (self.rank == 0 and bool(asked))
 
     def deliver(self) -> int:
@@ -179,6 +180,10 @@ class WatchSession(Session):
                 flush(sys.stdout)  # the script's last lines come before our screen
             with self.contained("print the report"):
                 delivery.show(report, self.settings, self.stream)
+        if self.settings.json:
+            with self.contained("print the report as JSON"):
+                flush(self.stream)
+                say(sys.stdout, report.to_json().rstrip())
         return delivery.exit_code(report, self.settings)
 
     @contextmanager

@@ -1,5 +1,6 @@
 """The screen of a patch: the diff, what was left out of it and why, and how the patched script trained."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -65,6 +66,24 @@ def tell_kept(file: Path, lang: str, console: Console) -> None:
     """Print where the script is kept as it was before a patch was applied."""
     told = Message("The script is changed; as it was, it is kept as {file}.", {"file": visible(file.name)})
     emit(console, Text(f"{glyphs_for(console.encoding).note} {say(told, lang)}"), soft_wrap=True)
+
+
+def as_json(written: WrittenPatch, lang: str) -> str:
+    """The diff, what was left out of it and why, and whether the patched script trains as the trial did."""
+    agreement = written.agreement
+    left = [
+        {"remedy": one.item.remedy, "why": say(one.why, lang) if isinstance(one.why, Message) else one.why}
+        for one in written.patch.left
+    ]
+    whole = {
+        "schema": "gradmedic.patch/1",
+        "diff": written.diff,
+        "left": left,
+        "code": written.code,
+        "holds": agreement.holds if agreement else None,
+        "agreement": say(agreement.sentence, lang) if agreement else None,
+    }
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
 
 
 def _sentences(written: WrittenPatch, lang: str, console: Console) -> Iterator[RenderableType]:

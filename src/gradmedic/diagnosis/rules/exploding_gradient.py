@@ -9,7 +9,7 @@ from gradmedic.base.messages import Message
 from gradmedic.diagnosis.features.depth_profile import forward_growth, longest, shares, slope
 from gradmedic.diagnosis.features.divergence import left_behind, sizes_by_step, target_drift
 from gradmedic.diagnosis.features.explosion_cures import bound_cures, deep_cures, recurrent_cures, scale_cures
-from gradmedic.diagnosis.features.layers import layers, sound, typical_paces
+from gradmedic.diagnosis.features.layers import Layer, layers, sound, typical_paces
 from gradmedic.diagnosis.features.time_profile import waves
 from gradmedic.diagnosis.finding import Cure, Finding, Severity
 from gradmedic.diagnosis.rules import Rule
@@ -19,6 +19,9 @@ from gradmedic.recording.site import Kind, Place
 from gradmedic.recording.sketch import Columns, Drawn, parameter, site, sketch
 
 NAN = float("nan")
+
+ORDINARY_RATE = 0.01
+"""A learning rate of plain SGD that most networks bear."""
 
 
 def _chain(factor: float, losses: list[float], update: float = 0.01, grad: float = 0.01) -> Recording:
@@ -139,6 +142,7 @@ class ExplodingGradient(Rule):
             _chain(4.0, [2.5 * 0.95**i for i in range(60)]),  # grows, and learns
             _chain(1.0, [9e4 * 0.95**i for i in range(60)], grad=900.0),  # raw units, Adam
             _chain(1.0, [2.3] * 60),  # stuck for another reason
+            _chain(1.0, [2.3, 40.0, 9e5, 3e9, NAN, NAN, NAN], update=4.8, grad=2.4),  # a rate of 2 is to blame
             _runaway(3.0, [0.7, 0.9] * 60),  # a contest in balance
             _runaway(
                 10.0, [13 - 12.9 * 0.95**i for i in range(400)]
@@ -205,7 +209,7 @@ class ExplodingGradient(Rule):
         capture = next(iter(recording.captures_of(stream)), None)
         found = layers(recording, capture) if capture else []
         limit = self.overshoot * (1 if outcome(recording, stream) is TrainingState.FAILED else 100)
-        thrown = [layer for layer in found if (layer.pace or 0) >= limit and layer.pull >= self.pull]
+        thrown = [layer for layer in found if (layer.pace or 0) >= limit and self._is_to_blame(layer)]
         if capture is None or not thrown or len(thrown) * 3 < len(found):
             return None
         thrown.sort(key=lambda layer: -(layer.pace or 0))
@@ -218,6 +222,11 @@ class ExplodingGradient(Rule):
         told = self._finding(Message(text, values), why, places, capture, evidence, scale_cures())
         # Layers that such a step kills are its victims; under an ordinary gradient the dead come first.
         return replace(told, explains=(*told.explains, "dead-relu")) if worst.pull >= self.absurd else told
+
+    def _is_to_blame(self, layer: Layer) -> bool:
+        """Whether the gradient is further from what is ordinary than the rate: from 1, and from 0.01."""
+        rate = (layer.pace or 0) / layer.pull if layer.pull else 0.0
+        return layer.pull >= max(self.pull, rate / ORDINARY_RATE)
 
     def _over_steps(self, recording: Recording, stream: int) -> Finding | None:
         if not self._ordinary_paces(recording, stream):

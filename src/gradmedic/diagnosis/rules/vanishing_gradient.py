@@ -177,7 +177,7 @@ class VanishingGradient(Rule):
             "depth": f"{late.depth:.1f}",
             "step": late.capture.step,
         }
-        text = "The gradient came to vanish: at step {step} {first} gets {times} times less of it than at first"
+        text = "The gradient came to vanish: at step {step} the one reaching {first} is {times} times smaller than at first"
         why = "On its way from {last} it loses {depth} decades more than at first."
         return Finding(
             self.name,
@@ -213,7 +213,7 @@ class VanishingGradient(Rule):
     ) -> Finding:
         first, last = found.layers[0], found.last[-1]
         values = {"first": first.site.name, "last": last.site.name, "times": f"{10 ** min(lost, 300):.1g}"}
-        text = "The gradient vanishes over depth: {first} gets {times} times less of it than the layers near {last}"
+        text = "The gradient vanishes over depth: the one reaching {first} is {times} times smaller than near {last}"
         return Finding(
             self.name,
             severity,

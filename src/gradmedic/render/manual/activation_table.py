@@ -1,5 +1,6 @@
 """All activations beside each other."""
 
+import json
 from collections.abc import Callable, Iterator
 from math import isnan, sqrt
 
@@ -56,6 +57,12 @@ def gates(lang: str) -> Table:
         m = gate_moments(cls(), 1.0)
         made.add_row(name, *(_short(value) for value in (m.y2, m.dy_du2, m.dy_dv2)))
     return made
+
+
+def as_json() -> str:
+    """The table as a JSON list, with columns named as in English."""
+    heads = ("activation", "slope", "flat", "forward", "backward", "critical", "bias", "drift", "ln_chi", "dies")
+    return json.dumps([dict(zip(heads, row, strict=True)) for row in rows(str)], ensure_ascii=False, indent=2)
 
 
 def _short(value: float) -> str:

@@ -1,15 +1,18 @@
 """The manual on a terminal."""
 
+import json
+
 from rich.console import Console
 from rich.markdown import Markdown
 
 from gradmedic.base.errors import ActivationError
 from gradmedic.base.locale import translator
+from gradmedic.diagnosis.rules import all_rules
 from gradmedic.render.glyphs import can_say, emit
-from gradmedic.render.manual import remedy_page
+from gradmedic.render.manual import remedy_page, rule_page
 from gradmedic.render.manual.activation_page import page
 from gradmedic.render.manual.activation_table import gates, table
-from gradmedic.theory.activations import activation, gate
+from gradmedic.theory.activations import activation, all_activations, gate
 from gradmedic.treatment.remedies import all_remedies
 
 
@@ -21,6 +24,20 @@ def knows(name: str) -> bool:
         return bool(gate(name) or activation(name))
     except ActivationError:
         return False
+
+
+def as_json(name: str | None, lang: str) -> str:
+    """The page of a rule, remedy, gate or activation as Markdown in JSON; without a name, all names by kind."""
+    if name is None:
+        named = {"rules": [*all_rules()], "remedies": [*all_remedies()], "activations": [*all_activations()]}
+        return json.dumps(named, ensure_ascii=False, indent=2)
+    if name in all_remedies():
+        told = remedy_page.page(name, lang)
+    elif knows(name):
+        told = page(name, lang, "utf-8", 76)
+    else:
+        told = rule_page.page(name, lang)
+    return json.dumps({"name": name, "page": told}, ensure_ascii=False, indent=2)
 
 
 def show(name: str | None, lang: str, console: Console) -> None:
