@@ -83,10 +83,7 @@ def treat(
     Each trial runs the script in a fresh process that sees this folder as it is; what it writes is
     thrown away. Outcomes are kept beside the prescription; the same command resumes where it was ended.
     """
-    from rich.console import Console
-
     from gradmedic.launch.stage import refuse_what_is_no_script
-    from gradmedic.render.treatment.screen import show
     from gradmedic.render.treatment.screen import told as so_far
     from gradmedic.verbs.treat import first_held_out
     from gradmedic.verbs.treat import treat as verb
@@ -100,15 +97,24 @@ def treat(
     choose = partial(ask, lang=settings.lang) if sys.stdin.isatty() and sys.stderr.isatty() else first_held_out
     found = verb(target, args, settings=settings, told=ticker.tick, choose=choose, **how)
     ticker.clear()
-    if as_json:
-        sys.stdout.write(found.to_json())
-    else:
-        show(found, settings.lang, Console(_environ=terminal()), how["output"] if found.prescription else None)
+    tell(found, settings.lang, as_json, how["output"])
     write_all((name, view(found, form, settings.lang)) for name, form in stories)
     if as_patch and found.prescription is not None and not found.interrupted:
         as_before = {key: how[key] for key in ("as_module", "in_place")}
         show_patch(found, target, args, settings.lang, **as_before)
     return 130 if found.interrupted else 0
+
+
+def tell(found: Any, lang: str, as_json: bool, prescription: str) -> None:
+    """Print the screen, or JSON; `prescription` is the file that was written where there is one."""
+    from rich.console import Console
+
+    from gradmedic.render.treatment.screen import show
+
+    if as_json:
+        sys.stdout.write(found.to_json())
+    else:
+        show(found, lang, Console(_environ=terminal()), prescription if found.prescription else None)
 
 
 def sorted_out(outputs: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:

@@ -177,7 +177,7 @@ class VanishingGradient(Rule):
             "depth": f"{late.depth:.1f}",
             "step": late.capture.step,
         }
-        text = "The gradient came to vanish: at step {step} the one reaching {first} is {times} times smaller than at first"
+        text = "The gradient came to vanish: at {first} it is {times} times smaller at step {step} than at first"
         why = "On its way from {last} it loses {depth} decades more than at first."
         return Finding(
             self.name,
