@@ -4,8 +4,10 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -57,3 +59,36 @@ def test_chinese_words_are_found_in_a_folder_however_they_are_put_in(site: Path)
         page.keyboard.insert_text("裁剪")  # as an input method does: without a key that goes up
         page.locator(".md-search-result__item a[href*='clip.html']").first.wait_for()
         browser.close()
+
+
+class Links(HTMLParser):
+    """Collects where a page leads, and the places in it that others can lead to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.targets: set[str] = set()
+        self.places: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.targets |= {value for key in ("href", "src") if (value := found.get(key))}
+        self.places |= {value for key in ("id", "name") if (value := found.get(key))}
+
+
+def test_every_link_leads_to_a_page_and_to_a_place_in_it(site: Path) -> None:
+    pages = {path: Links(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+    missed = []
+    for path, links in pages.items():
+        for target in links.targets:
+            address = urlsplit(target)
+            if address.scheme or address.netloc or "404" in path.name:
+                continue
+            found = (path.parent / unquote(address.path)).resolve() if address.path else path
+            found = found / "index.html" if found.is_dir() else found
+            place = unquote(address.fragment)
+            known = pages.get(found)
+            if not found.exists() or (place and known and not place.startswith("__") and place not in known.places):
+                missed.append(f"{path.relative_to(site)}: {target}")
+    assert not missed, "\n".join(sorted(missed))
+    assert sum(len(links.targets) for links in pages.values()) > 1000
