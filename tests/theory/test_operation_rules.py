@@ -54,6 +54,11 @@ CASES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "a gate of a parameter": (lambda x, w: x * torch.sigmoid(w) + torch.exp(w), WIDTH),
     "addcmul": (lambda x, w: torch.addcmul(x, x.tanh().detach() * 0 + x.roll(1, -1), w), WIDTH),
     "baddbmm": (lambda x, w: torch.baddbmm(x, *products(x), beta=0.5, alpha=0.1), WIDTH),
+    "F.normalize": (lambda x, w: F.normalize(x, dim=-1) * 8, WIDTH),
+    "a length": (lambda x, w: x * x.norm(dim=-1, keepdim=True), WIDTH),
+    "a gated half": (lambda x, w: F.glu(x, -1), WIDTH // 2),
+    "the larger": (lambda x, w: torch.maximum(x, x.roll(8, -1)), WIDTH),
+    "the smaller": (lambda x, w: torch.minimum(x, x.roll(8, -1)), WIDTH),
     "roll": (lambda x, w: x.roll(2, 1), WIDTH),
     "flip": (lambda x, w: x.flip(1), WIDTH),
     "picked places": (lambda x, w: x[:, torch.tensor([0, 2, 5])], WIDTH),
@@ -85,6 +90,66 @@ def test_standardized_weights() -> None:
     assert found.worst < 0.05
     assert abs(found.weights.pop("gain")) < 0.4  # what arrives there depends on the weights, which no rule knows of
     assert found.worst_weight < 0.1
+
+
+class Handmade(nn.Module):
+    """Weights that are standardized by hand (weight standardization, Qiao+ 2019)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.last = nn.Parameter(torch.randn(WIDTH, 32) * 3 + 1), nn.Linear(WIDTH, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        held = self.weight - self.weight.mean(1, keepdim=True)
+        held = held / (self.weight.std(1, keepdim=True) + 1e-5) / 32**0.5
+        out: Tensor = self.last(F.linear(x, held).relu().mean(1))
+        return out
+
+
+class Experts(nn.Module):
+    """A weight of its own for each entry of the first dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(32, WIDTH), nn.Linear(WIDTH, 10)
+        self.weight = nn.Parameter(torch.randn(4, WIDTH, WIDTH) / WIDTH**0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        held = torch.bmm(self.first(x).relu().reshape(4, -1, WIDTH), self.weight)
+        out: Tensor = self.last(held.reshape(*x.shape[:2], WIDTH).relu().mean(1))
+        return out
+
+
+class Shuffled(nn.Module):
+    """Channels that become places, and places that become channels again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.last = nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        held = self.second(F.pixel_shuffle(self.first(x).relu(), 2)).relu()
+        out: Tensor = self.last(F.pixel_unshuffle(held, 2).mean((2, 3)))
+        return out
+
+
+def test_weights_that_are_standardized_by_hand() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(16, 8, 32, generator=generator), torch.randint(10, (16,), generator=generator)
+    found = compared(Handmade, x, y, inits=16, init=None)
+    assert not found.flow.unknown
+    assert found.worst_weight < 0.1
+
+
+@pytest.mark.parametrize(("made", "shape"), [(Experts, (16, 8, 32)), (Shuffled, (8, 3, 12, 12))])
+def test_a_small_network(made: Callable[[], nn.Module], shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(shape, generator=generator), torch.randint(10, (shape[0],), generator=generator)
+    found = compared(made, x, y, inits=16, init=None)
+    assert not found.flow.unknown
+    assert found.worst < 0.1
+    assert found.worst_weight < 0.25
 
 
 class Contrasted(nn.Module):

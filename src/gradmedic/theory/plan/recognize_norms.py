@@ -6,11 +6,13 @@ the gradient has nothing along the signal. Rules that take the two as independen
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 import torch
 
 from gradmedic.theory.activations import Activation
-from gradmedic.theory.plan.plan import Edge, Plan, Step
+from gradmedic.theory.activations.hardtanh import Hardtanh
+from gradmedic.theory.plan.plan import PARAMETER, Edge, Plan, Step
 
 _DEGREES = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "abs": 1.0, "var": 2.0, "std": 1.0, "norm": 1.0}
 """How the result grows with its operand: x^degree."""
@@ -54,13 +56,23 @@ class _Size:
 
 def recognized(plan: Plan) -> Plan:
     """The plan with every normalization that is written out as a step "own_norm" of the signal itself."""
-    steps = list(plan.steps)
+    steps, alone = list(plan.steps), _of_parameters(plan)
     for i, step in enumerate(plan.steps):
-        for source, dims, center in _found(plan, step):
+        for source, dims, center in () if i in alone else _found(plan, step):
             attributes = {"dims": dims, "center": center, "divides": step.op == "div"}
             steps[i] = replace(step, op="own_norm", inputs=(*step.inputs, source), attributes=attributes)
             break
     return replace(plan, steps=tuple(steps))
+
+
+def _of_parameters(plan: Plan) -> set[int]:
+    """The steps that make something of parameters alone, as weights that are standardized: no signals go through."""
+    found = set[int]()
+    for i, step in enumerate(plan.steps):
+        below = [edge[0] for edge in step.inputs if edge is not None]
+        if step.op == PARAMETER or (below and found.issuperset(below)):
+            found.add(i)
+    return found
 
 
 def _found(plan: Plan, step: Step) -> Iterator[tuple[Edge, tuple[int, ...], bool]]:
@@ -101,11 +113,8 @@ def _size(plan: Plan, edge: Edge, source: Edge, known: dict[Edge, _Size | None])
 
 def _derived(plan: Plan, step: Step, source: Edge, known: dict[Edge, _Size | None]) -> _Size | None:
     operands = [edge for edge in step.inputs if edge is not None]
-    if (
-        not operands
-        or len(set(operands)) > 1
-        or step.op not in _DEGREES.keys() | _REDUCES | _PASSES | {"pow", "add", "mul"}
-    ):
+    known_op = step.op in _DEGREES.keys() | _REDUCES | _PASSES | {"pow", "add", "mul"} or _guards(step)
+    if not operands or len(set(operands)) > 1 or not known_op:
         return None
     below = _size(plan, operands[0], source, known)
     if below is None or (len(operands) > 1 and step.op != "mul"):
@@ -121,15 +130,27 @@ def _derived(plan: Plan, step: Step, source: Edge, known: dict[Edge, _Size | Non
     return _Size(below.degree * degree * len(operands), dims)
 
 
+def _guards(step: Step) -> bool:
+    """True for a bound from below alone, as F.normalize has one against a division by zero."""
+    phi = step.attributes.get("phi") if step.op == "activation" else None
+    return isinstance(phi, Hardtanh) and 0 < phi.min_val < phi.max_val == inf
+
+
 _MAPS = {"avg_pool", "mean"}
 """Fixed linear maps that leave a tensor its shape, or one that spreads to it."""
 
 
 def contrasts_seen(plan: Plan) -> Plan:
     """The plan with sums of a signal and of a linear map of the same signal as one step of that signal."""
-    steps = list(plan.steps)
+    steps, alone = list(plan.steps), _of_parameters(plan)
     for i, step in enumerate(plan.steps):
-        if step.op not in ("add", "sub") or len(step.inputs) != 2 or None in step.inputs or len(step.attributes) > 1:
+        if (
+            i in alone
+            or step.op not in ("add", "sub")
+            or len(step.inputs) != 2
+            or None in step.inputs
+            or len(step.attributes) > 1
+        ):
             continue
         if step.attributes.get("alpha", 1) != 1:
             continue

@@ -7,10 +7,21 @@ from math import prod
 import torch
 
 from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, NoRuleError, Propagation, Value, WeightOperand, rule, rule_of, signal
+from gradmedic.theory.propagation import (
+    Grad,
+    NoRuleError,
+    Propagation,
+    Value,
+    WeightOperand,
+    came,
+    rule,
+    rule_of,
+    signal,
+)
 from gradmedic.theory.propagation.arithmetic import add, mul, scaled
-from gradmedic.theory.propagation.contraction import bmm
+from gradmedic.theory.propagation.contraction import contracted
 from gradmedic.theory.propagation.linear import mm
+from gradmedic.theory.signals.axes import diagonal
 from gradmedic.theory.signals.signal import Signal, own
 
 
@@ -19,6 +30,32 @@ def addcmul(step: Step, inputs: Sequence[Value]) -> Propagation:
     """a + value b c: as a product, and a sum."""
     product = mul(Step("mul", step.inputs[1:3], step.shapes), inputs[1:3])
     return _plus(step, inputs[0], product, alpha=float(step.attributes.get("value", 1.0)))
+
+
+@rule("bmm")
+def bmm(step: Step, inputs: Sequence[Value]) -> Propagation:
+    """Independent factors: the moments multiply, and the sum counts pairs (`labels.joined`)."""
+    if isinstance(inputs[1], WeightOperand) and len(inputs[1].shape) == 3 and isinstance(inputs[0], Signal):
+        return _each_by_its_own(step, inputs[0], inputs[1])
+    return contracted(signal(inputs[0]), signal(inputs[1]))
+
+
+def _each_by_its_own(step: Step, x: Signal, weight: WeightOperand) -> Propagation:
+    """Weights of its own for each entry of the first dimension, as experts have them: two entries share nothing."""
+    if weight.law.mean or any(atom.is_units for atom in x.dims[0]):
+        raise NoRuleError("weights of several groups that have a mean of their own, or are applied to units")
+    plain = mm(step, [x, WeightOperand(weight.law, weight.shape[1:])])
+    out = signal(plain.outputs[0])
+    shared = torch.ones((), dtype=torch.float64)
+    for atom in out.dims[0]:
+        itself = (diagonal(out.axes[atom.axis]) > 0).double()
+        shared = shared * itself.reshape(-1, *[1] * (len(out.axes) - atom.axis - 1))
+
+    def back(grads: Sequence[Grad]) -> Sequence[Grad]:
+        grad = came(grads[0])
+        return plain.back([replace(grad, k=grad.k * shared, m=grad.m * shared)])
+
+    return replace(plain, outputs=(replace(out, k=out.k * shared, m=out.m * shared),), back=back)
 
 
 @rule("baddbmm")

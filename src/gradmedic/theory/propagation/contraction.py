@@ -3,17 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradmedic.theory.plan.plan import Step
-from gradmedic.theory.propagation import Grad, Propagation, Value, one, rule, signal
+from gradmedic.theory.propagation import Grad, Propagation, one
 from gradmedic.theory.signals.contraction import framed, joined, together
 from gradmedic.theory.signals.signal import Signal
 from gradmedic.theory.signals.unit_instance import parted
-
-
-@rule("bmm")
-def bmm(step: Step, inputs: Sequence[Value]) -> Propagation:
-    """Independent factors: the moments multiply, and the sum counts pairs (`labels.joined`)."""
-    return contracted(signal(inputs[0]), signal(inputs[1]))
 
 
 def contracted(left: Signal, right: Signal) -> Propagation:
