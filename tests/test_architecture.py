@@ -38,6 +38,7 @@ WITHOUT_TORCH = (
         "trials.paired_effect",
     ),
     *("trials.loss_units", "trials.patch_agreement", "trials.budget", "trials.trial_length", "trials.result_store"),
+    *("integrations.pytest_plugin", "integrations.lightning_entry"),
     *("trials.loss_curves", "trials.comparison.comparison", "trials.search.treatment_result"),
 )
 BUT = ("render.manual",)

@@ -23,7 +23,7 @@ from gradmedic.diagnosis.report import Report
 from gradmedic.prediction.run_expectations import RunExpectations
 from gradmedic.probe.hooks.first_call import FirstCall
 from gradmedic.probe.observed_run import ObservedRun
-from gradmedic.probe.run_listener import NOBODY, Nobody
+from gradmedic.probe.run_listener import NOBODY, Listener, Nobody
 from gradmedic.recording.recorder import Recorder
 from gradmedic.recording.writer import RecordingWriter
 from gradmedic.render import deliver as delivery
@@ -39,12 +39,18 @@ _waiting: list["Watch"] = []
 class Watch:
     """What `gm.watch` gives. `report` may be asked for at any time, also while training runs."""
 
-    def __init__(self, settings: Settings, model: nn.Module | None, optimizer: Optimizer | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        model: nn.Module | None,
+        optimizer: Optimizer | None,
+        listen: Callable[[Recorder], Listener] = lambda _: NOBODY,
+    ) -> None:
         facts = {"gradmedic": __version__, "script": None, "began": time(), "settings": asdict(settings)}
         journal = RecordingWriter(settings.record, rank()) if settings.record is not None else None
         recorder = Recorder({**facts, "ranks": ranks()}, journal)
         self._feed = _Feed(settings, recorder) if settings.log_to and rank() == 0 else None
-        self._run = ObservedRun(recorder, settings, RunExpectations(), self._feed or NOBODY)
+        self._run = ObservedRun(recorder, settings, RunExpectations(), self._feed or listen(recorder))
         self._settings = settings
         # Not held: what the script drops is to be freed.
         self._model: Callable[[], nn.Module | None] = _nothing if model is None else ref(model)
@@ -121,6 +127,11 @@ class Watch:
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()
+
+
+def watches_now() -> Watch | None:
+    """The watch that is open in this process, if there is one."""
+    return _watching[-1] if _watching else None
 
 
 def _nothing() -> None:
