@@ -9,7 +9,8 @@ from gradmedic.base.warn import warn_of
 from gradmedic.integrations.training_watch import TrainingWatch
 from gradmedic.sinks import PREFIX
 
-LOGGED = f"{PREFIX}gradient_norm"
+RANGE = {f"{PREFIX}smallest_gradient": min, f"{PREFIX}largest_gradient": max}
+"""What becomes a log of each epoch: the range of the gradients (rms) of groups of layers."""
 
 
 class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
@@ -17,8 +18,9 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc, unused-igno
 
     It begins in `on_train_begin` and ends in `on_train_end`; where training raises, Keras tells no callback, and the
     report is printed when the process ends. Callbacks of Keras see batches alone: gradients are read inside of
-    `backward` itself. The norm of the last gradient that was read becomes a log of the epoch and so a column of the
-    history, `gradmedic/gradient_norm`. With `stop_on="critical"` the model is asked to stop after a batch
+    `backward` itself. The smallest and the largest of the layers' last gradients that were read become logs of the
+    epoch and so columns of the history, `gradmedic/smallest_gradient` and `gradmedic/largest_gradient`.
+    With `stop_on="critical"` the model is asked to stop after a batch
     (`model.stop_training`). Other options are those of `gm.watch`. With another backend than torch it does nothing.
 
     >>> from gradmedic.integrations.keras import GradmedicCallback
@@ -28,7 +30,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc, unused-igno
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self.watch = TrainingWatch(**options)
-        self._norm: float | None = None
+        self._range: dict[str, float] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin."""
@@ -44,12 +46,14 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc, unused-igno
             self.model.stop_training = True
 
     def _note(self, numbers: Mapping[str, float]) -> None:
-        self._norm = numbers.get(LOGGED, self._norm)
+        found = [value for name, value in numbers.items() if name.startswith(f"{PREFIX}gradient/")]
+        if found:
+            self._range = {name: extreme(found) for name, extreme in RANGE.items()}
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Log the norm of the last gradient that was read."""
-        if logs is not None and self._norm is not None:
-            logs[LOGGED] = self._norm
+        """Log the range of the last gradients that were read."""
+        if logs is not None:
+            logs.update(self._range)
 
     def on_train_end(self, logs: Any = None) -> None:
         """End."""
