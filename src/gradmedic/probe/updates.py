@@ -142,6 +142,11 @@ def rows(tensor: Tensor) -> Tensor:
     return flat if flat.numel() <= SAMPLE else flat[:: flat.numel() // SAMPLE]
 
 
+def _whole_or_rows(tensor: Tensor) -> Tensor:
+    """The same of any shape: most parameters are small, and lie side by side as they are."""
+    return tensor if tensor.numel() <= SAMPLE and tensor.is_contiguous() else rows(tensor)
+
+
 @dataclass
 class Update:
     """One optimizer step, measured: `before` it moves the weights, then `after`."""
@@ -158,25 +163,25 @@ class Update:
         for key, tensor in here:
             grad = tensor.grad
             self._numel[key] = (1, 1)
-            if grad is not None and is_readable(grad):
+            if grad is not None and (scale is None or is_readable(grad)):
                 values = grad.coalesce().values() if grad.is_sparse else grad
                 grads[key] = values if scale is None else values / scale
                 self._numel[key] = (max(1, grad.numel()), 1)
         self.meter.moments_of_all(grads, "grad", "nonzero")
-        samples = {key: rows(tensor) for key, tensor in here}
+        samples = {key: _whole_or_rows(tensor) for key, tensor in here}
         self.meter.moments_of_all(samples, "weight")
         for key, tensor in here:
             self._numel[key] = (self._numel[key][0], max(1, samples[key].numel()))
-            self._before.append((key, ref(tensor), samples[key].clone()))
+            self._before.append((key, ref(tensor), samples[key].detach().clone()))
 
     def after(self, with_twins: bool) -> None:
         """Read how far the weights have moved, and whether their units are alike."""
         alive = [(key, tensor, old) for key, weak, old in self._before if (tensor := weak()) is not None]
         here = [(key, tensor, old) for key, tensor, old in alive if is_readable(tensor)]
-        now = [rows(tensor) for _, tensor, _ in here]
+        now = [_whole_or_rows(tensor) for _, tensor, _ in here]
         for (key, tensor, old), new, far in zip(here, now, distances(now, [old for *_, old in here]), strict=True):
             if far is None:
-                self.meter.size((key, "update"), new - old)
+                self.meter.size((key, "update"), new.detach() - old)
             else:
                 self.meter.note((key, "update"), far)
             if with_twins and (alike := twins(tensor)) is not None:

@@ -39,6 +39,9 @@ MANY_USES = 64
 """Uses of one leaf above which the single contributions are no longer measured: an RNN over a
 thousand steps would copy its weights' gradient a thousand times."""
 
+STEEPEST = {"relu": 1.0, "sigmoid": 0.25, "tanh": 1.0}
+"""The largest slope of activations whose result autograd keeps, and checkpointing packs away."""
+
 
 class Layout:
     """The structure of one graph; every list is indexed by vertex position.
@@ -50,6 +53,8 @@ class Layout:
     def __init__(self, graph: Graph, within: bool = False, data: frozenset[int] = frozenset()) -> None:
         self.graph = graph
         self._within = within
+        self.reads: list[Any] | None = None
+        """What readers have found to be worth reading at each vertex."""
         self.vertices = graph.vertices
         self.kinds = [self._kind(vertex) for vertex in self.vertices]
         self.parameter = [-1] * len(self.vertices)
@@ -182,6 +187,14 @@ class Layout:
         return [
             [slot for slot, edge in enumerate(v.inputs) if edge is not None and 1 < users[edge[0]] <= MANY_USES]
             for v in self.vertices
+        ]
+
+    @cached_property
+    def bent(self) -> list[bool]:
+        """True for an activation that may have to be told by its slopes."""
+        return [
+            v.operation.op in STEEPEST or (kind is Kind.ACTIVATION and is_user_function(v.node))
+            for v, kind in zip(self.vertices, self.kinds, strict=True)
         ]
 
     @cached_property

@@ -59,8 +59,9 @@ class Sheet:
             if nonzero is not None and numel:
                 columns["grad_zero"] = 1.0 - nonzero / numel
         for what in ("value", "input"):
-            if (i, f"{what}_numel") in self.numbers:
-                columns.update(self._values((i,), what))
+            numel = get((i, f"{what}_numel"), 0.0)
+            if numel:
+                columns.update(self._range(i, what, numel))
         for name in _SHARES:
             told = get((i, name))
             if told is not None:
@@ -107,7 +108,7 @@ class Sheet:
             columns["grad_zero"] = 1.0 - sum(nonzero) / numel
         return columns
 
-    def _values(self, vertices: Sequence[int], what: str) -> dict[str, float]:
+    def _values(self, vertices: list[int], what: str) -> dict[str, float]:
         told = [i for i in vertices if (i, f"{what}_numel") in self.numbers]
         numel = sum(self.numbers[i, f"{what}_numel"] for i in told)
         if not numel:
@@ -123,6 +124,21 @@ class Sheet:
             f"{what}_min": min(self.numbers[i, f"{what}_min"] for i in told),
             f"{what}_max": max(self.numbers[i, f"{what}_max"] for i in told),
             f"{what}_zero": 1.0 - sum(self.numbers[i, f"{what}_nonzero"] for i in told) / numel,
+        }
+
+    def _range(self, i: int, what: str, numel: float) -> dict[str, float]:
+        """The same as `_values` of a single vertex."""
+        numbers = self.numbers
+        size = numbers[i, f"{what}_norm"]
+        if size - size != 0:
+            return {f"{what}_bad": 1.0}
+        return {
+            **({"input_count": numel} if what == "input" else {}),
+            f"{what}_rms": size / sqrt(numel),
+            f"{what}_mean": numbers[i, f"{what}_sum"] / numel,
+            f"{what}_min": numbers[i, f"{what}_min"],
+            f"{what}_max": numbers[i, f"{what}_max"],
+            f"{what}_zero": 1.0 - numbers[i, f"{what}_nonzero"] / numel,
         }
 
     def _gain(self, i: int) -> float | None:

@@ -1,7 +1,7 @@
 """Which forward values are worth reading at an operation, from what autograd has saved."""
 
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from gradmedic.probe.reading import one_pass
 from gradmedic.probe.reading.attention import one_hot_rows
 from gradmedic.probe.reading.baseline_loss import implied_target, part
 from gradmedic.probe.reading.meter import Meter
-from gradmedic.probe.reading.saturation import saturation
-from gradmedic.probe.reading.statistics import Number, unit_activity, value_reading
+from gradmedic.probe.reading.saturation import saturates, saturation
+from gradmedic.probe.reading.statistics import Number, unit_activity
 from gradmedic.probe.torch_internals import saved
 from gradmedic.recording.site import Kind
 
@@ -66,18 +66,45 @@ class Activity:
         return 1.0 - active.double().mean()
 
 
+class _Reads(NamedTuple):
+    """What is worth reading at a vertex."""
+
+    result: str | None
+    operand: str | None
+    more: bool
+
+
+def _reads(layout: Layout, i: int) -> _Reads | None:
+    """What the shape of the graph alone tells of it."""
+    op, kind = layout.vertices[i].operation, layout.kinds[i]
+    if kind is Kind.SHAPE:
+        return None
+    operand = op.operand if op.operand and _wants_operand(layout, i) else None
+    by_hand = op.op in ("pow", "abs") and layout.tail[i]
+    more = bool(op.target) or by_hand or kind is Kind.ACTIVATION or op.op in ("batch_norm", "sdpa") or saturates(op.op)
+    return _Reads(op.result, operand, more) if op.result or operand or more else None
+
+
 def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activity) -> None:
     """Keep the numbers of a vertex's forward values under (vertex, column)."""
-    vertex = layout.vertices[i]
-    op, kind = vertex.operation, layout.kinds[i]
-    if kind is Kind.SHAPE:
+    if layout.reads is None:
+        layout.reads = [_reads(layout, j) for j in range(len(layout.vertices))]
+    reads, vertex = layout.reads[i], layout.vertices[i]
+    if reads is None:
         return
-    result = vertex.tensor(op.result) if op.result else None
+    result = vertex.tensor(reads.result) if reads.result else None
     if isinstance(result, Tensor):
-        _range(meter, i, "value", result)
-    operand = vertex.tensor(op.operand) if op.operand and _wants_operand(layout, i) else None
+        meter.values(i, "value", result)
+    operand = vertex.tensor(reads.operand) if reads.operand else None
     if isinstance(operand, Tensor) and operand.is_floating_point():
-        _range(meter, i, "input", operand)
+        meter.values(i, "input", operand)
+    if reads.more:
+        _read_more(meter, layout, i, site, activity, result, operand)
+
+
+def _read_more(meter: Meter, layout: Layout, i: int, site: int, activity: Activity, result: Any, operand: Any) -> None:
+    vertex = layout.vertices[i]
+    op = vertex.operation
     if op.target:
         _target(meter, i, vertex, op.target)
     elif op.op in ("pow", "abs") and layout.tail[i]:
@@ -86,7 +113,7 @@ def read_values(meter: Meter, layout: Layout, i: int, site: int, activity: Activ
             _put_target(meter, found[0], found[2])
     if op.op == "batch_norm":
         _mode(meter, i, vertex)
-    if kind is Kind.ACTIVATION:
+    if layout.kinds[i] is Kind.ACTIVATION:
         _units(meter, layout, i, site, activity, result, operand)
     bent = _saturated(meter, i, vertex, result, operand)
     if bent is not None:
@@ -101,14 +128,6 @@ def _wants_operand(layout: Layout, i: int) -> bool:
     if layout.kinds[i] not in (Kind.WEIGHTS, Kind.RECURRENT):
         return False
     return all(layout.vertices[j].operation.result is None for j in layout.signals[i])
-
-
-def _range(meter: Meter, i: int, what: str, tensor: Tensor) -> None:
-    reading = value_reading(tensor.detach())
-    if reading is not None:
-        for name, cell in zip(("norm", "sum", "min", "max", "nonzero"), reading, strict=True):
-            meter.put((i, f"{what}_{name}"), cell)
-        meter.note((i, f"{what}_numel"), float(tensor.numel()))
 
 
 def _target(meter: Meter, i: int, vertex: Vertex, attribute: str) -> None:

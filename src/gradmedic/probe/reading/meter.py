@@ -9,8 +9,12 @@ from torch.optim import Optimizer
 
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.reading import one_pass
-from gradmedic.probe.reading.statistics import Number, nonzero, norm
+from gradmedic.probe.reading.statistics import Number, nonzero, norm, value_reading
 from gradmedic.probe.torch_internals import norms
+
+_COLUMNS = {
+    what: [f"{what}_{name}" for name in ("norm", "sum", "min", "max", "nonzero")] for what in ("value", "input")
+}
 
 
 class Meter:
@@ -39,23 +43,39 @@ class Meter:
         if size is not None:
             self.put(key, size)
 
-    def arrival(self, i: int, k: int, grad: Tensor, count: bool) -> None:
-        """Keep the norm of the gradient that arrives at an output `k` of vertex `i`, and `count` what is not zero."""
+    def arrival(self, i: int, k: int, grad: Tensor, count: bool) -> int:
+        """Keep the norm of the gradient that arrives at an output `k` of vertex `i`; the number of its entries.
+
+        And `count` what is not zero.
+        """
         told = one_pass.moments(grad)
-        if told is None:
-            self.size((i, "arrival", k), grad)
+        if told is not None:
+            self._plain[i, "arrival", k] = told[0]
             if count:
-                self.put((i, "grad_nonzero"), nonzero(grad.detach()))
-            return
-        self._plain[i, "arrival", k] = told[0]
-        if count:
-            self._plain[i, "grad_nonzero"] = told[4]
+                self._plain[i, "grad_nonzero"] = told[4]
+            return grad.numel()
+        if not grad.numel() or not is_readable(grad):
+            return 0
+        self.size((i, "arrival", k), grad)
+        if count and not grad.is_sparse:
+            self.put((i, "grad_nonzero"), nonzero(grad.detach()))
+        return grad.numel()
+
+    def values(self, i: int, what: str, tensor: Tensor) -> None:
+        """Keep five numbers of what vertex `i` has made or was given."""
+        reading = value_reading(tensor.detach())
+        if reading is not None:
+            for name, cell in zip(_COLUMNS[what], reading, strict=True):
+                self.put((i, name), cell)
+            self._plain[i, f"{what}_numel"] = float(tensor.numel())
 
     def moments_of_all(self, tensors: Mapping[Any, Tensor], size: str, count: str | None = None) -> None:
         """Keep of each tensor the norm as (key, size), and as (key, count) how many entries are not zero."""
         told = one_pass.moments_of_all(list(tensors.values()))
         for (key, tensor), one in zip(tensors.items(), told, strict=True):
             if one is None:
+                if not is_readable(tensor):
+                    continue
                 self.size((key, size), tensor)
                 if count is not None:
                     self.put((key, count), nonzero(tensor.detach()))

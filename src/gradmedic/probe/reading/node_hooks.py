@@ -10,7 +10,7 @@ from torch import Tensor
 from gradmedic.base.interruption import let_through
 from gradmedic.base.storage import is_readable
 from gradmedic.probe.failures import Failures
-from gradmedic.probe.graph.layout import Layout
+from gradmedic.probe.graph.layout import STEEPEST, Layout
 from gradmedic.probe.graph.node_table import is_user_function
 from gradmedic.probe.reading.forward_values import Activity, read_part, read_values, unit_dim
 from gradmedic.probe.reading.meter import Meter
@@ -19,9 +19,6 @@ from gradmedic.probe.reading.saturation import LEAST
 from gradmedic.probe.reading.statistics import nonzero
 from gradmedic.probe.unobserved import unobserved
 from gradmedic.recording.site import Kind, Site
-
-STEEPEST = {"relu": 1.0, "sigmoid": 0.25, "tanh": 1.0}
-"""The largest slope of activations whose result autograd keeps, and checkpointing packs away."""
 
 GENTLEST = 0.25
 """The largest slope that is taken for granted of a function that nobody knows: a sigmoid's, the least that is usual."""
@@ -51,14 +48,14 @@ class NodeHooks:
 
     def arm(self) -> None:
         """Put a hook on every node that is worth one; `disarm` must follow, or they leak."""
-        measured, forks = self.layout.measured, self.layout.forks
+        measured, forks, bent = self.layout.measured, self.layout.forks, self.layout.bent
         for i, vertex in enumerate(self.layout.vertices):
             if i in self._holding and vertex.leaf.grad is None:
                 self._later.append(i)
             elif measured[i]:
                 self._handles.append(vertex.node.register_prehook(self._arrival(i)))
             slots = forks[i]
-            if slots or self._needs_slope(i):
+            if slots or (bent[i] and self._needs_slope(i)):
                 self._handles.append(vertex.node.register_hook(self._departure(i, slots)))
 
     def disarm(self) -> None:
@@ -98,7 +95,7 @@ class NodeHooks:
         vertex = self.layout.vertices[i]
         if vertex.operation.op in STEEPEST:
             return vertex.tensor("result") is None
-        return self.layout.kinds[i] is Kind.ACTIVATION and is_user_function(vertex.node)
+        return is_user_function(vertex.node)
 
     def _arrival(self, i: int) -> Callable[[Any], None]:
         def arrival(grads: Any) -> None:
@@ -117,9 +114,8 @@ class NodeHooks:
         site, numel = self.sites[i], 0
         counts = site is not None and self.layout.kinds[i] is not Kind.ARITHMETIC
         for k, grad in enumerate(grads):
-            if isinstance(grad, Tensor) and grad.numel() and is_readable(grad):
-                self.meter.arrival(i, k, grad, count=counts and k == 0 and not grad.is_sparse)
-                numel += grad.numel()
+            if grad is not None:
+                numel += self.meter.arrival(i, k, grad, count=counts and k == 0)
         if site is None:
             return
         self.meter.note((i, "numel"), float(numel))
@@ -145,7 +141,7 @@ class NodeHooks:
         for slot in slots:
             if isinstance(inputs[slot], Tensor) and is_readable(inputs[slot]):
                 self.meter.size((i, "sent", slot), inputs[slot])
-        if self._needs_slope(i):
+        if self.layout.bent[i] and self._needs_slope(i):
             self._read_slope(i, inputs[0], outputs[0])
 
     def _read_slope(self, i: int, sent: Any, arrived: Any) -> None:

@@ -29,7 +29,7 @@ def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Number | No
     `options` are `min` and `max` of a hardtanh or a clamp and `dim` of a softmax. A clamp with a
     single bound is a ReLU by another name and does not count.
     """
-    entries = dense(result) if op in _SATURATING else None
+    entries = dense(result) if saturates(op) else None
     if entries is None:
         return None
     if op in ("softmax", "log_softmax"):
@@ -40,6 +40,11 @@ def saturation(op: str, result: Tensor, options: Options = PLAIN) -> Number | No
         return count / entries.numel()
     flat = flat_entries(op, entries, options)
     return None if flat is None else _share(flat)
+
+
+def saturates(op: str) -> bool:
+    """True for operations whose result may tell that they are flat."""
+    return op in _TESTS or op in ("softmax", "log_softmax")
 
 
 def flat_entries(op: str, y: Tensor, options: Options = PLAIN) -> Tensor | None:
@@ -81,5 +86,3 @@ _TESTS: Mapping[str, Callable[[Tensor, Options], Tensor | None]] = {
     "hardtanh": _between(-1.0, 1.0),
     "clamp": _between(None, None),
 }
-
-_SATURATING = {"softmax", "log_softmax", *_TESTS}
