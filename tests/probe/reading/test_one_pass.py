@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from gradmedic.base.settings import Settings
 from gradmedic.probe import Probe
-from gradmedic.probe.reading import one_pass
+from gradmedic.probe.reading import baseline_loss, one_pass
 from gradmedic.probe.reading.forward_values import Activity
 from gradmedic.probe.reading.saturation import saturation
 from gradmedic.probe.reading.statistics import norm, value_reading
@@ -276,3 +276,42 @@ def test_a_distance_is_the_norm_of_the_difference(used: one_pass.Library) -> Non
     assert one_pass.distances([a for a, _ in others], [b for _, b in others]) == [None] * len(others)
     t[3, 4] = nan
     assert isnan(one_pass.distances([t], [old])[0] or 0)
+
+
+@st.composite
+def weighted(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
+    """What arrives at a log-softmax, and its result: mostly as of a cross-entropy, sometimes as of anything."""
+    rows, classes = draw(st.integers(1, 40)), draw(st.integers(1, 4))
+    torch.manual_seed(draw(st.integers(0, 99)))
+    told = torch.randn(rows, classes).log_softmax(1)
+    kind = draw(st.sampled_from(["mean", "rewards", "ignored", "anything", "nan", "zero", "one row"]))
+    target = torch.randint(0, draw(st.integers(1, classes)), (rows,))
+    weights = -nn.functional.one_hot(target, classes).float() / rows
+    if kind == "rewards":
+        weights = weights * torch.rand(rows, 1)
+    elif kind == "ignored":
+        weights[::3] = 0
+    elif kind == "anything":
+        weights = torch.randn(rows, classes)
+    elif kind == "nan":
+        weights[0, 0] = nan
+    elif kind == "zero":
+        weights = weights * 0
+    return (weights[0], told[0]) if kind == "one row" else (weights, told)
+
+
+@needs_compiler
+@settings(deadline=None)
+@given(both=weighted(), by_class=st.booleans())
+def test_a_cross_entropy_is_told_as_torch_tells_it(both: tuple[Tensor, Tensor], by_class: bool) -> None:
+    weights, told = both
+    vertex, found = mock.Mock(), []
+    vertex.tensor.return_value = told
+    vertex.node._saved_dim = told.dim() - 1
+    for reader in (None, library()):
+        with read_by(reader):
+            part = baseline_loss._of_log_softmax(vertex, weights, by_class)
+        assert part is not None
+        assert (type(part[0]) is float) is (reader is not None)
+        found.append([float(number) for number in part])
+    assert found[1] == pytest.approx(found[0], rel=1e-5, abs=1e-6, nan_ok=True)

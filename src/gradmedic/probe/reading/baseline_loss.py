@@ -7,6 +7,7 @@ that multiplies it, so that everything here is in the unit of the loss that `bac
 """
 
 from collections.abc import Callable
+from math import log, nan
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from gradmedic.probe.graph.graph import Vertex
 from gradmedic.probe.graph.layout import Layout
+from gradmedic.probe.reading import one_pass
+from gradmedic.probe.reading.statistics import Number
 from gradmedic.probe.torch_internals import saved
 
 FEWEST = 8
@@ -26,7 +29,7 @@ ALIKE = 1e-3
 REDUCTIONS = ("none", "mean", "sum")
 """As torch numbers them."""
 
-Part = tuple[Tensor, Tensor]
+Part = tuple[Number, Number]
 """What a criterion adds to the loss, and what it would add for the best constant outputs (NaN if unknown)."""
 
 
@@ -51,6 +54,8 @@ def _of_log_softmax(vertex: Vertex, arrived: Tensor, by_class: bool) -> Part | N
         return None
     dim = int(saved(vertex.node, "dim"))
     dim = dim - 2**64 if dim >= 2**63 else dim
+    if dim in (-1, told.dim() - 1) and (known := one_pass.log_probabilities(arrived, told)) is not None:
+        return known.adds, _entropy(known, told, by_class)
     classes = told.shape[dim]
     adds = torch.dot(arrived.flatten(), told.detach().flatten().to(arrived.dtype)).double()
     of_sample = -arrived.sum(dim).flatten().double()
@@ -67,6 +72,22 @@ def _of_log_softmax(vertex: Vertex, arrived: Tensor, by_class: bool) -> Part | N
     even = (counted.max() - counted.min() <= ALIKE * counted.max()) | by_class
     is_entropy = even & (arrived.max() <= 0) & (total > 0)
     return adds, torch.where(is_entropy, total * entropy, torch.nan)
+
+
+def _entropy(known: one_pass.Weighted, told: Tensor, by_class: bool) -> float:
+    """The same of numbers that are on the host."""
+    number, total, classes = max(known.number, 1.0), known.total, told.shape[-1]
+    if not (known.top <= 0 and total > 0):
+        return nan
+    low, high = known.low, known.high
+    if known.number * classes < told.numel():  # some samples do not count
+        low, high = min(low, total / number), max(high, total / number)
+    if not (high - low <= ALIKE * high or by_class):
+        return nan
+    if number < SAMPLES_PER_CLASS * known.there:
+        return total * log(classes)
+    entropy = log(total) - known.spread / total + (known.there - 1) / (2 * number)
+    return total * (log(classes) if entropy > log(classes) else entropy)
 
 
 def _elementwise(loss: Callable[..., Tensor], guess: Callable[[Tensor, Tensor], Tensor | None] | None) -> Any:

@@ -252,3 +252,35 @@ PUBLIC void gradmedic_distances(int64_t count, const int64_t *one, const int64_t
     for (int64_t k = 0; k < count; k++)
         out[k] = apart((const float *)(intptr_t)one[k], (const float *)(intptr_t)other[k], lengths[k]);
 }
+
+/* What a weighted sum of log-probabilities adds to a loss, by the gradient that arrives at each of them, and what
+   samples (rows) and classes count for; `of_class` comes as zeros.
+
+   The sum, the largest weight, how many samples count, for how much in all, the least and the most that one of them
+   counts for, how many classes there are, and the sum of x log x over what they count for. */
+PUBLIC void gradmedic_log_probabilities(const float *arrived, const float *told, int64_t rows, int64_t classes,
+                                        double *of_class, double *out) {
+    double adds = 0, top = -INFINITY, number = 0, total = 0, low = INFINITY, high = -INFINITY, there = 0, spread = 0;
+    for (int64_t row = 0; row < rows; row++, arrived += classes, told += classes) {
+        double sample = 0;
+        for (int64_t c = 0; c < classes; c++) {
+            double weight = arrived[c];
+            adds += weight * told[c];
+            top = weight > top ? weight : top;
+            sample -= weight;
+            of_class[c] -= weight;
+        }
+        total += sample;
+        if (sample > 0) {
+            number++;
+            low = sample < low ? sample : low;
+            high = sample > high ? sample : high;
+        }
+    }
+    for (int64_t c = 0; c < classes; c++) {
+        there += of_class[c] > 0;
+        spread += of_class[c] == 0 ? 0 : of_class[c] * log(of_class[c]);
+    }
+    double told_all[] = {adds, top, number, total, low, high, there, spread};
+    memcpy(out, told_all, sizeof told_all);
+}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ctypes import c_double, c_float, c_int, c_int64, c_uint8, c_uint32, c_void_p
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,9 +41,10 @@ _FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
     "read_all": (c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
     "units": (c_void_p, c_int, c_int64, c_int64, c_int64, c_void_p, c_void_p, c_void_p),
     "outside": (c_void_p, c_int64, c_float, c_float),
+    "log_probabilities": (c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p),
     "distances": (c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
 }
-_Five, _Two = c_double * 5, c_double * 2
+_Five, _Two, _Eight = c_double * 5, c_double * 2, c_double * 8
 
 
 class Library:
@@ -58,6 +59,7 @@ class Library:
             function = found[name] = getattr(loaded, f"gradmedic_{name}")
             function.argtypes, function.restype = arguments, c_int64 if name == "outside" else None
         self.read, self.read_strided, self.read_all = (found[name] for name in ("read", "read_strided", "read_all"))
+        self.log_probabilities = found["log_probabilities"]
         self.units, self.outside, self.distances = (found[name] for name in ("units", "outside", "distances"))
 
 
@@ -164,6 +166,38 @@ def active_units(t: Tensor, dim: int, ever: Tensor) -> tuple[float, float] | Non
     outer, inner = prod(shape[:dim]), prod(shape[dim + 1 :])
     LIBRARY.units(at, FORMATS[t.dtype], outer, units, inner, (c_uint8 * units)(), ever.data_ptr(), told)
     return told[0], told[1]
+
+
+class Weighted(NamedTuple):
+    """A sum of log-probabilities, each with a weight."""
+
+    adds: float
+    """The sum itself."""
+    top: float
+    """The largest weight."""
+    number: float
+    """Samples that count, which are those whose weights are negative in all."""
+    total: float
+    """What all samples count for."""
+    low: float
+    high: float
+    """The least and the most that one of those samples counts for."""
+    there: float
+    """Classes that count."""
+    spread: float
+    """The sum of x log x, where x is what a class counts for."""
+
+
+def log_probabilities(weights: Tensor, told: Tensor) -> Weighted | None:
+    """What is known of a weighted sum of log-probabilities of float32, classes last."""
+    ours, theirs = address(weights), address(told)
+    plain = weights.dtype is told.dtype is torch.float32 and weights.is_contiguous() and told.is_contiguous()
+    if not ours or not theirs or LIBRARY is None or not plain or weights.shape != told.shape or not told.dim():
+        return None
+    classes = told.shape[-1]
+    found = _Eight()
+    LIBRARY.log_probabilities(ours, theirs, told.numel() // classes, classes, (c_double * classes)(), found)
+    return Weighted(*found)
 
 
 def outside(t: Tensor, center: float, radius: float) -> float | None:
