@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from gradmedic.base.settings import Settings
 from gradmedic.probe import Probe
+from gradmedic.probe.graph import shape as graph_shape
 from gradmedic.probe.graph.graph import starts, walk
 from gradmedic.probe.graph.layout import Layout
 from gradmedic.probe.graph.shape import MOST, PATIENCE, GraphShape, GraphShapes
@@ -176,6 +177,18 @@ def test_few_shapes_of_a_stream_are_kept_and_none_where_all_differ() -> None:
     assert meet(MOST)
     assert not any(meet(n) for n in range(10, 11 + PATIENCE))
     assert not meet(10 + PATIENCE)
+
+
+def test_large_graphs_are_not_kept_by_the_dozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = [NET(torch.ones(1, 4)).sum(), NET(torch.ones(1, 4)).mean()]
+    layouts = [layout_of(loss) for loss in losses]
+    for most, found in ((2, [True, True]), (1.5, [False, True]), (0.5, [False, False])):
+        monkeypatch.setattr(graph_shape, "LARGEST", most * len(layouts[0].vertices))
+        shapes = GraphShapes()
+        for layout in layouts:
+            shapes.keep(0, layout, [None] * len(layout.vertices), frozenset())
+        starting = [starts([loss], scaled=False) for loss in losses]
+        assert [shapes.recognized(0, nodes) is not None for nodes in starting] == found
 
 
 def captures(steps: int, forward: Callable[[nn.Module, int], Tensor]) -> tuple[list[set[int]], dict[int, str]]:

@@ -6,7 +6,7 @@ may differ in size. What is kept of a graph holds none of its nodes, tensors or 
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 from weakref import ref
 
@@ -20,6 +20,9 @@ from gradmedic.recording.site import Site
 
 MOST = 4
 """Shapes of one stream that are kept: a batch in training, one that is cut off, one with a penalty."""
+
+LARGEST = 20_000
+"""Vertices of all shapes of one stream that are kept, at about a kilobyte each."""
 
 PATIENCE = 16
 """Passes of a stream in a row that no shape has fitted, from which on none is kept any more."""
@@ -117,4 +120,5 @@ class GraphShapes:
             known.clear()
             return
         known.insert(0, GraphShape(layout, sites, holding))
-        del known[MOST:]
+        sizes = accumulate(len(shape.sites) for shape in known)
+        del known[min(MOST, sum(size <= LARGEST for size in sizes)) :]
