@@ -6,7 +6,7 @@ INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check --
 NEEDS = pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup demo check quick test test-torch test-trackers bench docs gallery site
+.PHONY: help run setup demo check quick test test-torch test-trackers test-trainers bench docs gallery site
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
@@ -43,6 +43,15 @@ test-trackers: .venv-trackers/installed  ## test with TensorBoard, W&B, MLflow a
 	$(PYTHON) -m venv .venv-trackers
 	.venv-trackers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--editable . pytest pytest-xdist hypothesis tensorboard wandb mlflow trackio && touch $@
+
+test-trainers: .venv-trainers/installed  ## test with Lightning, Transformers, Keras and others, in an environment of their own
+	.venv-trainers/bin/pytest tests/trainers
+
+.venv-trainers/installed: $(NEEDS) tests/trainers/constraints.txt
+	$(PYTHON) -m venv .venv-trainers
+	.venv-trainers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--constraint tests/trainers/constraints.txt --editable . pytest hypothesis \
+		lightning transformers accelerate keras pytorch-ignite skorch && touch $@
 
 bench: .venv/dev  ## measure what watching costs
 	.venv/bin/python benchmarks/overhead.py
