@@ -20,8 +20,8 @@ TRAINERS = ("lightning", "fabric", "transformers", "accelerate", "keras", "ignit
 PACKAGES = {"fabric": "lightning"}
 WITH_CALLBACKS = ("lightning", "transformers", "keras")
 WITH_LINES = ("transformers", "accelerate")
-"""Whose scripts call the model themselves, so that a line of the script made its operations. Those of Lightning and Fabric
-do so too; under `gradmedic run` no line of theirs is found yet."""
+"""Whose scripts call the model themselves, so that a line of the script made its operations. Those of Lightning and
+Fabric do so too; under `gradmedic run` no line of theirs is found yet."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("health", ["sick", "healthy"])]
 
