@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
 from gradmedic.cli.options import IN_PLACE, LANGUAGE, check_folders, positive, settings_from
 
@@ -59,6 +60,7 @@ def patch(
 
     settings = settings_from((), lang=lang)
     check_folders(output)
+    refuse_script(prescription)
     found = verb(Prescription.load(prescription), target, args, **how)
     if output is not None:
         found.save(output)
@@ -70,3 +72,12 @@ def patch(
     if applied and found.holds:
         tell_kept(found.apply(), settings.lang, Console(stderr=True, _environ=terminal()))
     return 0 if found.holds else UNSURE
+
+
+def refuse_script(prescription: str) -> None:
+    """Say what comes first where a script stands in the place of the prescription."""
+    if prescription.endswith(".py"):
+        raise SettingsError(
+            f"{prescription} is a script: the prescription comes first, as gradmedic patch prescription.toml "
+            f"{prescription}; gradmedic treat {prescription} writes one"
+        )
