@@ -1,6 +1,5 @@
 """The command: what stands first."""
 
-import pytest
 from click.testing import CliRunner
 
 from gradmedic.base.errors import SettingsError
