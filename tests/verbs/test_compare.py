@@ -254,7 +254,7 @@ def test_the_result_prints_and_can_be_read_by_programs() -> None:
     found = compared(*xor(), activations=["relu"])
     assert "Net: tanh at 2 places · 30 steps · 2 seeds" in str(found)
     assert json.loads(found.to_json())["schema"] == "gradmedic.comparison/1"
-    assert "<pre" in found._repr_html_()
+    assert found._repr_html_().startswith('<div class="gradmedic fragment"')
     [curve] = found.best.curves.values()
     assert len(curve.steps) == len(curve.mean) == 30
 
