@@ -49,8 +49,7 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("width", [400, 1400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1400, "light")])
 def test_pages_ask_for_nothing_and_hold_nothing_against_a_reader(
     browser: Any, file: Path, width: int, scheme: str
 ) -> None:
@@ -65,6 +64,9 @@ def test_pages_ask_for_nothing_and_hold_nothing_against_a_reader(
 
 
 @pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize(
+    "file", ["vanishing", "treat-helped", "compare-sigmoids", "predict", "diff-healed"], indirect=True
+)
 def test_the_language_is_chosen_with_and_without_scripts(browser: Any, file: Path, scripts: bool) -> None:
     page, _ = opened(browser, file, java_script_enabled=scripts)
     assert (page.locator("h1 [lang=en]").first.is_visible(), page.locator("h1 [lang=zh]").first.is_visible()) == (
