@@ -1,11 +1,11 @@
 """A comparison as JSON, for programs: docs/reference/comparison.schema.json describes it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from gradmedic.base.locale import say
+from gradmedic.render.json_text import json_text
 from gradmedic.render.report.json import plain
 from gradmedic.trials.comparison.comparison import Comparison, Standing, as_loss
 from gradmedic.trials.loss_curves import LossCurve
@@ -17,7 +17,7 @@ SCHEMA = "gradmedic.comparison/1"
 
 def written(comparison: Comparison, lang: str = "en") -> str:
     """One JSON object, its keys in a fixed order, its numbers always finite."""
-    return json.dumps(document(comparison, lang), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document(comparison, lang))
 
 
 def document(comparison: Comparison, lang: str = "en") -> dict[str, Any]:

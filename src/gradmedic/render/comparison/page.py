@@ -6,31 +6,20 @@ from math import isfinite
 from markupsafe import Markup, escape
 
 from gradmedic.base.messages import Message
-from gradmedic.base.visible_text import visible
 from gradmedic.render.comparison.json import document
 from gradmedic.render.comparison.screen import broken, counts, heading, legend
 from gradmedic.render.comparison.table import columns
 from gradmedic.render.glyphs import UNICODE
 from gradmedic.render.page.axis import ChartAxis, axis
-from gradmedic.render.page.bars import span, spark
-from gradmedic.render.page.bilingual import in_all, only, sentence, text
+from gradmedic.render.page.bars import interval, spark
+from gradmedic.render.page.bilingual import in_all, sentence, text
 from gradmedic.render.page.loss_charts import STYLES, loss_charts
-from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict
+from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict, number_cell
 from gradmedic.trials.comparison.comparison import RIGHT, Comparison, Standing
 
 
-def comparison_page(comparison: Comparison, lang: str) -> str:
-    """The comparison as a page that opens in one language and holds all."""
-    return _story(visible(comparison), lang).page(lang)
-
-
-def comparison_fragment(comparison: Comparison, lang: str) -> str:
-    """The same for the output of a notebook's cell."""
-    with only(lang):
-        return _story(visible(comparison), lang).fragment(lang)
-
-
-def _story(found: Comparison, lang: str) -> Story:
+def comparison_story(found: Comparison, lang: str) -> Story:
+    """A comparison as verdict and sections; the title is in one language, all else in those that are shown."""
     proved = found.best.effect.proved if found.standings else False
     verdict = Verdict(
         "healthy" if proved else "unclear",
@@ -108,10 +97,9 @@ def _scales(rows: Sequence[Standing]) -> tuple[ChartAxis, ChartAxis, ChartAxis]:
 
 
 def _effect(one: Standing, scale: ChartAxis) -> Markup:
-    low, high = scale.at(one.effect.low), scale.at(one.effect.high)
-    if one.entrant.is_control or not one.held or low is None or high is None:
+    if one.entrant.is_control or not one.held:
         return Markup()
-    return span(low, high, "gain" if one.effect.mean > 0 else "worse", scale.at(0.0) or 0.0)
+    return interval(scale, one.effect.low, one.effect.high, gained=one.effect.mean > 0)
 
 
 def _losses(one: Standing, scale: ChartAxis) -> Markup:
@@ -142,4 +130,4 @@ def _ledger(one: Standing, at: int, kinds: Sequence[str]) -> list[PageCell]:
     sizes = [f"{look.kinds[kind]:+.1f}" if kind in look.kinds else "" for kind in kinds]
     start = text(lambda _: _("right") if one.entrant.start == RIGHT else _("script's"))
     numbers = [str(look.step), *sizes, f"{sum(look.kinds.values()):+.1f}"]
-    return [PageCell(one.entrant.activation), PageCell(start), *(PageCell(it, "number") for it in numbers)]
+    return [PageCell(one.entrant.activation), PageCell(start), *(number_cell(it) for it in numbers)]

@@ -1,10 +1,10 @@
 """A coordinate check as JSON, for programs."""
 
-import json
 from typing import Any
 
 from gradmedic.base.locale import say
 from gradmedic.prediction.coordinate_check import CoordinateCheck, ScaledLayer
+from gradmedic.render.json_text import json_text
 
 SCHEMA = "gradmedic.coordinate_check/1"
 
@@ -12,7 +12,7 @@ SCHEMA = "gradmedic.coordinate_check/1"
 def written(check: CoordinateCheck, lang: str = "en") -> str:
     """One JSON object, its keys in a fixed order, its numbers always finite."""
     whole = {"schema": SCHEMA, **document(check, lang)}
-    return json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(whole)
 
 
 def document(check: CoordinateCheck, lang: str = "en") -> dict[str, Any]:

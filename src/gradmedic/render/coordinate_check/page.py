@@ -5,31 +5,20 @@ from math import isfinite, log
 
 from markupsafe import Markup
 
-from gradmedic.base.visible_text import visible
 from gradmedic.prediction.coordinate_check import CoordinateCheck, ScaledLayer, Sizes
 from gradmedic.render.coordinate_check.json import document
 from gradmedic.render.coordinate_check.screen import CoordinateScreen, exponents, power
 from gradmedic.render.glyphs import UNICODE
 from gradmedic.render.page.axis import ChartAxis, axis
 from gradmedic.render.page.bars import spark
-from gradmedic.render.page.bilingual import in_all, only, sentence, text
-from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict
+from gradmedic.render.page.bilingual import in_all, sentence, text
+from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict, number_cell
 
 STYLES = {"carries over": "healthy", "grows": "critical", "fades": "unclear", "unclear": "unclear"}
 
 
-def coordinate_page(check: CoordinateCheck, lang: str) -> str:
-    """The check as a page that opens in one language and holds all."""
-    return _story(visible(check), lang).page(lang)
-
-
-def coordinate_fragment(check: CoordinateCheck, lang: str) -> str:
-    """The same for the output of a notebook's cell."""
-    with only(lang):
-        return _story(visible(check), lang).fragment(lang)
-
-
-def _story(check: CoordinateCheck, lang: str) -> Story:
+def coordinate_story(check: CoordinateCheck, lang: str) -> Story:
+    """A coordinate check as verdict and sections; the title is in one language, all else in those that are shown."""
     mark = {"carries over": UNICODE.healthy, "grows": UNICODE.critical}.get(check.verdict, UNICODE.unclear)
     verdict = Verdict(
         STYLES[check.verdict],
@@ -70,7 +59,7 @@ def _table(check: CoordinateCheck) -> PageTable:
     for layer in check.layers:
         row = [PageCell(layer.name)]
         for found, sizes, scale in zip(exponents(layer), _sizes_of(layer), scales, strict=True):
-            row += [PageCell(power(found), "number"), PageCell(_curve(check.widths, sizes, scale), "barred")]
+            row += [number_cell(power(found)), PageCell(_curve(check.widths, sizes, scale), "barred")]
         rows.append(row)
     return PageTable(heads, rows)
 

@@ -1,7 +1,6 @@
 """A coordinate check on one screen: the exponent of width in each size, and the sizes of updates drawn over widths."""
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from math import log10, nan
 
 from rich.cells import cell_len
@@ -13,18 +12,16 @@ from gradmedic.base.text_layout import cropped, padded, wrapped
 from gradmedic.base.visible_text import visible
 from gradmedic.prediction.coordinate_check import CoordinateCheck, ScaledLayer, Sizes
 from gradmedic.render.glyphs import Glyphs, emit, glyphs_for
+from gradmedic.render.report.text import plainly
 from gradmedic.render.sparklines import spark
 
-WIDTH = 80
 ROWS = 40
 STYLES = {"carries over": "bold green", "grows": "bold red", "fades": "bold yellow", "unclear": "bold yellow"}
 
 
 def text(check: CoordinateCheck, lang: str = "en") -> str:
     """The check as a terminal of 80 columns would show it, without color."""
-    file = StringIO()
-    show(check, lang, Console(file=file, width=WIDTH, force_terminal=False, legacy_windows=False))
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+    return plainly(lambda console: show(check, lang, console))
 
 
 def show(check: CoordinateCheck, lang: str, console: Console) -> None:

@@ -1,9 +1,9 @@
 """Two runs side by side as JSON, for programs."""
 
-import json
 from typing import Any
 
 from gradmedic.diagnosis.difference import Difference
+from gradmedic.render.json_text import json_text
 from gradmedic.render.report.json import plain
 
 SCHEMA = "gradmedic.diff/1"
@@ -29,4 +29,4 @@ def document(found: Difference) -> dict[str, Any]:
 
 def written(found: Difference, lang: str = "en") -> str:
     """The difference as a JSON text."""
-    return json.dumps(document(found), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document(found))

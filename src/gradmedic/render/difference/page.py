@@ -6,7 +6,6 @@ from math import isfinite, isnan, nan
 from markupsafe import Markup
 
 from gradmedic.base.locale import translator
-from gradmedic.base.visible_text import visible
 from gradmedic.diagnosis.difference import Difference, RunChange
 from gradmedic.render.difference.json import document
 from gradmedic.render.difference.screen import NAMES, size
@@ -15,9 +14,9 @@ from gradmedic.render.layer_ranges import folded
 from gradmedic.render.numbers import number
 from gradmedic.render.page.axis import ChartAxis, axis
 from gradmedic.render.page.bars import bar
-from gradmedic.render.page.bilingual import in_all, only, sentence, text
+from gradmedic.render.page.bilingual import in_all, sentence, text
 from gradmedic.render.page.curves import Chart, ChartLine, Mark
-from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict
+from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict, number_cell
 from gradmedic.render.report.phrases import title
 
 ROWS = 48
@@ -26,18 +25,8 @@ ROWS = 48
 STYLES = {RunChange.IMPROVED: "healthy", RunChange.WORSE: "critical"}
 
 
-def difference_page(difference: Difference, lang: str) -> str:
-    """Two runs on a page that opens in one language and holds all."""
-    return _story(visible(difference), lang).page(lang)
-
-
-def difference_fragment(difference: Difference, lang: str) -> str:
-    """The same for the output of a notebook's cell."""
-    with only(lang):
-        return _story(visible(difference), lang).fragment(lang)
-
-
-def _story(found: Difference, lang: str) -> Story:
+def difference_story(found: Difference, lang: str) -> Story:
+    """Two runs side by side as verdict and sections; the title is in one language, all else in those that are shown."""
     improved = found.change is RunChange.IMPROVED
     verdict = Verdict(
         STYLES.get(found.change, "unclear"),
@@ -68,7 +57,7 @@ def _remarks(found: Difference) -> Iterator[Markup]:
 def _sections(found: Difference) -> Iterator[Section]:
     chart = _losses(found)
     if chart.drawn:
-        rows = [[PageCell(str(step)), _number(number(a)), _number(number(b))] for step, a, b in found.losses]
+        rows = [[PageCell(str(step)), number_cell(number(a)), number_cell(number(b))] for step, a, b in found.losses]
         heads = [text(lambda _: _("step")), "A", "B"]
         yield Section(text(lambda _: _("Loss")), table=PageTable(heads, rows) if rows else None, charts=[chart])
     if found.gradients:
@@ -101,9 +90,5 @@ def _known(value: float | None) -> float:
 
 def _cells(value: float, scale: ChartAxis) -> Iterator[PageCell]:
     level = scale.at(value)
-    yield _number(size(None if isnan(value) else value))
+    yield number_cell(size(None if isnan(value) else value))
     yield PageCell(Markup() if level is None else bar(level), "barred")
-
-
-def _number(shown: str) -> PageCell:
-    return PageCell(shown, "number")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from gradmedic.render.page.axis import ChartAxis
+
 WIDTH = 100
 
 
@@ -24,6 +26,14 @@ def span(start: float, end: float, style: str, *ticks: float) -> Markup:
     for tick in ticks:
         parts += Markup('<path d="M{} 0v10" class="tick"/>').format(_place(tick))
     return _framed(parts)
+
+
+def interval(scale: ChartAxis, low: float, high: float, gained: bool) -> Markup:
+    """The bar of an interval with a tick at zero, by whether it is a gain; nothing where an end is not finite."""
+    start, end = scale.at(low), scale.at(high)
+    if start is None or end is None:
+        return Markup()
+    return span(start, end, "gain" if gained else "worse", scale.at(0.0) or 0.0)
 
 
 def spark(points: Sequence[tuple[float, float | None]], style: str = "one") -> Markup:

@@ -1,13 +1,14 @@
 """Pages that are a verdict and sections under it: sentences, tables with bars, charts, and code to copy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
 
 from gradmedic.base.locale import LANGUAGES
-from gradmedic.render.page.bilingual import text
+from gradmedic.base.visible_text import visible
+from gradmedic.render.page.bilingual import only, text
 from gradmedic.render.page.curves import Chart
 from gradmedic.render.page.document import fragment, page
 
@@ -32,6 +33,11 @@ class PageCell:
 
     shown: Markup | str
     style: str = ""
+
+
+def number_cell(shown: Markup | str) -> PageCell:
+    """A cell of a number."""
+    return PageCell(shown, "number")
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,21 @@ class Story:
     def fragment(self, lang: str) -> str:
         """The same for the output of a notebook's cell; it is to be made with the texts of that language only."""
         return fragment(TEMPLATE, lang, words=chart_words(), it=self)
+
+
+Build = Callable[[Any, str], Story]
+"""Tells the story of a value; its title is in a language."""
+
+
+def page_of(build: Build, value: Any, lang: str) -> str:
+    """The page of a value, which opens in one language and holds all."""
+    return build(visible(value), lang).page(lang)
+
+
+def fragment_of(build: Build, value: Any, lang: str) -> str:
+    """The same in one language for the output of a notebook's cell."""
+    with only(lang):
+        return build(visible(value), lang).fragment(lang)
 
 
 def languages() -> list[tuple[str, str]]:

@@ -1,12 +1,12 @@
 """A prediction as JSON, for programs: docs/reference/prediction.schema.json describes it."""
 
-import json
 from math import inf, isfinite
 from typing import Any
 
 from gradmedic.base.locale import say
 from gradmedic.prediction.prediction import PredictedOperation, PredictedParameter, Prediction, Range
 from gradmedic.recording.ledger import Ledger
+from gradmedic.render.json_text import json_text
 
 SCHEMA = "gradmedic.prediction/1"
 
@@ -14,7 +14,7 @@ SCHEMA = "gradmedic.prediction/1"
 def written(prediction: Prediction, lang: str = "en") -> str:
     """One JSON object, its keys in a fixed order, its numbers always finite."""
     whole = {"schema": SCHEMA, **document(prediction, lang)}
-    return json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(whole)
 
 
 def document(prediction: Prediction, lang: str = "en") -> dict[str, Any]:

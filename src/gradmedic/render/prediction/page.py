@@ -5,14 +5,13 @@ from math import isfinite, nan
 
 from markupsafe import Markup
 
-from gradmedic.base.visible_text import visible
 from gradmedic.prediction.prediction import PredictedOperation, Prediction
 from gradmedic.render.glyphs import UNICODE
 from gradmedic.render.layer_ranges import folded
 from gradmedic.render.page.axis import ChartAxis, axis
 from gradmedic.render.page.bars import span
-from gradmedic.render.page.bilingual import in_all, only, sentence, text
-from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict
+from gradmedic.render.page.bilingual import in_all, sentence, text
+from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict, number_cell
 from gradmedic.render.prediction.json import document
 from gradmedic.render.prediction.screen import PredictionScreen, short
 
@@ -23,18 +22,8 @@ STYLES = {"vanishes": "critical", "explodes": "critical", "unclear": "unclear", 
 Part = Callable[[PredictedOperation], float | None]
 
 
-def prediction_page(prediction: Prediction, lang: str) -> str:
-    """The prediction as a page that opens in one language and holds all."""
-    return _story(visible(prediction), lang).page(lang)
-
-
-def prediction_fragment(prediction: Prediction, lang: str) -> str:
-    """The same for the output of a notebook's cell."""
-    with only(lang):
-        return _story(visible(prediction), lang).fragment(lang)
-
-
-def _story(found: Prediction, lang: str) -> Story:
+def prediction_story(found: Prediction, lang: str) -> Story:
+    """A prediction as verdict and sections; the title is in one language, all else in those that are shown."""
     mark = {"fine": UNICODE.healthy, "unclear": UNICODE.unclear}.get(found.verdict, UNICODE.critical)
     verdict = Verdict(
         STYLES[found.verdict],
@@ -70,7 +59,7 @@ def _sections(found: Prediction) -> Iterator[Section]:
     if found.ledger is not None:
         kinds = found.ledger.by_kind()
         rows = [
-            [PageCell(text(lambda _, it=str(kind): _(it))), PageCell(f"{decades:+.2f}", "number")]  # type: ignore[misc]
+            [PageCell(text(lambda _, it=str(kind): _(it))), number_cell(f"{decades:+.2f}")]  # type: ignore[misc]
             for kind, decades in kinds.items()
         ]
         heads = [text(lambda _: _("kind")), text(lambda _: _("decades"))]
@@ -113,9 +102,9 @@ class _Sizes:
 
     def cells(self, at: int, measured: bool) -> Iterator[PageCell]:
         """The number, what was measured, and the drawing."""
-        yield PageCell(short(self.middle[at]), "number")
+        yield number_cell(short(self.middle[at]))
         if measured:
-            yield PageCell(short(self.measured[at]), "number")
+            yield number_cell(short(self.measured[at]))
         yield PageCell(self._drawing(at), "barred")
 
     def _drawing(self, at: int) -> Markup:

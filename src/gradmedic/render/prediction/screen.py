@@ -1,7 +1,6 @@
 """A prediction on one screen."""
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from math import isfinite, log10, nan
 
 from rich.cells import cell_len
@@ -15,17 +14,15 @@ from gradmedic.prediction.prediction import PredictedOperation, Prediction, Rang
 from gradmedic.render.glyphs import Glyphs, emit, glyphs_for
 from gradmedic.render.layer_ranges import folded
 from gradmedic.render.report.phrases import sums
+from gradmedic.render.report.text import plainly
 
-WIDTH = 80
 ROWS = 12
 STYLES = {"vanishes": "bold red", "explodes": "bold red", "unclear": "bold yellow", "fine": "bold green"}
 
 
 def text(prediction: Prediction, lang: str = "en") -> str:
     """The prediction as a terminal of 80 columns would show it, without color."""
-    file = StringIO()
-    show(prediction, lang, Console(file=file, width=WIDTH, force_terminal=False, legacy_windows=False))
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+    return plainly(lambda console: show(prediction, lang, console))
 
 
 def show(prediction: Prediction, lang: str, console: Console) -> None:

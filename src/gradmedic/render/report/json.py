@@ -1,6 +1,5 @@
 """The report as JSON, for programs: docs/reference/report.schema.json describes it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from math import isfinite
@@ -15,6 +14,7 @@ from gradmedic.recording.ledger import Ledger
 from gradmedic.recording.records import Recording
 from gradmedic.recording.site import Place
 from gradmedic.render import Renderer
+from gradmedic.render.json_text import json_text
 from gradmedic.render.report.phrases import remarks, totals
 
 SCHEMA = "gradmedic.report/1"
@@ -27,7 +27,7 @@ class JsonFile(Renderer):
     suffix: ClassVar[str] = ".json"
 
     def render(self, report: Report, lang: str) -> str:
-        return json.dumps(document(report, lang), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        return json_text(document(report, lang))
 
 
 def document(report: Report, lang: str = "en") -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The report as SARIF 2.1.0, which code scanning and editors show beside the user's own lines (OASIS, 2020)."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.site import Place
 from gradmedic.render import Renderer
+from gradmedic.render.json_text import json_text
 from gradmedic.render.report.phrases import shown_path
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -32,7 +32,7 @@ class SarifFile(Renderer):
         }
         run = {"tool": {"driver": driver}, "results": [_result(finding, lang) for finding in findings]}
         whole = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-        return json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        return json_text(whole)
 
 
 def _all(findings: tuple[Finding, ...]) -> Iterator[Finding]:

@@ -1,10 +1,10 @@
 """A treatment as JSON, for programs: docs/reference/treatment.schema.json describes it."""
 
-import json
 from typing import Any
 
 from gradmedic.base.locale import say
 from gradmedic.diagnosis.report import Report
+from gradmedic.render.json_text import json_text
 from gradmedic.render.report.json import plain
 from gradmedic.treatment.prescription import Prescription
 from gradmedic.trials.paired_effect import Arm, Effect
@@ -15,7 +15,7 @@ SCHEMA = "gradmedic.treatment/1"
 
 def written(treatment: Treatment, lang: str = "en") -> str:
     """One JSON object, its keys in a fixed order, its numbers always finite."""
-    return json.dumps(document(treatment, lang), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document(treatment, lang))
 
 
 def document(treatment: Treatment, lang: str = "en") -> dict[str, Any]:

@@ -7,14 +7,13 @@ from markupsafe import Markup
 
 from gradmedic.base.locale import say, translator
 from gradmedic.base.messages import Message
-from gradmedic.base.visible_text import visible
 from gradmedic.render.glyphs import UNICODE
 from gradmedic.render.page.axis import ChartAxis, axis
-from gradmedic.render.page.bars import span
-from gradmedic.render.page.bilingual import in_all, only, sentence, text
+from gradmedic.render.page.bars import interval
+from gradmedic.render.page.bilingual import in_all, sentence, text
 from gradmedic.render.page.curves import Chart
 from gradmedic.render.page.loss_charts import STYLES, loss_charts
-from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict
+from gradmedic.render.page.section import PageCell, PageTable, Section, Story, Verdict, number_cell
 from gradmedic.render.treatment.json import document
 from gradmedic.render.treatment.screen import counted, diagnosis
 from gradmedic.trials.loss_curves import curves
@@ -23,18 +22,8 @@ from gradmedic.trials.search.treatment_result import ArmResult, Treatment, endin
 from gradmedic.trials.trial import Outcome
 
 
-def treatment_page(treatment: Treatment, lang: str) -> str:
-    """The treatment as a page that opens in one language and holds all."""
-    return _story(visible(treatment), lang).page(lang)
-
-
-def treatment_fragment(treatment: Treatment, lang: str) -> str:
-    """The same for the output of a notebook's cell."""
-    with only(lang):
-        return _story(visible(treatment), lang).fragment(lang)
-
-
-def _story(found: Treatment, lang: str) -> Story:
+def treatment_story(found: Treatment, lang: str) -> Story:
+    """A treatment as verdict and sections; the title is in one language, all else in those that are shown."""
     healthy = found.before.verdict == "healthy"
     verdict = Verdict(
         "healthy" if found.chosen or healthy else "unclear",
@@ -74,8 +63,8 @@ def _table(found: Treatment) -> PageTable:
     ends = [end for line in found.lines if _ended(line) for end in _interval(line.effect)]
     scale = axis([*ends, 0.0], log=False)
     heads = [text(lambda _, name=name: _(name)) for name in ("Treatment", "loss at the end", "better by")]  # type: ignore[misc]
-    none = [PageCell(text(lambda _: _("none"))), _number(ending(_runs(found.control))), _number("")]
-    rows = [[*none, PageCell("", "barred"), _number(str(len(_runs(found.control))))]]
+    none = [PageCell(text(lambda _: _("none"))), number_cell(ending(_runs(found.control))), number_cell("")]
+    rows = [[*none, PageCell("", "barred"), number_cell(str(len(_runs(found.control))))]]
     rows += [_row(line, scale) for line in found.lines]
     chosen = frozenset(at for at, line in enumerate(found.lines, 1) if line is found.chosen)
     return PageTable([*heads, "", text(lambda _: _("seeds"))], rows, chosen)
@@ -85,12 +74,10 @@ def _row(line: ArmResult, scale: ChartAxis) -> list[PageCell]:
     effect, runs = line.effect, _runs(line.arm)
     lost = bool(effect.pairs) and effect.rescued == len(effect.pairs)
     gained = text(lambda _: _("rescued")) if lost else f"{effect.mean:+.2f}"
-    low, high = (scale.at(end) for end in _interval(effect))
-    drawn = Markup()
-    if low is not None and high is not None and not lost and _ended(line):
-        drawn = span(low, high, "gain" if effect.mean > 0 else "worse", scale.at(0.0) or 0.0)
-    cells = (PageCell(label(line.arm.prescription)), _number(ending(runs)), _number(gained))
-    return [*cells, PageCell(drawn, "barred"), _number(str(len(runs)))]
+    shown = not lost and _ended(line)
+    drawn = interval(scale, *_interval(effect), gained=effect.mean > 0) if shown else Markup()
+    cells = (PageCell(label(line.arm.prescription)), number_cell(ending(runs)), number_cell(gained))
+    return [*cells, PageCell(drawn, "barred"), number_cell(str(len(runs)))]
 
 
 def _ended(line: ArmResult) -> bool:
@@ -102,10 +89,6 @@ def _interval(effect: Effect) -> tuple[float, float]:
     """The ends of the interval; with one seed, the value alone."""
     ends = (effect.low, effect.high)
     return ends if all(map(isfinite, ends)) else (effect.mean, effect.mean)
-
-
-def _number(shown: Markup | str) -> PageCell:
-    return PageCell(shown, "number")
 
 
 def _runs(arm: Arm | None) -> list[Outcome]:
