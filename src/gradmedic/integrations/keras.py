@@ -7,7 +7,7 @@ import keras
 
 from gradmedic.base.warn import warn_of
 from gradmedic.integrations.training_watch import TrainingWatch
-from gradmedic.sinks import PREFIX
+from gradmedic.render.tracked_numbers import PREFIX
 
 RANGE = {f"{PREFIX}smallest_gradient": min, f"{PREFIX}largest_gradient": max}
 """What becomes a log of each epoch: the range of the gradients (rms) of groups of layers."""

@@ -18,7 +18,6 @@ from gradmedic.probe.run_listener import Nobody
 from gradmedic.recording.recorder import Recorder
 from gradmedic.render import deliver as delivery
 from gradmedic.render.tracked_numbers import tracked_numbers
-from gradmedic.sinks import PREFIX
 from gradmedic.verbs.call_settings import settings_of
 from gradmedic.verbs.watch import Watch, watches_now
 
@@ -49,7 +48,7 @@ class _Tap(Nobody):
         """The numbers of the newest capture, once."""
         news, self._news = self._news, False
         latest = self._recorder.latest() if news else None
-        return {f"{PREFIX}{name}": value for name, value in tracked_numbers(*latest).items()} if latest else {}
+        return tracked_numbers(*latest) if latest else {}
 
 
 def _contained(

@@ -49,8 +49,7 @@ class StopCondition:
 
         began = perf_counter()
         findings = severe(judge(recording, self.settings), self.severity)
-        step = max((vital.step for vital in recording.vitals[-1:]), default=0)
-        certain = self.certainty.certain(findings, step)
+        certain = self.certainty.certain(findings, recording.last_step)
         spent = perf_counter() - began
         self.next_look = perf_counter() + spent / max(self.settings.budget, 0.001)
         return bool(certain)

@@ -13,7 +13,7 @@ from gradmedic.base.errors import RecordingError
 from gradmedic.base.settings import Settings
 from gradmedic.diagnosis.certainty import Certainty
 from gradmedic.diagnosis.finding import Finding, Severity
-from gradmedic.diagnosis.judge import judge
+from gradmedic.diagnosis.judge import judge_recorded
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.reader import load
 from gradmedic.recording.run_folders import facts_of
@@ -41,6 +41,8 @@ class RecordingFollower:
         self.version = 0
         self.ended = False
         self.page = ""
+        self.final: Report | None = None
+        """The diagnosis of the whole run, once it has ended."""
         self._is_alive = is_alive
         self._certainty = Certainty()
         self._stamp: Stamp = ()
@@ -76,7 +78,9 @@ class RecordingFollower:
 
     def _draw(self, stamp: Stamp, over: bool) -> None:
         try:
-            page = self._drawn(self.report(), over)
+            report = judge_recorded(load(self.folder), self.settings)
+            page = self._drawn(report, over)
+            self.final = report if over else None
         except RecordingError:  # it has not begun, or was caught while it was written
             if not over:
                 return
@@ -85,13 +89,6 @@ class RecordingFollower:
             self._stamp, self.page, self.ended = stamp, page, over
             self.version += 1
             self._changed.notify_all()
-
-    def report(self) -> Report:
-        """The diagnosis of what is recorded so far."""
-        recording = load(self.folder)
-        return judge(
-            replace(recording, run={**recording.run, "lines": recording.run.get("lines") or {}}), self.settings
-        )
 
     def wait(self, version: int, seconds: float) -> int:
         """Wait until there is another version than this one; the version that there is then."""
@@ -102,7 +99,7 @@ class RecordingFollower:
     def _drawn(self, report: Report, over: bool) -> str:
         if over:
             return report_page(report, self.settings.lang, live=True)
-        step = max((vital.step for vital in report.recording.vitals[-1:]), default=0)
+        step = report.recording.last_step
         certain = self._certainty.certain(report.findings, step)
         waiting = [one for one in report.findings if one not in certain and one.severity > Severity.NOTE]
         shown = replace(report, findings=tuple(certain))

@@ -8,12 +8,11 @@ from statistics import median
 from gradmedic.base.messages import Message
 from gradmedic.base.views import view
 from gradmedic.recording.ledger import Ledger
-from gradmedic.recording.site import Kind, Site
+from gradmedic.recording.records import MEASURED
+from gradmedic.recording.site import Site
 
 MUCH = 3.0
 """Decades between the first layers and the last from which a gradient counts as vanishing or exploding."""
-
-_LAYERS = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING)
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Prediction:
     @cached_property
     def layers(self) -> tuple[PredictedOperation, ...]:
         """The operations that apply weights, with the gradient that arrives at them, in forward order."""
-        found = (operation for operation in self.operations if operation.site.kind in _LAYERS and operation.grad)
+        found = (operation for operation in self.operations if operation.site.kind in MEASURED and operation.grad)
         return tuple(sorted(found, key=lambda operation: operation.site.order))
 
     @cached_property

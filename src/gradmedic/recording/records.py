@@ -106,6 +106,11 @@ class Recording:
         """The captures of one stream, in order."""
         return [capture for capture in self.captures if capture.stream == stream]
 
+    @property
+    def last_step(self) -> int:
+        """The step of the newest vital; 0 before the first."""
+        return self.vitals[-1].step if self.vitals else 0
+
     def losses(self, stream: int) -> list[tuple[int, float]]:
         """(step, loss) of one stream, non-finite losses included."""
         return [(v.step, v.loss) for v in self.vitals if v.stream == stream and v.loss is not None]

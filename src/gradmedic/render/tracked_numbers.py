@@ -7,18 +7,21 @@ from gradmedic.recording.records import Capture, Recording, Vital
 from gradmedic.recording.site import Kind
 from gradmedic.render.layer_ranges import folded
 
+PREFIX = "gradmedic/"
+"""What the names of all our numbers begin with: the others are the script's."""
+
 GROUPS = 12
 """Groups of layers at the most: of a deep network neighbors are taken together."""
 
 
 def tracked_numbers(recording: Recording, capture: Capture, vital: Vital | None) -> dict[str, float]:
-    """The finite numbers by name: `gradient/layers.0-3`, `update_ratio/...`, `dead/...`, `saturated/...`."""
+    """The finite numbers by name, as `gradmedic/gradient/layers.0-3`; update_ratio, dead and saturated likewise."""
     found = dict(_of_pass(vital)) if vital is not None else {}
     found |= _grouped("gradient", recording.arriving(capture), geometric=True)
     found |= _grouped("update_ratio", list(_update_ratios(recording, capture)), geometric=True)
     for share in ("dead", "saturated"):
         found |= _grouped(share, list(_shares(recording, capture, share)), geometric=False)
-    return {name: value for name, value in found.items() if isfinite(value)}
+    return {f"{PREFIX}{name}": value for name, value in found.items() if isfinite(value)}
 
 
 def _of_pass(vital: Vital) -> Iterator[tuple[str, float]]:

@@ -11,11 +11,10 @@ from typing import ClassVar, Self
 
 from gradmedic.base.errors import SettingsError
 from gradmedic.base.plugins import discover
+from gradmedic.render.tracked_numbers import PREFIX
 
 AUTO = "auto"
 """What `--log-to` is for every tracker that the script itself has opened."""
-PREFIX = "gradmedic/"
-"""What the names of all our numbers begin with."""
 STEP = f"{PREFIX}step"
 """The number that ours stand over: the tracker's own step belongs to the script."""
 

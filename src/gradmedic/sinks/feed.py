@@ -34,7 +34,7 @@ class TrackerFeed:
         """Hand on what has become certain, and put off the next look by what this one cost."""
         began = perf_counter()
         recording = self.recorder.recording()
-        step = max((vital.step for vital in recording.vitals[-1:]), default=0)
+        step = recording.last_step
         self.tell(self.certainty.certain(judge(recording, self.settings).findings, step), step)
         self.next_look = perf_counter() + (perf_counter() - began) / max(self.settings.budget / 2, 0.001)
 
@@ -45,6 +45,5 @@ class TrackerFeed:
 
     def close(self, report: Report) -> None:
         """Hand on what the end of the run has shown, and the report."""
-        step = max((vital.step for vital in report.recording.vitals[-1:]), default=0)
-        self.tell(report.findings, step)
+        self.tell(report.findings, report.recording.last_step)
         self.publisher.close(report)

@@ -13,7 +13,7 @@ from gradmedic.diagnosis.finding import Finding, Severity
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.records import Capture, Recording, Vital
 from gradmedic.render.tracked_numbers import tracked_numbers
-from gradmedic.sinks import AUTO, PREFIX, STEP, Sink, all_sinks
+from gradmedic.sinks import AUTO, STEP, Sink, all_sinks
 
 EVERY = 1.0
 """Seconds from one sending to the next."""
@@ -108,5 +108,4 @@ class Publisher:
 
 
 def _numbers(sink: Sink, recording: Recording, capture: Capture, vital: Vital | None) -> None:
-    values = {f"{PREFIX}{name}": value for name, value in tracked_numbers(recording, capture, vital).items()}
-    sink.numbers(capture.step, {STEP: float(capture.step), **values})
+    sink.numbers(capture.step, {STEP: float(capture.step), **tracked_numbers(recording, capture, vital)})

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from gradmedic.sinks import PREFIX, Sink
+from gradmedic.render.tracked_numbers import PREFIX
+from gradmedic.sinks import Sink
 
 
 class TrackioSink(Sink):

@@ -14,7 +14,7 @@ from gradmedic.base.messages import Message
 from gradmedic.prediction.coordinate_check import CoordinateCheck, ScaledLayer
 from gradmedic.prediction.survey import Survey
 from gradmedic.probe.preserved_state import undisturbed
-from gradmedic.recording.site import Kind
+from gradmedic.recording.records import MEASURED
 from gradmedic.theory.engine import Flow, propagate
 from gradmedic.theory.finite_width import spread
 from gradmedic.theory.reliability import reasons
@@ -23,7 +23,6 @@ from gradmedic.theory.update_sizes import DIRECTIONS, Updates, updates
 from gradmedic.verbs.predict import Loss, name_of, surveyed
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
-LAYERS = (Kind.WEIGHTS, Kind.RECURRENT, Kind.EMBEDDING)
 
 Factory = Callable[[float], Any]
 """From a multiple of the width to a model, or to a model and its optimizer."""
@@ -110,7 +109,7 @@ def _sizes(
 ) -> Iterator[tuple[str, tuple[float | None, float | None, float | None]]]:
     """Each layer's name with its sizes, in forward order."""
     sites = {i: seen.sites[flow.plan.steps[i].vertex] for i in moved.layers if flow.plan.steps[i].vertex >= 0}
-    layers = {i: site for i, site in sites.items() if site is not None and site.kind in LAYERS}
+    layers = {i: site for i, site in sites.items() if site is not None and site.kind in MEASURED}
     for i in sorted(layers, key=lambda i: layers[i].order):
         site = layers[i]
         step, output = moved.layers[i].result

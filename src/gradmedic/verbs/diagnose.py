@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gradmedic.base.settings import Settings
-from gradmedic.diagnosis.judge import judge
+from gradmedic.diagnosis.judge import judge_recorded
 from gradmedic.diagnosis.report import Report
 from gradmedic.recording.reader import load
 from gradmedic.recording.records import Recording
@@ -26,6 +25,4 @@ def diagnose(
     """
     if not isinstance(recording, Recording):
         recording = load(os.fspath(recording))
-    lines = recording.run.get("lines")  # a recording may name any file: none of them is opened
-    run = {**recording.run, "lines": lines if isinstance(lines, dict) else {}}
-    return judge(replace(recording, run=run), settings_of("gm.diagnose", settings, ignore=ignore, rules=rules))
+    return judge_recorded(recording, settings_of("gm.diagnose", settings, ignore=ignore, rules=rules))

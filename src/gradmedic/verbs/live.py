@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Thread
 
 from gradmedic.base.atomic_write import write
-from gradmedic.base.errors import RecordingError
 from gradmedic.base.settings import Settings
 from gradmedic.live.follower import RecordingFollower
 from gradmedic.live.server import LOOPBACK, LiveServer
@@ -52,8 +51,9 @@ def serve(server: LiveServer, forever: bool = True) -> None:
 
 def leave_report(follower: RecordingFollower) -> None:
     """Write the last page into the folder, as a file that needs no server."""
-    with suppress(OSError, RecordingError):
-        write(follower.folder / REPORT, report_page(follower.report(), follower.settings.lang).encode())
+    if follower.final is not None:
+        with suppress(OSError):
+            write(follower.folder / REPORT, report_page(follower.final, follower.settings.lang).encode())
 
 
 def _alive(process: int | None) -> Callable[[], bool]:
