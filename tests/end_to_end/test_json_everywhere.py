@@ -23,6 +23,15 @@ for _ in range(60):
 print("own words")
 """
 
+MODELS = """
+import torch
+net = torch.nn.Linear(4, 4)
+
+def made(width):
+    inner = int(8 * width)
+    return torch.nn.Sequential(torch.nn.Linear(4, inner), torch.nn.Tanh(), torch.nn.Linear(inner, 4))
+"""
+
 WITHOUT = {"skill", "live"}
 """Commands that print a text to read, or serve a page."""
 
@@ -52,9 +61,11 @@ def test_a_run_prints_its_report_behind_the_words_of_the_script(tmp_path: Path) 
 
 def test_predictions_are_told_as_json(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(TRAIN)
-    (tmp_path / "models.py").write_text("import torch\nnet = torch.nn.Linear(4, 4)\n")
+    (tmp_path / "models.py").write_text(MODELS)
     told = said(tmp_path, "predict", "--json", "models:net", "--input", "8x4")
     assert json.loads(told)["schema"] == "gradmedic.prediction/1"
+    told = said(tmp_path, "predict", "--json", "--widths", "1,2,4", "models:made", "--input", "8x4")
+    assert json.loads(told)["schema"] == "gradmedic.coordinate_check/1"
     assert json.loads(said(tmp_path, "predict", "--json", "train.py"))["model"] == "train.py:9"
 
 

@@ -18,8 +18,8 @@ def activations(name: str | None, as_json: bool, lang: str | None) -> None:
     from gradmedic.render.manual.screen import as_json as page
     from gradmedic.render.manual.screen import show
 
+    chosen = settings_from((), lang=lang).lang
     if as_json:
-        chosen = settings_from((), lang=lang).lang
         click.echo(page(name, chosen) if name else table())
-        return
-    show(name, settings_from((), lang=lang).lang, Console(_environ=terminal()))
+    else:
+        show(name, chosen, Console(_environ=terminal()))

@@ -1,7 +1,6 @@
 """`gradmedic compare`: train a script with each activation, and rank them."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +16,7 @@ from gradmedic.cli.options import (
     METRIC_GOAL,
     MINUTES,
     check_folders,
+    form_of,
     positive,
     settings_from,
 )
@@ -102,10 +102,7 @@ def compare(
 
 def written_by(output: str) -> str:
     """The method that writes what a file's suffix asks for."""
-    suffix = Path(output).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise SettingsError(f"cannot write {output!r}: a comparison ends in {', '.join(SUFFIXES)}")
-    return SUFFIXES[suffix]
+    return form_of(output, "a comparison", SUFFIXES)
 
 
 def factors(text: str) -> list[float]:

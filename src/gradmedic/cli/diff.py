@@ -6,11 +6,8 @@ from pathlib import Path
 import click
 
 from gradmedic.base.atomic_write import write_all
-from gradmedic.base.errors import SettingsError
 from gradmedic.base.views import view
-from gradmedic.cli.options import LANGUAGE, check_folders
-
-FORMS = {".html": "page", ".json": "json", ".txt": "text"}
+from gradmedic.cli.options import LANGUAGE, check_folders, form_of
 
 FOUND = 3
 
@@ -36,7 +33,7 @@ def diff(
 
     settings = load({"lang": lang} if lang else {}, Path.cwd())
     check_folders(*outputs)
-    ways = [(output, written_by(output)) for output in outputs]
+    ways = [(output, form_of(output, "a difference")) for output in outputs]
     found = verb(first, second, settings)
     if as_json:
         sys.stdout.write(found.to_json())
@@ -44,11 +41,3 @@ def diff(
         show(found, settings.lang, Console(file=sys.stdout, _environ=terminal()))
     write_all((output, view(found, form, settings.lang)) for output, form in ways)
     return FOUND if fail_on and found.change is RunChange.WORSE else 0
-
-
-def written_by(output: str) -> str:
-    """The form that a file's suffix asks for."""
-    suffix = Path(output).suffix.lower()
-    if suffix not in FORMS:
-        raise SettingsError(f"cannot write {output!r}: a difference ends in {', '.join(FORMS)}")
-    return FORMS[suffix]

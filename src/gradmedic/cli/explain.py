@@ -17,12 +17,12 @@ def explain(name: str | None, as_json: bool, lang: str | None) -> None:
     from gradmedic.diagnosis.rules import all_rules
     from gradmedic.render.manual.rule_page import show
 
+    chosen = settings_from((), lang=lang).lang
     if as_json:
         from gradmedic.render.manual.screen import as_json as written
 
-        click.echo(written(name, settings_from((), lang=lang).lang))
+        click.echo(written(name, chosen))
         return
-    chosen = settings_from((), lang=lang).lang
     if name and name not in all_rules():
         from gradmedic.render.manual import screen
 

@@ -1,7 +1,7 @@
 """The options that several commands share, and the settings that come of them."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,18 @@ def check_outputs(settings: Settings) -> None:
         for output in settings.outputs:
             if output != github.OUTPUT:
                 renderer_for(output)
+
+
+FORMS = {".html": "page", ".json": "json", ".txt": "text"}
+"""The forms of a result by the suffixes of files."""
+
+
+def form_of(output: str, what: str, forms: Mapping[str, str] = FORMS) -> str:
+    """The form that a file's suffix asks for; `what` is written is named in the complaint about another one."""
+    suffix = Path(output).suffix.lower()
+    if suffix not in forms:
+        raise SettingsError(f"cannot write {output!r}: {what} ends in {', '.join(forms)}")
+    return forms[suffix]
 
 
 def check_folders(*outputs: str | None) -> None:

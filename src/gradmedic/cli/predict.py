@@ -120,9 +120,6 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
         return _over_widths(target, **given)
     if given["optimizer"]:
         raise SettingsError("only a coordinate check has an optimizer: --widths 0.25,0.5,1,2,4")
-    from rich.console import Console
-
-    from gradmedic.launch.predict_session import text
     from gradmedic.launch.script import found_in
     from gradmedic.prediction.model_input import feed_from, model_of
     from gradmedic.render.prediction.screen import show
@@ -131,21 +128,13 @@ def _of_model(target: str, args: tuple[str, ...], **given: Any) -> int:
     model, feed = model_of(target, found_in(target)), feed_from(given["inputs"])
     targets = _targets(given["targets"], given["loss"])
     how = {"init": given["init"], "recommend": not given["alone"], "decades": given["decades"]}
-    prediction = verb(model, feed, given["loss"], targets=targets, **how)
-    if given["as_json"]:
-        sys.stdout.write(prediction.to_json(given["lang"]))
-    elif not given["quiet"]:
-        show(prediction, given["lang"], Console(file=sys.stdout, _environ=terminal()))
-    write_all((output, text(prediction, output, given["lang"])) for output in given["outputs"])
+    _tell(verb(model, feed, given["loss"], targets=targets, **how), show, **given)
     return 0
 
 
 def _over_widths(target: str, **given: Any) -> int:
     if given["init"]:
         raise SettingsError("a coordinate check is of weights as the factory draws them: leave --init out")
-    from rich.console import Console
-
-    from gradmedic.launch.predict_session import text
     from gradmedic.launch.script import found_in
     from gradmedic.prediction.model_input import feed_from
     from gradmedic.render.coordinate_check.screen import show
@@ -155,11 +144,22 @@ def _over_widths(target: str, **given: Any) -> int:
     if not callable(factory):
         raise SettingsError(f"{target} cannot be called with a multiple of the width")
     how = {"widths": _multiples(given["widths"]), "targets": _targets(given["targets"], loss)}
-    check = coordinate_check(factory, feed_from(given["inputs"]), loss, optimizer=given["optimizer"] or "adam", **how)
-    if not given["quiet"]:
-        show(check, given["lang"], Console(file=sys.stdout, _environ=terminal()))
-    write_all((output, text(check, output, given["lang"])) for output in given["outputs"])
+    optimizer = given["optimizer"] or "adam"
+    _tell(coordinate_check(factory, feed_from(given["inputs"]), loss, optimizer=optimizer, **how), show, **given)
     return 0
+
+
+def _tell(found: Any, show: Callable[[Any, str, Any], None], **given: Any) -> None:
+    """Print JSON, or what `show` draws, and write the files."""
+    from rich.console import Console
+
+    from gradmedic.launch.predict_session import text
+
+    if given["as_json"]:
+        sys.stdout.write(found.to_json(given["lang"]))
+    elif not given["quiet"]:
+        show(found, given["lang"], Console(file=sys.stdout, _environ=terminal()))
+    write_all((output, text(found, output, given["lang"])) for output in given["outputs"])
 
 
 def _multiples(given: str) -> list[float]:

@@ -14,6 +14,7 @@ from gradmedic.base.errors import SettingsError
 from gradmedic.base.surroundings import terminal
 from gradmedic.base.views import view
 from gradmedic.cli.options import (
+    FORMS,
     IN_PLACE,
     JSON,
     LANGUAGE,
@@ -25,9 +26,6 @@ from gradmedic.cli.options import (
     settings_from,
 )
 from gradmedic.cli.progress_line import ProgressLine
-
-FORMS = {".html": "page", ".json": "json", ".txt": "text"}
-"""What a treatment can be written as beside its prescription."""
 
 
 # Whatever stands behind the script's name belongs to the script, its own --help and -- included.

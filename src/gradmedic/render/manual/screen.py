@@ -15,6 +15,9 @@ from gradmedic.render.manual.activation_table import gates, table
 from gradmedic.theory.activations import activation, all_activations, gate
 from gradmedic.treatment.remedies import all_remedies
 
+WIDTH = 76
+"""Columns of a page at most."""
+
 
 def knows(name: str) -> bool:
     """Whether there is a page for that name."""
@@ -26,17 +29,16 @@ def knows(name: str) -> bool:
         return False
 
 
+def _page(name: str, lang: str, encoding: str, width: int) -> str:
+    return remedy_page.page(name, lang) if name in all_remedies() else page(name, lang, encoding, width)
+
+
 def as_json(name: str | None, lang: str) -> str:
     """The page of a rule, remedy, gate or activation as Markdown in JSON; without a name, all names by kind."""
     if name is None:
         named = {"rules": [*all_rules()], "remedies": [*all_remedies()], "activations": [*all_activations()]}
         return json.dumps(named, ensure_ascii=False, indent=2)
-    if name in all_remedies():
-        told = remedy_page.page(name, lang)
-    elif knows(name):
-        told = page(name, lang, "utf-8", 76)
-    else:
-        told = rule_page.page(name, lang)
+    told = _page(name, lang, "utf-8", WIDTH) if knows(name) else rule_page.page(name, lang)
     return json.dumps({"name": name, "page": told}, ensure_ascii=False, indent=2)
 
 
@@ -46,8 +48,7 @@ def show(name: str | None, lang: str, console: Console) -> None:
     if not can_say(_("Numbers"), console.encoding):
         lang, _ = "en", translator("en")
     if name:
-        width = min(console.width - 4, 76)
-        told = remedy_page.page(name, lang) if name in all_remedies() else page(name, lang, console.encoding, width)
+        told = _page(name, lang, console.encoding, min(console.width - 4, WIDTH))
         emit(console, Markdown(told, code_theme="ansi_dark"))
         return
     legend = [
