@@ -63,6 +63,13 @@ def until(told: str, where: str) -> str:
     pytest.fail(f"the page never says {told!r}")
 
 
+def server_of(pid: int) -> Path:
+    """The folder in /proc of the server beside a run."""
+    asked = f"--beside\0{pid}\0".encode()
+    (found,) = (one.parent for one in Path("/proc").glob("[0-9]*/cmdline") if asked in one.read_bytes())
+    return found
+
+
 def test_findings_appear_while_it_runs_and_a_report_is_left(run: "subprocess.Popen[str]", tmp_path: Path) -> None:
     where = address(run)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=\S+", where)
@@ -82,6 +89,8 @@ def test_findings_appear_while_it_runs_and_a_report_is_left(run: "subprocess.Pop
 def test_the_server_ends_where_the_run_was_killed(run: "subprocess.Popen[str]") -> None:
     where = address(run)
     until("The run goes on", where)
+    if Path("/proc/self/autogroup").exists():
+        assert server_of(run.pid).joinpath("autogroup").read_text().endswith(" nice 10\n"), "it is as heavy as training"
     os.kill(run.pid, signal.SIGKILL)
     run.communicate(timeout=60)
     deadline = time.monotonic() + 30

@@ -3,10 +3,14 @@
 import os
 import socket
 import sys
+from contextlib import suppress
 
 import click
 
 from gradmedic.cli.options import LANGUAGE, settings_from
+
+LIGHT = 10
+"""How nice the server is: where all share one core, a tenth of it, so that the page still comes."""
 
 
 @click.command()
@@ -58,5 +62,12 @@ def into_background() -> bool:
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
-    os.nice(10)  # training goes first
+    let_training_go_first()
     return True
+
+
+def let_training_go_first() -> None:
+    """Take what is left over. Linux weighs sessions first, so that our own one is made light as well."""
+    os.nice(LIGHT)
+    with suppress(OSError), open("/proc/self/autogroup", "w") as group:
+        group.write(str(LIGHT))
