@@ -153,7 +153,7 @@ class WatchSession(Session):
 
     def shows_forecast(self) -> bool:
         """Whether what theory expected is wanted whatever the diagnosis: in a file, or in a recording."""
-        kept = self.settings.record is not None and not self.settings.trial
+        kept = self.recorder.journal is not None and not self.settings.trial
         return kept or bool(self.is_asked() and self.settings.outputs)
 
     def is_asked(self) -> bool:
